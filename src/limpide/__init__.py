@@ -1,0 +1,49 @@
+"""limpide: neural networks that you can see through.
+
+Answers for the public names, loaded when first used (PEP 562); importing the package loads
+NumPy and nothing heavier. Not for: any code of its own.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+__version__ = "0.1.0"
+
+_ROOMS: dict[str, tuple[str, ...]] = {
+    "errors": (
+        "ArgumentError",
+        "ArgumentTypeError",
+        "DataError",
+        "DivergenceError",
+        "DtypeError",
+        "FileError",
+        "LimpideError",
+        "LimpideWarning",
+        "MemoryLimitError",
+        "MissingExtraError",
+        "ModelFileError",
+        "ShapeError",
+        "TraceError",
+    ),
+}
+_HOME = {name: room for room, names in _ROOMS.items() for name in names}
+_MODULES = ("datasets", "metrics", "spam", "tables")
+
+__all__ = ["__version__", *_HOME]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOME:
+        value = getattr(importlib.import_module(f"limpide.{_HOME[name]}"), name)
+    elif name in _MODULES:
+        value = importlib.import_module(f"limpide.{name}")
+    else:
+        raise AttributeError(f"module 'limpide' has no attribute {name!r}")
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted([*__all__, *_MODULES])
