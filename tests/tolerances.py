@@ -1,0 +1,79 @@
+"""The one table of tolerances, in ulps by op and dtype, and the few absolute ones.
+
+Answers for how exact is exact enough, with a reason each; no test carries a tolerance of its own.
+Not for: time limits, which tests do not have.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+# (op, dtype) -> (ulps, reason). "*" stands for any op. An ulp is counted between the result and
+# the true value rounded to the dtype, so that 0 is the correctly rounded result.
+ULPS: dict[tuple[str, str], tuple[int, str]] = {
+    ("sigmoid", "float32"): (3, "NumPy's exp is within 2.5 ulp; the sum and the quotient add 1"),
+    ("sigmoid", "float64"): (2, "NumPy's exp is within 1 ulp; the sum and the quotient add 1"),
+    ("softplus", "float32"): (4, "NumPy's exp within 2.5 ulp, then its log1p within 1.5"),
+    ("softplus", "float64"): (3, "NumPy's exp within 1 ulp, then its log1p within 1.5"),
+    ("erf", "float32"): (1, "worked in float64 and rounded once"),
+    ("erf", "float64"): (2, "a short polynomial beside a value known to twice the digits"),
+}
+
+# name -> (relative or absolute difference allowed, reason).
+ABSOLUTE: dict[str, tuple[float, str]] = {
+    "first_derivative": (1e-7, "central differences in float64: step**2 against eps / step"),
+    "second_derivative": (1e-5, "differences of differences lose as many digits again"),
+    "engine_float64": (1e-12, "engines may add in another order, never by another formula"),
+    "golden": (1e-12, "GOLDEN.md gives 16 digits"),
+    "training_weights": (1e-12, "a thousand epochs carry the rounding of each step forward"),
+    "long_sum_float32": (1e-6, "FAULTS.md: the mean of 10**8 times 0.1"),
+}
+
+
+def tolerance(name: str) -> float:
+    """Give the named tolerance: ``tolerance("golden")`` is 1e-12."""
+    return ABSOLUTE[name][0]
+
+
+def ulp_distance(actual: npt.ArrayLike, expected: npt.ArrayLike) -> npt.NDArray[Any]:
+    """Give how many representable numbers lie from one to the other, element by element.
+
+    Equal numbers, -0 and 0, and two NaN are 0 apart; a NaN and a number are 2**63 apart. Infinity
+    is one step beyond the largest number.
+    """
+    a, b = np.asarray(actual), np.asarray(expected)
+    assert a.dtype == b.dtype, f"dtypes differ: {a.dtype}, {b.dtype}"
+    assert a.shape == b.shape, f"shapes differ: {a.shape}, {b.shape}"
+    bits = {"float32": np.int32, "float64": np.int64}[a.dtype.name]
+    lowest = int(np.iinfo(bits).min)
+
+    def place(x: npt.NDArray[Any]) -> list[int]:
+        # Sign and magnitude to a straight line of integers; Python's never overflow.
+        whole = np.ascontiguousarray(x).reshape(-1).view(bits).tolist()
+        return [i if i >= 0 else lowest - i for i in whole]
+
+    distance = [abs(i - j) for i, j in zip(place(a), place(b), strict=True)]
+    result = np.array(distance, np.float64).reshape(a.shape)
+    either, both = np.isnan(a) | np.isnan(b), np.isnan(a) & np.isnan(b)
+    return np.where(both, 0.0, np.where(either, 2.0**63, result))
+
+
+def assert_ulp(actual: npt.ArrayLike, expected: npt.ArrayLike, key: tuple[str, str] | str) -> None:
+    """Fail unless ``actual`` is within the table's ulps of ``expected``; says where it is worst.
+
+    ``key`` is an op's name (the dtype is that of ``actual``) or the pair (op, dtype).
+    """
+    a, b = np.asarray(actual), np.asarray(expected)
+    pair = (key, a.dtype.name) if isinstance(key, str) else key
+    allowed = ULPS[pair][0]
+    distance = ulp_distance(a, b)
+    if not distance.size:
+        return
+    worst = np.unravel_index(int(distance.argmax()), distance.shape)
+    assert distance[worst] <= allowed, (
+        f"{pair}: {distance[worst]:.0f} ulp at {tuple(int(i) for i in worst)}, allowed {allowed}: "
+        f"got {a[worst]!r}, expected {b[worst]!r}"
+    )
