@@ -1,0 +1,57 @@
+"""Engines run graphs. ``get(name)`` looks one up; None is the best that is installed.
+
+Answers for what an engine is, and for finding it. Not for: layers or training, which no engine
+knows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Protocol
+
+from limpide.engines import reference
+from limpide.errors import choice_error
+from limpide.ir import Array, Graph, Loop
+
+Run = Callable[[list[Array]], list[Array]]
+"""``run(inputs) -> outputs``: arrays in the order of the graph's inputs and outputs."""
+
+RunLoop = Callable[[list[Array], list[Array], list[Array], Array | None, int], list[Array]]
+"""``run(carry, held, row_arrays, order, trips) -> observed``: see ``Engine.compile_loop``."""
+
+
+class Engine(Protocol):
+    """What runs graphs: one way to compile a graph, one to compile a loop."""
+
+    name: str
+
+    def compile(self, graph: Graph) -> Run:
+        """Make a graph ready to run; the results are new arrays, the inputs stay as they are."""
+
+    def compile_loop(self, loop: Loop) -> RunLoop:
+        """Make a loop ready to run.
+
+        ``run(carry, held, row_arrays, order, trips)`` updates the arrays of ``carry`` in place.
+        With row arrays, ``order`` (i64) holds the row of each place: each step takes the next
+        batch of it, what remains goes to ``loop.tail``, and ``trips`` is not used. Without row
+        arrays, ``order`` is None and ``trips`` counts the steps. Gives, for each observed output,
+        an array with one entry a step.
+        """
+
+
+_ENGINES: dict[str, Engine] = {"reference": reference.ReferenceEngine()}
+
+
+def get(name: str | None) -> Engine:
+    """Give an engine by name; None is the fastest one installed.
+
+    Raises
+    ------
+    ArgumentError
+        For a name that no engine has.
+    """
+    if name is None:
+        name = next(iter(_ENGINES))
+    if name not in _ENGINES:
+        raise choice_error("engine", name, _ENGINES)
+    return _ENGINES[name]

@@ -1,0 +1,632 @@
+"""Tensor and Variable, and ``apply``: one op on tensors, computed now or recorded in a trace.
+
+Answers for values: conversion from numbers, lists and arrays, the dtype rule, operators.
+Not for: what ops mean (``limpide.ops``), gradients (``limpide.tape``), compiling.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, Protocol, cast
+
+import numpy as np
+
+from limpide.errors import ArgumentError, ArgumentTypeError, DtypeError, ShapeError, TraceError
+from limpide.ir import FLOATS, NUMPY_DTYPES, Array, Node, Op, Spec, Trace, dtype_name, spec_of
+
+OPERATORS: dict[str, Callable[..., Tensor]] = {}
+"""What ``+``, ``@`` and the others call; ``limpide.ops`` fills it."""
+
+# Narrower dtypes than graphs have, each to one that holds all of its values exactly.
+_WIDER = {"b": "i4", "h": "i4", "B": "i4", "H": "i4", "e": "f4", "p": "i8", "q": "i8", "l": "i8"}
+
+
+def as_array(value: object, what: str = "value") -> Array:
+    """Convert numbers, lists and arrays to an array in a dtype of limpide, exactly.
+
+    Numbers and lists become float32 (bool stays bool), an array keeps its dtype; int8, int16,
+    uint8, uint16 become int32, float16 becomes float32, other byte orders become native.
+
+    Raises
+    ------
+    DtypeError
+        For text, objects, complex numbers, dates, masked or sparse arrays, and numbers that are
+        too large for float32.
+    """
+    if isinstance(value, Tensor):
+        return value.numpy()
+    if isinstance(value, (bool, int, float, list, tuple)) and not isinstance(value, np.generic):
+        return _from_python(value, what)
+    if isinstance(value, np.ma.MaskedArray):
+        raise DtypeError(f"{what} is a masked array; fill it first, e.g. {what}.filled(0).")
+    if hasattr(value, "toarray"):
+        raise DtypeError(f"{what} is sparse; make it dense first with .toarray().")
+    return _known_dtype(np.asarray(value), what)
+
+
+def _from_python(value: object, what: str) -> Array:
+    try:
+        array = np.asarray(value)
+    except ValueError:
+        raise ShapeError(f"{what} is a list whose rows differ in length.") from None
+    if array.dtype.kind == "b":
+        return array
+    if array.dtype.kind not in "iuf":
+        return _known_dtype(array, what)
+    with np.errstate(over="ignore"):
+        narrow = array.astype(np.float32)
+    if not np.array_equal(np.isfinite(narrow), np.isfinite(array)):
+        raise DtypeError(
+            f"{what} holds {np.abs(array).max():g}, too large for float32; "
+            "pass a float64 array instead: np.array(..., dtype='float64')."
+        )
+    return narrow
+
+
+def _known_dtype(array: Array, what: str) -> Array:
+    dtype = array.dtype
+    if not dtype.isnative:
+        array = array.astype(dtype.newbyteorder("="))
+        dtype = array.dtype
+    if dtype in NUMPY_DTYPES.values():
+        return array
+    if dtype.char in _WIDER:
+        return array.astype(_WIDER[dtype.char])
+    if dtype.kind == "u" and (array.size == 0 or int(array.max()) < 2**63):
+        return array.astype(np.int64)
+    raise DtypeError(
+        f"{what} has dtype {dtype}, which limpide cannot convert exactly; "
+        "convert it yourself to float32, float64, int32, int64, uint32 or bool."
+    )
+
+
+def cast_array(array: Array, dtype: str, what: str = "value") -> Array:
+    """Convert an array to a dtype; floats to integers only where every value is whole."""
+    if array.dtype == NUMPY_DTYPES[dtype]:
+        return array
+    if dtype not in FLOATS and array.dtype.kind == "f":
+        raise DtypeError(
+            f"{what} holds floats and meets a tensor of {dtype}; "
+            "cast the tensor instead: lp.cast(tensor, 'float32')."
+        )
+    with np.errstate(over="ignore"):
+        return array.astype(NUMPY_DTYPES[dtype])
+
+
+class Tensor:
+    """An array of numbers that ops take and give; it cannot be changed.
+
+    Parameters
+    ----------
+    value
+        A number, a nested list (both become float32) or an array (keeps its dtype).
+    dtype
+        ``"float32"``, ``"float64"``, ``"int32"``, ``"int64"``, ``"uint32"`` or ``"bool"``.
+
+    Examples
+    --------
+    >>> import limpide as lp
+    >>> x = lp.Tensor([[1, 2], [3, 4]])
+    >>> print(x @ x)
+    [[ 7. 10.]
+     [15. 22.]]
+    """
+
+    __slots__ = ("__weakref__", "_array", "spec")
+    # Without this, ndarray @ Variable would silently give an array and lose the gradient.
+    __array_ufunc__ = None
+
+    spec: Spec
+    _array: Array
+
+    def __init__(self, value: object, dtype: object = None) -> None:
+        array = _array_of(value, dtype)
+        self._array = np.array(array)  # a copy: nobody else can change it
+        self.spec = spec_of(self._array)
+
+    @classmethod
+    def _wrap(cls, array: Array) -> Tensor:
+        """Make a tensor around an array that nobody else will change."""
+        tensor = Tensor.__new__(Tensor)
+        tensor._array = array
+        tensor.spec = spec_of(array)
+        return tensor
+
+    @property
+    def weak(self) -> str:
+        """``""``, or for an argument in a trace ``"number"`` or ``"array"``: it takes the dtype
+        of the tensor that it meets."""
+        return ""
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return self.spec.shape
+
+    @property
+    def ndim(self) -> int:
+        return self.spec.rank
+
+    @property
+    def size(self) -> int:
+        return self.spec.size
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        return self.spec.numpy_dtype
+
+    def numpy(self) -> Array:
+        """Give the numbers as an array of your own."""
+        return self._array.copy()
+
+    def __array__(self, dtype: object = None, copy: bool | None = None) -> Array:
+        array = self.numpy()
+        return array if dtype is None else array.astype(dtype)  # type: ignore[call-overload]
+
+    def item(self) -> float | int | bool:
+        """Give the only number of a tensor of one element."""
+        array = self.numpy()
+        if array.size != 1:
+            raise ShapeError(f"Only a tensor of one element is a number; this one is {self.spec}.")
+        number: float | int | bool = array.reshape(()).item()
+        return number
+
+    def __float__(self) -> float:
+        return float(self.item())
+
+    def __int__(self) -> int:
+        return int(self.item())
+
+    def __index__(self) -> int:
+        if self.spec.dtype in FLOATS:
+            raise ArgumentTypeError(f"An index must be a whole number; received {self.spec}.")
+        return int(self.item())
+
+    def __bool__(self) -> bool:
+        return bool(self.item())
+
+    def __len__(self) -> int:
+        if not self.shape:
+            raise ArgumentTypeError("A scalar tensor has no length.")
+        return self.shape[0]
+
+    def __iter__(self) -> Iterator[Tensor]:
+        return (self[i] for i in range(len(self)))
+
+    def __str__(self) -> str:
+        return str(self.numpy())
+
+    def __repr__(self) -> str:
+        numbers = np.array2string(self.numpy(), separator=", ", threshold=20)
+        return f"{type(self).__name__}({numbers}, {self.spec})"
+
+    def __format__(self, spec: str) -> str:
+        return format(self.item(), spec) if spec else str(self)
+
+    def __copy__(self) -> Tensor:
+        return self
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Tensor:
+        return self
+
+    __hash__ = object.__hash__
+
+    @property
+    def T(self) -> Tensor:
+        return _as_weak_as(self, OPERATORS["transpose"](self))
+
+    def __getitem__(self, key: object) -> Tensor:
+        return _as_weak_as(self, OPERATORS["index"](self, key))
+
+    def __neg__(self) -> Tensor:
+        return _operator("negative", self)
+
+    def __abs__(self) -> Tensor:
+        return _operator("abs", self)
+
+    def __add__(self, other: object) -> Tensor:
+        return _operator("add", self, other)
+
+    def __radd__(self, other: object) -> Tensor:
+        return _operator("add", other, self)
+
+    def __sub__(self, other: object) -> Tensor:
+        return _operator("subtract", self, other)
+
+    def __rsub__(self, other: object) -> Tensor:
+        return _operator("subtract", other, self)
+
+    def __mul__(self, other: object) -> Tensor:
+        return _operator("multiply", self, other)
+
+    def __rmul__(self, other: object) -> Tensor:
+        return _operator("multiply", other, self)
+
+    def __truediv__(self, other: object) -> Tensor:
+        return _operator("divide", self, other)
+
+    def __rtruediv__(self, other: object) -> Tensor:
+        return _operator("divide", other, self)
+
+    def __pow__(self, other: object) -> Tensor:
+        return _operator("power", self, other)
+
+    def __rpow__(self, other: object) -> Tensor:
+        return _operator("power", other, self)
+
+    def __matmul__(self, other: object) -> Tensor:
+        return _operator("matmul", self, other)
+
+    def __rmatmul__(self, other: object) -> Tensor:
+        return _operator("matmul", other, self)
+
+    def __eq__(self, other: object) -> Tensor:  # type: ignore[override]
+        return _operator("equal", self, other)
+
+    def __ne__(self, other: object) -> Tensor:  # type: ignore[override]
+        return _operator("not_equal", self, other)
+
+    def __lt__(self, other: object) -> Tensor:
+        return _operator("less", self, other)
+
+    def __le__(self, other: object) -> Tensor:
+        return _operator("less_equal", self, other)
+
+    def __gt__(self, other: object) -> Tensor:
+        return _operator("less", other, self)
+
+    def __ge__(self, other: object) -> Tensor:
+        return _operator("less_equal", other, self)
+
+
+def _array_of(value: object, dtype: object) -> Array:
+    if dtype is None:
+        return as_array(value)
+    name = dtype_name(dtype)
+    if isinstance(value, Tensor):
+        return value.numpy().astype(NUMPY_DTYPES[name])
+    if isinstance(value, (bool, int, float, list, tuple)):
+        # Straight from Python's numbers: going through float32 would lose digits of a float64.
+        array = np.asarray(value)
+        return _known_dtype(array, "value").astype(NUMPY_DTYPES[name])
+    return cast_array(as_array(value), name)
+
+
+class Traced(Tensor):
+    """A value of which only the Spec is known while a function is traced into a graph."""
+
+    __slots__ = ("_weak", "node", "tracing")
+
+    def __init__(self, node: Node, tracing: Tracing, weak: str = "") -> None:
+        self.node = node
+        self.tracing = tracing
+        self.spec = node.spec
+        self._weak = weak
+
+    @property
+    def weak(self) -> str:
+        return self._weak
+
+    def numpy(self) -> Array:
+        raise TraceError(
+            f"The number of a traced value ({self.spec}) was needed, as in `if x > 0:`, float(x) "
+            "or x.numpy(); while a function is traced only its shape is known. Use lp.where for "
+            "choices, or take the line out of the traced function."
+        )
+
+    def __str__(self) -> str:
+        return repr(self)
+
+    def __repr__(self) -> str:
+        return f"<traced {self.spec}>"
+
+
+class Variable(Tensor):
+    """A tensor that can be assigned to, such as a weight.
+
+    Parameters
+    ----------
+    value
+        The first value; an array keeps its dtype, numbers and lists become float32.
+    name
+        What the printed graph calls it.
+    dtype
+        As for ``Tensor``.
+
+    Examples
+    --------
+    >>> import limpide as lp
+    >>> w = lp.Variable([1.0, 2.0])
+    >>> w.assign_sub(0.5 * w)
+    >>> print(w)
+    [0.5 1. ]
+    """
+
+    __slots__ = ("name",)
+
+    def __init__(self, value: object, name: str = "", dtype: object = None) -> None:
+        super().__init__(value, dtype)
+        self.name = name
+
+    @classmethod
+    def sharing(cls, array: Array, name: str = "") -> Variable:
+        """Make a variable that reads and writes the given array itself."""
+        variable = cls.__new__(cls)
+        variable._array = array
+        variable.spec = spec_of(array)
+        variable.name = name
+        return variable
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Variable:
+        return Variable(self._array, self.name)
+
+    def __copy__(self) -> Variable:
+        return Variable(self._array, self.name)
+
+    def assign(self, value: object) -> None:
+        """Set a new value of the same shape and dtype; in a trace, an output of the graph."""
+        (tensor,) = unify([value], dtype=self.spec.dtype)
+        if tensor.spec != self.spec:
+            raise ShapeError(
+                f"Variable {self.name!r} is {self.spec}; it cannot be assigned {tensor.spec}."
+            )
+        tracing = current_tracing()
+        if tracing is not None:
+            tracing.assign(self, tensor)
+        else:
+            self._array[...] = tensor._array
+
+    def assign_add(self, value: object) -> None:
+        """Add to the value."""
+        self.assign(self + value)
+
+    def assign_sub(self, value: object) -> None:
+        """Subtract from the value, as gradient descent does."""
+        self.assign(self - value)
+
+    def numpy(self) -> Array:
+        tracing = current_tracing()
+        if tracing is not None:
+            return tracing.read(self).numpy()
+        return self._array.copy()
+
+
+class Recorder(Protocol):
+    """What a tape offers to ``apply``: it sees each op with its inputs and its output."""
+
+    def record(
+        self,
+        op: Op,
+        params: dict[str, Any],
+        given: tuple[Tensor, ...],
+        values: tuple[Tensor, ...],
+        output: Tensor,
+    ) -> None: ...
+
+
+class Tracing:
+    """A trace in the making: its nodes, and the variables it has read and assigned."""
+
+    def __init__(self, name: str) -> None:
+        self.trace = Trace(name)
+        self.variables: dict[int, tuple[Variable, Node]] = {}
+        self.names: dict[int, str] = {}
+        self._current: dict[int, Traced] = {}
+        self._constants: dict[int, tuple[Tensor, Node]] = {}
+
+    def argument(self, spec: Spec, name: str, weak: str = "") -> Traced:
+        return Traced(self.trace.input(spec, name), self, weak)
+
+    def read(self, variable: Variable) -> Traced:
+        """Give the present value of a variable: a graph input, or what was assigned last."""
+        key = id(variable)
+        if key not in self._current:
+            name = variable.name or self.names.get(key, "variable")
+            node = self.trace.input(variable.spec, name)
+            self.variables[key] = (variable, node)
+            self._current[key] = Traced(node, self)
+        return self._current[key]
+
+    def assign(self, variable: Variable, value: Tensor) -> None:
+        self.read(variable)
+        self._current[id(variable)] = Traced(self.lift(value).node, self)
+
+    def assigned(self) -> list[tuple[Variable, Node, Node]]:
+        """Give each assigned variable with its input node and the node of its new value."""
+        return [
+            (variable, node, self._current[key].node)
+            for key, (variable, node) in self.variables.items()
+            if self._current[key].node is not node
+        ]
+
+    def lift(self, value: Tensor) -> Traced:
+        if isinstance(value, Traced):
+            if value.tracing is not self:
+                raise TraceError(
+                    f"A traced value ({value.spec}) of another function was used; traced values "
+                    "live only while their function is traced. Return it instead of keeping it."
+                )
+            return value
+        if isinstance(value, Variable):
+            return self.read(value)
+        if id(value) not in self._constants:
+            self._constants[id(value)] = (value, self.trace.constant(value._array.copy()))
+        return Traced(self._constants[id(value)][1], self)
+
+
+class _Local(threading.local):
+    def __init__(self) -> None:
+        self.tracings: list[Tracing] = []
+        self.tapes: list[Recorder] = []
+
+
+_local = _Local()
+
+
+def current_tracing() -> Tracing | None:
+    """Give the trace being recorded in this thread, or None."""
+    return _local.tracings[-1] if _local.tracings else None
+
+
+def watching() -> bool:
+    """Say whether a tape records in this thread."""
+    return bool(_local.tapes)
+
+
+@contextmanager
+def tracing_into(tracing: Tracing) -> Iterator[None]:
+    """Record ops into a trace; tapes outside of it do not see them."""
+    tapes, _local.tapes = _local.tapes, []
+    _local.tracings.append(tracing)
+    try:
+        yield
+    finally:
+        _local.tracings.pop()
+        _local.tapes = tapes
+
+
+def push_tape(tape: Recorder) -> None:
+    """Let a tape see the ops that follow in this thread."""
+    _local.tapes.append(tape)
+
+
+def pop_tape(tape: Recorder) -> None:
+    """Stop showing ops to a tape."""
+    _local.tapes.remove(tape)
+
+
+def apply(op: Op, *given: Tensor, **params: Any) -> Tensor:
+    """Apply a primitive: compute it, or record it where an input is traced; tapes see it."""
+    tracing = current_tracing()
+    if tracing is not None:
+        values: tuple[Tensor, ...] = tuple(tracing.lift(t) for t in given)
+        node = tracing.trace.record(op, [v.node for v in values], params)  # type: ignore[attr-defined]
+        output: Tensor = Traced(node, tracing)
+    else:
+        values = tuple(_snapshot(t) if type(t) is not Tensor else t for t in given)
+        op.spec(*(t.spec for t in values), **params)
+        with np.errstate(all="ignore"):
+            output = Tensor._wrap(np.asarray(op.numpy(*(t._array for t in values), **params)))
+    for tape in _local.tapes:
+        tape.record(op, params, given, values, output)
+    return output
+
+
+def _snapshot(tensor: Tensor) -> Tensor:
+    if isinstance(tensor, Traced):
+        raise TraceError(
+            f"A traced value ({tensor.spec}) was used after its function had been traced; "
+            "return it from the function instead of keeping it."
+        )
+    # A copy, because an assignment may come before the tape's gradient is asked for.
+    return Tensor._wrap(tensor._array.copy())
+
+
+def unify(values: list[Any], dtype: str | None = None) -> list[Tensor]:
+    """Make tensors of one dtype: tensors must agree, everything else takes their dtype.
+
+    Without any tensor, an array keeps its dtype, numbers and lists become float32.
+
+    Raises
+    ------
+    DtypeError
+        Where two tensors differ in dtype; limpide never promotes.
+    """
+    for value in values:
+        if isinstance(value, Tensor) and not value.weak:
+            dtype = dtype or value.spec.dtype
+            if value.spec.dtype != dtype:
+                names = sorted({dtype, value.spec.dtype})
+                raise DtypeError(
+                    f"Two tensors of different dtype met: {names[0]} and {names[1]}. limpide "
+                    "never converts by itself; use lp.cast(x, 'float64') on one of them."
+                )
+    if dtype is None:
+        dtype = _landing_dtype(values)
+    return [_lift(value, dtype) for value in values]
+
+
+def _landing_dtype(values: list[Any]) -> str:
+    arrays = [v for v in values if isinstance(v, np.ndarray) or _weak(v) == "array"]
+    if arrays:
+        first = arrays[0]
+        return first.spec.dtype if isinstance(first, Tensor) else spec_of(as_array(first)).dtype
+    kinds = {v.spec.dtype if isinstance(v, Tensor) else as_array(v).dtype.name for v in values}
+    return "bool" if kinds == {"bool"} else "f32"
+
+
+def _weak(value: object) -> str:
+    return value.weak if isinstance(value, Tensor) else ""
+
+
+def _lift(value: Any, dtype: str) -> Tensor:
+    if isinstance(value, Tensor):
+        if value.spec.dtype == dtype and not value.weak:
+            return value
+        return OPERATORS["cast"](value, dtype)
+    if isinstance(value, (int, float, list, tuple)):
+        return Tensor._wrap(_number_array(value, dtype))
+    array = cast_array(as_array(value), dtype)
+    return Tensor._wrap(np.array(array) if array is value else array)
+
+
+def _number_array(value: Any, dtype: str) -> Array:
+    array = np.asarray(value)
+    if array.dtype.kind not in "biuf":
+        as_array(value)  # raises, naming what it is
+    with np.errstate(over="ignore", invalid="ignore"):
+        result = array.astype(NUMPY_DTYPES[dtype])
+    if array.dtype.kind == "f" and dtype not in FLOATS:
+        raise DtypeError(
+            f"{value!r} is a float and meets a tensor of {dtype}; "
+            "cast the tensor instead: lp.cast(tensor, 'float32')."
+        )
+    if dtype == "f32" and not np.array_equal(np.isfinite(result), np.isfinite(array)):
+        raise DtypeError(f"{value!r} is too large for float32; use float64.")
+    return result
+
+
+def _operator(name: str, *operands: Any) -> Tensor:
+    """Apply an operator; between arguments of a trace it behaves as it does between arrays."""
+    for operand in operands:
+        if operand is None or isinstance(operand, (str, bytes, dict, set)):
+            return cast("Tensor", NotImplemented)
+    weak = {_weak(v) or ("array" if isinstance(v, np.ndarray) else "number") for v in operands}
+    if any(isinstance(v, Tensor) and not v.weak for v in operands):
+        return OPERATORS[name](*operands)
+    dtype = _promoted(name, operands)
+    result = OPERATORS[name](*(_lift(v, dtype) for v in operands))
+    assert isinstance(result, Traced)
+    return Traced(result.node, result.tracing, "array" if "array" in weak else "number")
+
+
+def _as_weak_as(source: Tensor, result: Tensor) -> Tensor:
+    if source.weak and isinstance(result, Traced):
+        return Traced(result.node, result.tracing, source.weak)
+    return result
+
+
+def _promoted(name: str, operands: tuple[Any, ...]) -> str:
+    parts: list[Any] = []
+    for value in operands:
+        if isinstance(value, Tensor):
+            number = value.weak == "number"
+            kind = {"f": 0.0, "b": False}.get(value.dtype.kind, 0)
+            parts.append(kind if number else value.dtype)
+        else:
+            parts.append(value if isinstance(value, np.ndarray) else np.asarray(value).item(0))
+    dtype = np.result_type(*parts)
+    if dtype.kind in "iub" and name in ("divide", "power"):
+        dtype = np.dtype(np.float64)
+    return dtype_name(dtype)
+
+
+def check_finite_scalar(value: object, name: str) -> float:
+    """Give a finite float, or raise naming the argument; bool and text are refused."""
+    if isinstance(value, (bool, str, bytes)) or not hasattr(value, "__float__"):
+        raise ArgumentTypeError(f"{name} must be a number; received {value!r}.")
+    number = float(value)
+    if not np.isfinite(number):
+        raise ArgumentError(f"{name} must be finite; received {number}.")
+    return number

@@ -1,0 +1,379 @@
+"""``@function``: a user's own training step, traced once a signature into a graph and compiled.
+
+Answers for tracing Python functions, calling the compiled graph, ``repeat`` and ``graph``.
+Not for: running (``limpide.engines``), or what ops mean.
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from limpide import engines
+from limpide.errors import ArgumentError, ArgumentTypeError
+from limpide.ir import INPUT, Array, Graph, Loop, Node, Spec, Trace, spec_of
+from limpide.tensor import (
+    Tensor,
+    Tracing,
+    Variable,
+    as_array,
+    cast_array,
+    current_tracing,
+    tracing_into,
+    watching,
+)
+
+_SLICE_SECONDS = 0.2
+
+
+@dataclass(frozen=True)
+class Leaf:
+    """One argument of a signature: traced (with a Spec) or static (its value is part of it)."""
+
+    kind: str  # "tensor", "array", "number", "static"
+    spec: Spec | None = None
+    static: Any = None
+
+
+@dataclass(eq=False)
+class Concrete:
+    """A function traced for one signature."""
+
+    graph: Graph
+    n_arguments: int
+    variables: list[Variable]  # in the order of the graph's inputs behind the arguments
+    assigned: list[Variable]  # in the order of the graph's last outputs
+    result: Any  # the structure returned, with places of outputs
+    run: Callable[[list[Array]], list[Array]] | None = None
+    loop: Callable[..., list[Array]] | None = None
+
+
+@dataclass(frozen=True)
+class _Place:
+    """Stands for the n-th output of the graph in the structure that a function returns."""
+
+    index: int
+
+
+class Function:
+    """A Python function that runs as a compiled graph; made by ``@lp.function``."""
+
+    def __init__(self, python: Callable[..., Any]) -> None:
+        self._python = python
+        self._concrete: dict[Any, Concrete] = {}
+        self._lock = threading.RLock()
+        functools.update_wrapper(self, python)
+
+    def __get__(self, instance: object, owner: type | None = None) -> Any:
+        return self if instance is None else functools.partial(self, instance)
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        # Inside another trace it is inlined; under a tape it runs eagerly, to be seen.
+        if current_tracing() is not None or watching():
+            return self._python(*args, **kwargs)
+        with self._lock:
+            concrete, arrays = self._prepare(args, kwargs)
+            if concrete.run is None:
+                concrete.run = engines.get(None).compile(concrete.graph)
+            outputs = concrete.run([*arrays, *(v._array for v in concrete.variables)])
+            n_results = len(outputs) - len(concrete.assigned)
+            for variable, value in zip(concrete.assigned, outputs[n_results:], strict=True):
+                variable._array[...] = value
+            return _filled(concrete.result, [Tensor._wrap(a) for a in outputs[:n_results]])
+
+    def graph(self, *args: Any, **kwargs: Any) -> Graph:
+        """Give the graph for these arguments; print it to read it."""
+        with self._lock:
+            return self._prepare(args, kwargs)[0].graph
+
+    def repeat(self, times: int, *args: Any, **kwargs: Any) -> Any:
+        """Call the function ``times`` times with the same arguments, the loop in the engine.
+
+        Returns
+        -------
+        What the function returns, each tensor with a leading axis of length ``times``. After
+        Ctrl-C the variables hold the last whole step.
+
+        Examples
+        --------
+        >>> import limpide as lp
+        >>> w = lp.Variable(1.0)
+        >>> @lp.function
+        ... def halve():
+        ...     w.assign(w * 0.5)
+        ...     return w + 0
+        >>> print(halve.repeat(3))
+        [0.5   0.25  0.125]
+        """
+        if isinstance(times, bool) or not isinstance(times, (int, np.integer)) or times < 0:
+            raise ArgumentError(
+                f"repeat needs a whole number of times, 0 or more; received {times!r}."
+            )
+        with self._lock:
+            concrete, arrays = self._prepare(args, kwargs)
+            n_results = len(concrete.graph.outputs) - len(concrete.assigned)
+            seen = [
+                np.empty((int(times), *node.spec.shape), node.spec.numpy_dtype)
+                for node in concrete.graph.outputs[:n_results]
+            ]
+            if concrete.loop is None:
+                concrete.loop = engines.get(None).compile_loop(_as_loop(concrete))
+            carry = [v._array for v in concrete.assigned]
+            changed = set(map(id, concrete.assigned))
+            held = [v._array for v in concrete.variables if id(v) not in changed]
+            for start, stop in slices(int(times)):
+                part = concrete.loop(carry, [*arrays, *held], [], None, stop - start)
+                for whole, piece in zip(seen, part, strict=True):
+                    whole[start:stop] = piece
+            return _filled(concrete.result, [Tensor._wrap(a) for a in seen])
+
+    def _prepare(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Concrete, list[Any]]:
+        names, values = _named(self._python, args, kwargs)
+        leaves: list[Leaf] = []
+        arrays: list[Array] = []
+        structure = [_leaf(value, leaves, arrays) for value in values]
+        key = (tuple(names), _key(structure), tuple(_leaf_key(leaf) for leaf in leaves))
+        concrete = self._concrete.get(key)
+        if concrete is None:
+            concrete = self._trace(names, structure, leaves)
+            self._concrete[key] = concrete
+        inputs = concrete.graph.inputs
+        return concrete, [
+            cast_array(array, node.spec.dtype, node.name)
+            for array, node in zip(arrays, inputs, strict=False)
+        ]
+
+    def _trace(self, names: list[str], structure: list[Any], leaves: list[Leaf]) -> Concrete:
+        tracing = Tracing(self._python.__name__)
+        tracing.names = _variable_names(self._python)
+        arguments = {
+            name: _build(part, name, leaves, tracing)
+            for name, part in zip(names, structure, strict=True)
+        }
+        weak = list(tracing.trace.inputs)
+        n_arguments = len(weak)
+        with tracing_into(tracing):
+            positional, keywords = _call_with(self._python, arguments)
+            returned = self._python(*positional, **keywords)
+            outputs: list[tuple[str, Node]] = []
+            result = _outputs(returned, "result", outputs, tracing)
+        assigned = tracing.assigned()
+        outputs += [(node.name, value) for _, node, value in assigned]
+        _cast_outside(tracing.trace, weak, leaves, [value for _, value in outputs])
+        graph = tracing.trace.finish([n for _, n in outputs], [name for name, _ in outputs])
+        return Concrete(
+            graph,
+            n_arguments,
+            [variable for variable, _ in tracing.variables.values()],
+            [variable for variable, _, _ in assigned],
+            result,
+        )
+
+
+def function(python: Callable[..., Any]) -> Function:
+    """Trace a function over tensors into a graph, once for each signature, and compile it.
+
+    Numbers and arrays passed as arguments are traced: new values compile nothing. Variables
+    read become inputs of the graph, assigned ones outputs. Numbers that the function captures
+    from outside, and bools, text and other objects passed to it, are constants of the trace.
+
+    Raises
+    ------
+    TraceError
+        Where Python asks for the number of a traced value, as in ``if loss > 1:``.
+
+    Examples
+    --------
+    >>> import limpide as lp
+    >>> @lp.function
+    ... def double(x):
+    ...     return x + x
+    >>> print(double([1.0, 2.0]))
+    [2. 4.]
+    """
+    if not callable(python):
+        raise ArgumentTypeError(f"lp.function decorates a function; received {python!r}.")
+    return Function(python)
+
+
+def slices(total: int, first: int = 16) -> Iterator[tuple[int, int]]:
+    """Cut a run of ``total`` steps into pieces of about 0.2 s, measured as it goes."""
+    start, size = 0, first
+    while start < total:
+        stop = min(start + size, total)
+        before = time.perf_counter()
+        yield start, stop
+        seconds = max(time.perf_counter() - before, 1e-9)
+        size = max(1, min(size * 8, int((stop - start) * _SLICE_SECONDS / seconds)))
+        start = stop
+
+
+def _named(
+    python: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> tuple[list[str], list[Any]]:
+    try:
+        bound = inspect.signature(python).bind(*args, **kwargs)
+    except TypeError as error:
+        raise ArgumentTypeError(f"{python.__name__}: {error}.") from None
+    bound.apply_defaults()
+    return list(bound.arguments), list(bound.arguments.values())
+
+
+def _call_with(
+    python: Callable[..., Any], arguments: dict[str, Any]
+) -> tuple[list[Any], dict[str, Any]]:
+    positional: list[Any] = []
+    keywords: dict[str, Any] = {}
+    for name, parameter in inspect.signature(python).parameters.items():
+        if parameter.kind is parameter.VAR_POSITIONAL:
+            positional += arguments.get(name, ())
+        elif parameter.kind is parameter.VAR_KEYWORD:
+            keywords |= arguments.get(name, {})
+        elif parameter.kind is parameter.KEYWORD_ONLY:
+            keywords[name] = arguments[name]
+        else:
+            positional.append(arguments[name])
+    return positional, keywords
+
+
+def _leaf(value: Any, leaves: list[Leaf], arrays: list[Array]) -> Any:
+    """Sort one argument; containers become structures of places in ``leaves``."""
+    if isinstance(value, tuple):
+        return tuple(_leaf(v, leaves, arrays) for v in value)
+    if isinstance(value, Mapping):
+        return {k: _leaf(v, leaves, arrays) for k, v in value.items()}
+    if isinstance(value, Tensor) and not isinstance(value, Variable):
+        leaves.append(Leaf("tensor", value.spec))
+        arrays.append(value._array)
+    elif isinstance(value, (bool, str, bytes, Variable)) or not _is_data(value):
+        leaves.append(Leaf("static", static=value))
+    elif isinstance(value, (int, float, list)):
+        array = np.asarray(value)
+        if array.dtype.kind not in "biuf":
+            as_array(value, "an argument")  # raises, naming what it is
+        array = array.astype(np.int64 if array.dtype.kind in "iu" else array.dtype)
+        leaves.append(Leaf("number", spec_of(array)))
+        arrays.append(array)
+    else:
+        array = as_array(value, "an argument")
+        leaves.append(Leaf("array", spec_of(array)))
+        arrays.append(array)
+    return _Place(len(leaves) - 1)
+
+
+def _is_data(value: Any) -> bool:
+    return isinstance(value, (int, float, list, np.ndarray, np.generic)) or hasattr(
+        value, "__array__"
+    )
+
+
+def _leaf_key(leaf: Leaf) -> Any:
+    if leaf.kind != "static":
+        return (leaf.kind, leaf.spec)
+    if isinstance(leaf.static, (bool, str, bytes, type(None))):
+        return (type(leaf.static), leaf.static)
+    return ("object", id(leaf.static))  # the trace keeps the object alive
+
+
+def _key(structure: Any) -> Any:
+    if isinstance(structure, dict):
+        return ("dict", tuple((k, _key(v)) for k, v in structure.items()))
+    if isinstance(structure, (list, tuple)):
+        return tuple(_key(v) for v in structure)
+    return structure
+
+
+def _build(structure: Any, name: str, leaves: list[Leaf], tracing: Tracing) -> Any:
+    if isinstance(structure, tuple):
+        return tuple(_build(v, f"{name}[{i}]", leaves, tracing) for i, v in enumerate(structure))
+    if isinstance(structure, dict):
+        return {k: _build(v, f"{name}[{k!r}]", leaves, tracing) for k, v in structure.items()}
+    leaf = leaves[structure.index]
+    if leaf.spec is None:
+        return leaf.static
+    return tracing.argument(leaf.spec, name, "" if leaf.kind == "tensor" else leaf.kind)
+
+
+def _outputs(value: Any, name: str, outputs: list[tuple[str, Node]], tracing: Tracing) -> Any:
+    if isinstance(value, (tuple, list)):
+        parts = [_outputs(v, f"{name}[{i}]", outputs, tracing) for i, v in enumerate(value)]
+        return tuple(parts) if isinstance(value, tuple) else parts
+    if isinstance(value, dict):
+        return {k: _outputs(v, f"{name}[{k!r}]", outputs, tracing) for k, v in value.items()}
+    if isinstance(value, Tensor):
+        outputs.append((name, tracing.lift(value).node))
+        return _Place(len(outputs) - 1)
+    return value
+
+
+def _filled(result: Any, tensors: list[Tensor]) -> Any:
+    if isinstance(result, _Place):
+        return tensors[result.index]
+    if isinstance(result, tuple):
+        return tuple(_filled(r, tensors) for r in result)
+    if isinstance(result, list):
+        return [_filled(r, tensors) for r in result]
+    if isinstance(result, dict):
+        return {k: _filled(r, tensors) for k, r in result.items()}
+    return result
+
+
+def _cast_outside(
+    trace: Trace, arguments: list[Node], leaves: list[Leaf], outputs: list[Node]
+) -> None:
+    """Let an argument that is only ever cast to one dtype enter the graph in that dtype."""
+    traced = [leaf for leaf in leaves if leaf.spec is not None]
+    for argument, leaf in zip(arguments, traced, strict=True):
+        users = [node for node in trace.nodes if argument in node.inputs]
+        if leaf.kind == "tensor" or argument in outputs or len(users) != 1:
+            continue
+        cast = users[0]
+        if cast.op.name == "cast":
+            cast.op, cast.inputs, cast.params, cast.name = INPUT, (), {}, argument.name
+            trace.nodes.remove(cast)
+            trace.inputs[trace.inputs.index(argument)] = cast
+
+
+def _as_loop(concrete: Concrete) -> Loop:
+    """Reorder a traced function into the schema of a Loop: carried values first."""
+    graph = concrete.graph
+    n_results = len(graph.outputs) - len(concrete.assigned)
+    arguments = graph.inputs[: concrete.n_arguments]
+    nodes = dict(
+        zip(map(id, concrete.variables), graph.inputs[concrete.n_arguments :], strict=True)
+    )
+    carry = [nodes[id(v)] for v in concrete.assigned]
+    changed = set(map(id, concrete.assigned))
+    held = [nodes[id(v)] for v in concrete.variables if id(v) not in changed]
+    step = Graph(
+        graph.name,
+        (*carry, *arguments, *held),
+        graph.nodes,
+        (*graph.outputs[n_results:], *graph.outputs[:n_results]),
+        (*graph.output_names[n_results:], *graph.output_names[:n_results]),
+    )
+    return Loop(step, None, len(carry), len(arguments) + len(held))
+
+
+def _variable_names(python: Callable[..., Any]) -> dict[int, str]:
+    """Find what the function calls its variables, so that the printed graph can say it."""
+    code = getattr(python, "__code__", None)
+    if code is None:
+        return {}
+    spaces: dict[str, Any] = dict(inspect.getclosurevars(python).nonlocals)
+    module = getattr(python, "__globals__", {})
+    spaces |= {name: module[name] for name in code.co_names if name in module}
+    names: dict[int, str] = {}
+    for name, value in spaces.items():
+        members = value if isinstance(value, (list, tuple)) else [value]
+        for i, member in enumerate(members):
+            if isinstance(member, Variable):
+                names[id(member)] = name if member is value else f"{name}[{i}]"
+    return names
