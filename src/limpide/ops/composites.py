@@ -62,7 +62,8 @@ def softmax(x: Any, axis: int = -1) -> Tensor:
 
 def log_softmax(x: Any, axis: int = -1) -> Tensor:
     """Take the logarithm of softmax without losing small probabilities."""
-    return x - logsumexp(x, axis, keepdims=True)
+    tensor = unify([x])[0]
+    return tensor - logsumexp(tensor, axis, keepdims=True)
 
 
 def argmax(x: Any, axis: int = -1) -> Tensor:
