@@ -125,8 +125,7 @@ def row_order(seed: int, epoch: int, n_rows: int) -> npt.NDArray[np.int64]:
 
     A function of (seed, epoch, n_rows) alone, the same on every engine and machine: NumPy's
     ``Generator.permutation`` over Philox keyed by (seed, epoch). NumPy keeps the right to change
-    ``Generator``'s methods between its versions (NEP 19); it has not changed this one since 1.17
-    as far as we know.
+    ``Generator``'s methods between its versions (NEP 19), so tests hold two orders fixed.
 
     Source
     ------
