@@ -58,8 +58,8 @@ def refused(path: Path, raw: bytes, match: str | None = None) -> str:
 def test_cut_off_at_every_byte(tmp_path: Path, small: bytes) -> None:
     for length in range(len(small)):
         refused(tmp_path / "m", small[:length])
-    assert "1 bytes are missing at its end" in refused(tmp_path / "m", small[:-1])
-    assert "of its header are missing" in refused(tmp_path / "m", small[:100])
+    assert "with 1 byte missing at its end" in refused(tmp_path / "m", small[:-1])
+    assert "of its header missing" in refused(tmp_path / "m", small[:100])
     assert "is empty, 0 bytes" in refused(tmp_path / "m", b"")
 
 
@@ -80,7 +80,7 @@ def test_every_bit_flipped(tmp_path: Path, small: bytes) -> None:
 
 
 def test_bytes_added_removed_and_swapped(tmp_path: Path, small: bytes) -> None:
-    refused(tmp_path / "m", small + b"\0", "is damaged: 1 bytes follow its last tensor")
+    refused(tmp_path / "m", small + b"\0", "is damaged: it has 1 byte after its last tensor")
     draw = random.Random(1)
     for _ in range(300):
         raw = bytearray(small)
@@ -157,12 +157,17 @@ B_AFTER = '"b":{"dtype":"U8","shape":[4],"data_offsets":[8,12]}'
         (info("2"), EIGHT, {}, "impossible shape 2"),
         (info("null"), EIGHT, {}, "impossible shape None"),
         (info(str([1] * 64 + [2])), EIGHT, {}, r"impossible shape \[1, 1"),
-        (info("[3]"), EIGHT, {}, r"shape \[3\] does not fit its 8 bytes"),
-        (info("[]"), EIGHT, {}, r"shape \[\] does not fit its 8 bytes"),
-        (info("[4611686018427387904,4]"), EIGHT, {}, "does not fit its 8 bytes"),
-        (info("[9223372036854775807,2,0]", "[0,0]"), b"", {}, "does not fit its 0 bytes"),
-        (info("[18446744073709551616,0]", "[0,0]"), b"", {}, "does not fit its 0 bytes"),
-        (info("[1000000000000]", "[0,4000000000000]"), EIGHT, {}, "3999999999992 bytes are miss"),
+        (info("[3]"), EIGHT, {}, r"shape \[3\] does not fit 8 bytes"),
+        (info("[]"), EIGHT, {}, r"shape \[\] does not fit 8 bytes"),
+        (info("[4611686018427387904,4]"), EIGHT, {}, "does not fit 8 bytes"),
+        (info("[9223372036854775807,2,0]", "[0,0]"), b"", {}, "does not fit 0 bytes"),
+        (info("[18446744073709551616,0]", "[0,0]"), b"", {}, "does not fit 0 bytes"),
+        (
+            info("[1000000000000]", "[0,4000000000000]"),
+            EIGHT,
+            {},
+            "3,999,999,999,992 bytes missing",
+        ),
         (info("[2]", "[8,0]"), EIGHT, {"checksums": {"a": "0" * 64}}, "impossible offsets"),
         (info("[2]", "[-8,0]"), EIGHT, {"checksums": {"a": "0" * 64}}, "impossible offsets"),
         (info("[2]", "[0,8,8]"), EIGHT, {"checksums": {"a": "0" * 64}}, "impossible offsets"),
@@ -172,9 +177,9 @@ B_AFTER = '"b":{"dtype":"U8","shape":[4],"data_offsets":[8,12]}'
         (f"{A},{B_AFTER.replace('8,12', '6,10')}", bytes(10), {}, "'b' overlaps the one before"),
         (f"{A},{B_AFTER.replace('8,12', '0,4')}", EIGHT, {}, "'a' overlaps the one before"),
         (f"{A},{B_AFTER.replace('8,12', '9,13')}", bytes(13), {}, "'b' leaves a hole before it"),
-        (f"{A},{B_AFTER}", bytes(13), {}, "1 bytes follow its last tensor"),
-        (f"{A},{B_AFTER}", bytes(11), {}, "1 bytes are missing at its end"),
-        ("", b"\0", {}, "1 bytes follow its last tensor"),
+        (f"{A},{B_AFTER}", bytes(13), {}, "it has 1 byte after its last tensor"),
+        (f"{A},{B_AFTER}", bytes(11), {}, "with 1 byte missing at its end"),
+        ("", b"\0", {}, "it has 1 byte after its last tensor"),
         (info(dtype="F8"), EIGHT, {}, "dtype 'F8', not one of BOOL"),
         (info(dtype="BF16"), EIGHT, {}, "dtype 'BF16', not one of BOOL"),
         (info("[8]", dtype="BOOL"), EIGHT, {}, "truth value that is neither 0 nor 1"),
@@ -280,9 +285,15 @@ class Bomb:
 
 ONNX = bytes.fromhex("0808120770 79746f7263681a05322e312e303a".replace(" ", "")) + bytes(40)
 KINDS = [
-    *((pickle.dumps({"w": [1.0]}, protocol=p), "is a pickle, which can run") for p in range(6)),
-    *((pickle.dumps(Bomb(), protocol=p), "is a pickle, which can run") for p in (0, 2, 4, 5)),
-    *((pickle.dumps([np.ones(2)], protocol=p), "is a pickle, which can run") for p in range(6)),
+    *(
+        (pickle.dumps({"w": [1.0]}, protocol=p), "is a pickle .to open one can run")
+        for p in range(6)
+    ),
+    *((pickle.dumps(Bomb(), protocol=p), "is a pickle .to open one can run") for p in (0, 2, 4, 5)),
+    *(
+        (pickle.dumps([np.ones(2)], protocol=p), "is a pickle .to open one can run")
+        for p in range(6)
+    ),
     (pickle.dumps(0x1950A86A20F9469CFC6C, protocol=2) + b"\x80\x02M\xe9\x03.", "a PyTorch file"),
     (zipped("archive/data.pkl", "archive/data/0"), r"is a PyTorch file \(.pt"),
     (zipped("metadata.json", "config.json", "model.weights.h5"), r"is a Keras model \(.keras"),
@@ -308,7 +319,7 @@ KINDS = [
     (b'{"weights": [1, 2, 3]}', "is JSON text"),
     (b"<!DOCTYPE html><html></html>", "is a web page"),
     (b"version https://git-lfs.github.com/spec/v1\noid sha256:0\n", "is a Git LFS pointer"),
-    (bytes(7), "no model file, or only the beginning of one: its 7 bytes"),
+    (bytes(7), "no model file, or only the beginning of one: it has 7 bytes"),
     (bytes(8), "no model file"),
     (bytes(5000), "no model file"),
     (random.Random(0).randbytes(5000), "no model file"),

@@ -38,6 +38,7 @@ from limpide.storage.layout import (
     MAX_TENSORS,
     Entry,
     Layout,
+    bytes_text,
     check_name,
     damaged,
     decode_header,
@@ -104,7 +105,7 @@ class Verification:
             f"  {name:{names}}  {spec:{specs}}  {count:{counts},} bytes  checksum ok"
             for name, spec, count in rows
         ]
-        lines.append(f"whole: the header and {len(rows)} tensors match their checksums")
+        lines.append("whole: the header and every tensor match their checksums")
         return "\n".join(lines)
 
 
@@ -334,7 +335,7 @@ def _layout(shown: str, file: io.FileIO, size: int) -> Layout:
         )
     if LENGTH + length > size:
         raise damaged(
-            shown, f"it is cut off, {LENGTH + length - size} bytes of its header are missing"
+            shown, f"it is cut off, with {bytes_text(LENGTH + length - size)} of its header missing"
         )
     file.seek(0)
     return decode_header(shown, _read(shown, file, LENGTH + length), size - LENGTH - length)
@@ -355,8 +356,8 @@ def _refuse_other_kinds(shown: str, file: io.FileIO, size: int, start: bytes, le
     kind = recognise(start, _read(shown, file, min(size, START)))
     if kind is None:
         raise ModelFileError(
-            f"{shown!r} is no model file, or only the beginning of one: its {size:,} bytes hold "
-            f"no safetensors header. {_WHAT_TO_GIVE}"
+            f"{shown!r} is no model file, or only the beginning of one: it has {bytes_text(size)} "
+            f"and no safetensors header. {_WHAT_TO_GIVE}"
         )
     raise ModelFileError(f"{shown!r} is {kind[0]}, not a limpide model. {kind[1]}")
 
@@ -371,7 +372,9 @@ def _fill(shown: str, file: io.FileIO, buffer: memoryview) -> None:
     while buffer:
         got = file.readinto(buffer)
         if not got:
-            raise damaged(shown, f"it became shorter while it was read, by {len(buffer)} bytes")
+            raise damaged(
+                shown, f"it became shorter while it was read, by {bytes_text(len(buffer))}"
+            )
         buffer = buffer[got:]
 
 

@@ -14,6 +14,7 @@ START = 4096
 _COPY_WEIGHTS = (
     "Open it with the program that wrote it and copy the weights by name into net.params."
 )
+_ASK_FOR_MODEL = "Ask whoever made it for a model that limpide saved."
 _UNPACK = "Unpack it and give the model inside."
 _DATA_FIRST = "Train a model on it with limpide train, and give that model."
 
@@ -76,7 +77,7 @@ def recognise(start: bytes, end: bytes) -> tuple[str, str] | None:
     if start.startswith(_TORCH_MAGIC):
         return "a PyTorch file (.pt: pickles)", _COPY_WEIGHTS
     if _PICKLE.match(start) or _is_old_pickle(start, end):
-        return "a pickle, which can run any program when opened", _COPY_WEIGHTS
+        return "a pickle (to open one can run any program)", _ASK_FOR_MODEL
     if _ONNX.match(start):
         return "an ONNX model", "Run it with onnxruntime, or copy its weights into net.params."
     if not _CONTROL.search(start) or start[:2] in (b"\xff\xfe", b"\xfe\xff"):

@@ -87,6 +87,15 @@ def spec_text(dtype: np.dtype[Any], shape: Sequence[int | None]) -> str:
     return f"{name}[{','.join('n' if n is None else str(n) for n in shape)}]"
 
 
+def bytes_text(count: int) -> str:
+    """Give a number of bytes in words, for errors.
+
+    >>> bytes_text(1), bytes_text(12_000)
+    ('1 byte', '12,000 bytes')
+    """
+    return f"{count:,} byte{'' if count == 1 else 's'}"
+
+
 def check_name(name: object) -> str | None:
     """Give what is wrong with a tensor's name, or None.
 
@@ -269,7 +278,7 @@ def _entry(shown: str, name: str, info: Any, checksum: Any) -> Entry:
     # an empty tensor may still have an axis so long that no array can be made
     if wanted != end - begin or itemsize * math.prod(n for n in shape if n) >= 2**63:
         raise damaged(
-            shown, f"tensor {name!r} of shape {shape!r:.80} does not fit its {end - begin} bytes"
+            shown, f"tensor {name!r} of shape {shape!r:.80} does not fit {bytes_text(end - begin)}"
         )
     if not isinstance(checksum, str) or not _HEX.fullmatch(checksum):
         raise damaged(shown, f"the checksum of tensor {name!r} is not {DIGITS} digits")
@@ -289,6 +298,8 @@ def _check_places(shown: str, entries: Sequence[Entry], data_bytes: int) -> None
             raise damaged(shown, f"tensor {entry.name!r} {what}")
         at = entry.end
     if at > data_bytes:
-        raise damaged(shown, f"it is cut off, {at - data_bytes} bytes are missing at its end")
+        raise damaged(
+            shown, f"it is cut off, with {bytes_text(at - data_bytes)} missing at its end"
+        )
     if at < data_bytes:
-        raise damaged(shown, f"{data_bytes - at} bytes follow its last tensor")
+        raise damaged(shown, f"it has {bytes_text(data_bytes - at)} after its last tensor")
