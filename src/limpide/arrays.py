@@ -222,7 +222,7 @@ def _codes(y: Array) -> Array:
     if y.ndim == 1:
         return y
     if y.shape[1] > 1:
-        return y.argmax(axis=1)
+        return np.asarray(y.argmax(axis=1))
     codes = y[:, 0].astype(np.int64)
     if not np.array_equal(codes, y[:, 0]):
         raise DataError("class_weight needs classes; y holds numbers that are not whole.")

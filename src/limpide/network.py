@@ -368,7 +368,7 @@ class Network:
         if validation is None:
             return data, None
         if isinstance(validation, (tuple, list)) and len(validation) == 2:
-            held = self._data(*validation, loss)
+            held = self._data(validation[0], validation[1], loss)
         else:
             data, held = _split(data, validation, seed)
         return data, lambda: self._loss(held, loss, engine)
@@ -542,5 +542,3 @@ def _split(data: Data, share: Any, seed: int) -> tuple[Data, Data]:
     order = np.random.Generator(np.random.Philox(seed)).permutation(n)
     first, second = np.sort(order[held:]), np.sort(order[:held])
     return Data(data.X, data.y, data.weights, first), Data(data.X, data.y, data.weights, second)
-
-

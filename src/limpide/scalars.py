@@ -94,7 +94,11 @@ class Scalars:
     def _summary(self, name: str) -> str:
         parts = []
         for letter in "wb":
-            ends = [s + math.prod(self._shapes[p]) - 1 for p, (o, s) in self._starts.items() if o == letter]
+            ends = [
+                s + math.prod(self._shapes[p]) - 1
+                for p, (o, s) in self._starts.items()
+                if o == letter
+            ]
             if ends:
                 parts.append(f"{letter}1 to {letter}{max(ends)}")
         others = [p for p in self._shapes if p not in self._starts]
