@@ -341,15 +341,18 @@ class Network:
             validate=validate,
             callbacks=watched,
         )
+        trainer.begin(self)
         self._last = (resolved, chosen)
         with progress_bar(progress, epochs) as bar:
             if bar is not None:
                 trainer.callbacks = [*trainer.callbacks, bar]
                 trainer.watch = bar.tick
-            return trainer.fit(self)
+            return trainer.fit()
 
     def _frozen(self, freeze: Sequence[str]) -> frozenset[str]:
-        names = [freeze] if isinstance(freeze, str) else list(freeze)
+        names = [freeze] if isinstance(freeze, str) else freeze
+        if not isinstance(names, (list, tuple, set, frozenset)):
+            raise ArgumentTypeError(f"freeze must be a list of names; received {freeze!r}.")
         for name in names:
             if name not in self.params:
                 raise ArgumentError(
@@ -459,7 +462,7 @@ class Network:
                 raise ArgumentError(
                     f"Layer {p.name!r} has the activation "
                     f"{activation_name(p.layer.function)!r}, a function of your own; a model "
-                    "file can only name limpide's activations."
+                    "file can only name limpide's activations. Use one of those to save it."
                 )
         return {
             "kind": "network",

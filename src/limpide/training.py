@@ -243,18 +243,22 @@ class Trainer:
     watch: Callable[[int, float], None] | None = None
     callbacks: Sequence[Callback] = ()
     history: History = field(default_factory=History)
+    _run: Run = field(init=False)
     _part: _Part = field(init=False)
     _slice: int = 16  # steps in the slice run last; a first guess
 
-    def fit(self, network: Any) -> History:
+    def begin(self, network: Any) -> None:
+        """Let the callbacks begin; they may refuse the run, and nothing has changed yet."""
+        watched = self.validate is not None
+        self._run = Run(network, self.history, self.epochs, self.params, self.state, watched)
+        for callback in self.callbacks:
+            callback.begin(self._run)
+
+    def fit(self) -> History:
         """Train; parameters and state change in place. See ``Network.fit``."""
-        history = self.history
+        history, run = self.history, self._run
         history.batch_size, history.engine = self.batch_size, engines.get(self.engine).name
         carry, held = self._carry(), self._held()
-        watched = self.validate is not None
-        run = Run(network, history, self.epochs, self.params, self.state, watched)
-        for callback in self.callbacks:
-            callback.begin(run)
         with _gentle_stop() as stop:
             for epoch in range(self.epochs):
                 history.interrupted = not self._epoch(epoch, carry, held, stop)
