@@ -79,8 +79,8 @@ def layers_to_config(placed: Sequence[Placed]) -> list[dict[str, Any]]:
         kind = type(p.layer)
         if kind.__name__ not in _BUILDERS or not kind.__module__.startswith("limpide."):
             raise ArgumentError(
-                f"Layer {p.name!r} is a {kind.__name__}, a layer of your own; a model file can only "
-                "hold limpide's layers. Use one of those to save it."
+                f"Layer {p.name!r} is a {kind.__name__}, a layer of your own; a model file only "
+                "holds limpide's layers. Use one of those to save it."
             )
     return [
         {"type": type(p.layer).__name__, "name": p.layer.name or "", **p.layer.config()}
