@@ -7,17 +7,15 @@ slices with validation, callbacks, Ctrl-C and divergence. Not for: networks or e
 from __future__ import annotations
 
 import math
-import signal
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
-from limpide import engines
+from limpide import engines, stopping
 from limpide.callbacks import Callback, Run
 from limpide.errors import DivergenceError
 from limpide.history import History
@@ -219,7 +217,8 @@ class Trainer:
         history.batch_size, history.engine = self.batch_size, engines.get(self.engine).name
         carry, held = self._carry(), self._held()
         run = Run(network, history, self.epochs, self.params, self.state)
-        with _gentle_stop() as stopped:
+        with stopping.catching() as stop:
+            stopped = stop.asked
             for callback in self.callbacks:
                 callback.begin(run)
             for epoch in range(self.epochs):
@@ -322,29 +321,3 @@ class Trainer:
 
 def _finite(arrays: Sequence[Array]) -> bool:
     return all(bool(np.isfinite(a).all()) for a in arrays if a.dtype.kind == "f")
-
-
-@contextmanager
-def _gentle_stop() -> Iterator[threading.Event]:
-    """Let the first Ctrl-C or SIGTERM set an event; the second Ctrl-C acts at once."""
-    stopped = threading.Event()
-    changed: dict[signal.Signals, Any] = {}
-
-    def handler(number: int, frame: Any) -> None:
-        if stopped.is_set():
-            raise KeyboardInterrupt
-        stopped.set()
-
-    if threading.current_thread() is threading.main_thread():
-        for number, usual in (
-            (signal.SIGINT, signal.default_int_handler),
-            (signal.SIGTERM, signal.SIG_DFL),
-        ):
-            # A program's own handler is left alone.
-            if signal.getsignal(number) is usual:
-                changed[number] = signal.signal(number, handler)
-    try:
-        yield stopped
-    finally:
-        for number, old in changed.items():
-            signal.signal(number, old)
