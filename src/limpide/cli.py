@@ -1,0 +1,436 @@
+"""The command line: ``limpide train``, ``predict``, ``evaluate``, ``verify``, ``data``.
+
+Answers for the commands, their options and their help. Not for: streams, errors and exit statuses
+(``limpide.program``), the live view (``limpide.terminal``), or the words of a report.
+
+Rooms that load more than click are reached as ``limpide.model`` and so on, which loads them when
+they are first used: ``limpide --help`` loads none of them.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+import limpide
+from limpide import program
+from limpide.errors import DataError, FileError, ModelFileError
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+_MESSAGES = (".eml", ".txt")
+_DELIMITERS = {"tab": "\t", "\\t": "\t", "comma": ",", "semicolon": ";", "space": " "}
+_UNBOUNDED = float("inf")
+
+
+class _Program(click.Group):
+    """The commands in the order in which a newcomer needs them."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(self.commands)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command line and leave with its exit status."""
+    sys.exit(program.run(limpide_command, arguments))
+
+
+@click.group(
+    "limpide",
+    cls=_Program,
+    epilog="""\b
+Examples:
+  limpide data circle --out circle.csv         a table to try things with
+  limpide train circle.csv --target class      learn its column 'class'
+  limpide predict circle.safetensors circle.csv
+  limpide train --help                         every option of a command
+\b
+Exit status: 0 done, 1 data or model at fault, 2 wrong usage, 130 interrupted.
+"""
+)
+@click.version_option(limpide.__version__, prog_name="limpide", message="%(prog)s %(version)s")
+@program.with_traceback
+def limpide_command() -> None:
+    """Train a neural network on your own table, and predict with it."""
+
+
+def _reading_options(function: F) -> F:
+    """Add the options that say how a text table is to be read."""
+    for option in (
+        click.option("--encoding", metavar="NAME", help="Encoding of a text table: utf-8, latin-1."),
+        click.option("--decimal", metavar="C", help="Decimal sign of a text table: . or ,"),
+        click.option("--delimiter", metavar="C", help="Between cells: , ; | tab (else recognised)."),
+    ):
+        function = option(function)
+    return function
+
+
+_path = click.Path(path_type=str)
+_json = click.option("--json", "as_json", is_flag=True, help="Print one JSON object and no more.")
+_force = click.option("--force", is_flag=True, help="Overwrite the file of --out.")
+
+
+@limpide_command.command(
+    epilog="""\b
+Examples:
+  limpide train people.csv --target sex
+  limpide train houses.parquet --target price --hidden 128,64 --epochs 50
+  limpide train prices.csv --target price --delimiter ';' --decimal ,
+  limpide train mail/                          a folder with spam/ and ham/ in it
+"""
+)
+@click.argument("data", type=_path)
+@click.option("--target", metavar="NAME", help="The column to learn.")
+@click.option("--out", metavar="MODEL", type=_path, help="Model file; else DATA.safetensors.")
+@click.option(
+    "--task",
+    type=program.Choice(["auto", "binary", "multiclass", "regression"]),
+    default="auto",
+    show_default=True,
+    help="What the target is: two classes, several, or a number.",
+)
+@click.option(
+    "--hidden",
+    metavar="64,64",
+    type=program.Sizes(),
+    help="Neurons of each hidden layer.",
+)
+@click.option(
+    "--epochs",
+    metavar="N",
+    type=program.Number(int, 1, _UNBOUNDED, "--epochs 50"),
+    help="How often to go through all rows, at most.",
+)
+@click.option(
+    "--batch-size",
+    metavar="N",
+    type=program.Number(int, 1, _UNBOUNDED, "--batch-size 64"),
+    help="Rows a step.",
+)
+@click.option(
+    "--learning-rate",
+    metavar="R",
+    type=program.Number(float, 1e-300, _UNBOUNDED, "--learning-rate 0.001"),
+    help="Length of a step.",
+)
+@click.option(
+    "--validation",
+    metavar="SHARE",
+    type=program.Number(float, 0, 1, "--validation 0.2"),
+    default=0.2,
+    show_default=True,
+    help="Share of the rows held out to measure the model.",
+)
+@click.option("--engine", metavar="NAME", help="What computes; else the fastest installed.")
+@click.option(
+    "--seed",
+    metavar="N",
+    type=program.Number(int, 0, 2**32, "--seed 1"),
+    default=0,
+    show_default=True,
+    help="Of all that is drawn at random.",
+)
+@_reading_options
+@_json
+@_force
+@program.with_traceback
+@click.pass_obj
+def train(
+    session: program.Session,
+    data: str,
+    target: str | None,
+    out: str | None,
+    as_json: bool,
+    force: bool,
+    delimiter: str | None,
+    **settings: Any,
+) -> int:
+    """Learn the column --target of a table from its other columns.
+
+    DATA is a CSV, TSV, Parquet or Arrow file, or a folder of e-mails with the sub-folders spam
+    and ham. A share of the rows is held out; the figures at the end are measured on it.
+
+    Ctrl-C once ends the training and saves what was learned; twice leaves at once.
+    """
+    began = time.monotonic()
+    folder = os.path.isdir(data)
+    target = target or ("spam" if folder else None)
+    if target is None:
+        raise _target_missing(data, delimiter, settings)
+    path = _model_path(data, out, force)
+    with limpide.terminal.watching(sys.stderr, session.stop, plain=not as_json) as view:
+        source = _labelled_messages(data, target) if folder else data
+        model = limpide.model.train(
+            source,
+            target,
+            delimiter=_delimiter(delimiter),
+            callbacks=[view],
+            progress=False,
+            **settings,
+        )
+    model.save(path)
+    interrupted = model.history.interrupted or session.stop.asked.is_set()
+    if as_json:
+        seconds = time.monotonic() - began
+        program.write(limpide.reports.training_json(model, path, seconds, interrupted))
+    else:
+        limpide.reports.print_training(
+            limpide.terminal.console(sys.stdout), model, path, data, interrupted
+        )
+    return program.INTERRUPTED if interrupted else program.DONE
+
+
+def _target_missing(data: str, delimiter: str | None, settings: dict[str, Any]) -> Exception:
+    """Build the error for a missing --target; the columns to choose from are in it."""
+    table = limpide.tables.read_table(
+        data,
+        delimiter=_delimiter(delimiter),
+        decimal=settings["decimal"],
+        encoding=settings["encoding"],
+    )
+    names = ", ".join(table.columns[:12]) + (", ..." if len(table.columns) > 12 else "")
+    return click.UsageError(
+        f"--target is missing: the column to learn. {table.source} has the columns {names}. "
+        f"Write --target {table.columns[-1]}, for example."
+    )
+
+
+def _delimiter(word: str | None) -> str | None:
+    return None if word is None else _DELIMITERS.get(word.lower(), word)
+
+
+def _labelled_messages(folder: str, target: str) -> dict[str, Any]:
+    messages = limpide.spam.read_folder(folder)
+    if target != "spam":
+        raise click.UsageError(
+            f"the target of a folder of messages is 'spam'; received --target {target!r}. "
+            "Leave --target out."
+        )
+    columns = {name: messages.matrix[:, i] for i, name in enumerate(limpide.spam.FEATURES)}
+    return columns | {target: list(messages.labels)}
+
+
+def _model_path(data: str, out: str | None, force: bool) -> str:
+    """Give where the model goes, found out before anything is learned."""
+    if out is None:
+        return _free_path(data)
+    _check_output(out, [data], force)
+    if os.path.isdir(out):
+        raise click.UsageError(f"--out {out!r} is a folder. Name a file in it.")
+    folder = os.path.dirname(out) or "."
+    if not os.path.isdir(folder):
+        raise click.UsageError(f"--out {out!r}: there is no folder {folder!r}. Make it first.")
+    if not os.access(folder, os.W_OK):
+        raise FileError(f"--out {out!r}: its folder may not be written to. Choose another one.")
+    return out
+
+
+def _free_path(data: str) -> str:
+    """Give ``<data>.safetensors``, numbered if taken; here, where its folder is read-only."""
+    place = Path(data)
+    if not place.name or place.name == "..":  # a folder given as . or ..
+        place = place.resolve()
+    if not os.access(place.parent, os.W_OK):
+        place = Path(place.name)
+    stem = place.name if place.is_dir() else place.stem
+    number = 1
+    while True:
+        name = stem if number == 1 else f"{stem}-{number}"
+        path = place.with_name(f"{name}.safetensors")
+        if not os.path.lexists(path):
+            return str(path)
+        number += 1
+
+
+def _check_output(out: str, inputs: Sequence[str], force: bool) -> None:
+    """Refuse an output that is an input, or that exists and is not to be overwritten."""
+    for path in inputs:
+        if _same_file(out, path):
+            raise click.UsageError(
+                f"--out {out!r} is the same file as the input {path!r}. Choose another name."
+            )
+    if os.path.isfile(out) and not force:
+        raise click.UsageError(
+            f"{out!r} exists. Choose another name, or add --force to overwrite it."
+        )
+
+
+def _same_file(first: str, second: str) -> bool:
+    try:
+        return os.path.samefile(first, second)
+    except (OSError, ValueError):
+        return False
+
+
+@limpide_command.command(
+    epilog="""\b
+Examples:
+  limpide predict people.safetensors new.csv
+  limpide predict people.safetensors new.csv --out answers.csv
+  limpide predict spam.safetensors inbox/*.eml
+"""
+)
+@click.argument("model", type=_path)
+@click.argument("data", type=_path, nargs=-1, required=True, metavar="DATA...")
+@click.option("--out", metavar="FILE", type=_path, help="CSV file; else standard output.")
+@_reading_options
+@_force
+@program.with_traceback
+def predict(
+    model: str, data: tuple[str, ...], out: str | None, force: bool, **reading: str | None
+) -> None:
+    """Predict each row of a table, or each of several e-mails.
+
+    Prints CSV: a header and one line a row, in order. First the column prediction, then, for
+    classes, a column probability_<class> each.
+
+    DATA is a table with the columns that the model was trained on; others are left out of account.
+    Where those are the columns of Spambase, DATA can also be e-mails (.eml, .txt), and the name of
+    each is given in a last column, message.
+    """
+    if out is not None:
+        _check_output(out, [model, *data], force)
+    loaded = _load(model)
+    messages = [path for path in data if _is_message(path, loaded)]
+    if messages and len(messages) < len(data):
+        table = next(path for path in data if path not in messages)
+        raise click.UsageError(f"{messages[0]!r} is an e-mail, {table!r} is not. Give them apart.")
+    if not messages and len(data) > 1:
+        raise click.UsageError(f"one table at a time; received {len(data)}. Give {data[0]!r} alone.")
+    reading["delimiter"] = _delimiter(reading["delimiter"])
+    source = _message_columns(messages) if messages else data[0]
+    columns = limpide.reports.prediction_columns(loaded, source, reading)
+    if messages:
+        columns["message"] = [limpide.reports.printable(path) for path in messages]
+    if out is not None:
+        limpide.tables.write_csv(out, columns)
+        return
+    with program.output() as file:
+        limpide.tables.write_csv(file, columns)
+
+
+def _load(path: str) -> Any:
+    """Load the model of a table; a bare network knows no columns."""
+    model = limpide.model.load(path)
+    if not isinstance(model, limpide.model.Model):
+        raise ModelFileError(
+            f"{path!r} holds a bare network, without the columns of a table. Use it in Python "
+            "(limpide.load), or train a model with limpide train."
+        )
+    return model
+
+
+def _is_message(path: str, model: Any) -> bool:
+    """Tell whether a file is an e-mail for this model; refuse an .eml that cannot be one."""
+    suffix = os.path.splitext(path)[1].lower()
+    # A feature that was the same in every message has been left out of the model.
+    if set(model.features) <= set(limpide.spam.FEATURES):
+        return suffix in _MESSAGES
+    if suffix == ".eml":
+        names = ", ".join(model.features[:5]) + (", ..." if len(model.features) > 5 else "")
+        raise DataError(
+            f"{path!r} is an e-mail, but the model was trained on the columns {names}. Give a "
+            "table with them, or a model trained on Spambase or on a folder of messages."
+        )
+    return False
+
+
+def _message_columns(paths: Sequence[str]) -> dict[str, Any]:
+    counted = [limpide.spam.features(limpide.spam.read_message(path)).tolist() for path in paths]
+    names = limpide.spam.FEATURES
+    return {name: list(cells) for name, cells in zip(names, zip(*counted, strict=True), strict=True)}
+
+
+@limpide_command.command(
+    epilog="""\b
+Example:
+  limpide evaluate people.safetensors people-2.csv
+"""
+)
+@click.argument("model", type=_path)
+@click.argument("data", type=_path)
+@_reading_options
+@_json
+@program.with_traceback
+def evaluate(model: str, data: str, as_json: bool, **reading: str | None) -> None:
+    """Measure a model on a table that holds the right answers too.
+
+    Rows that the model has learned from flatter it: measure on others.
+    """
+    loaded = _load(model)
+    reading["delimiter"] = _delimiter(reading["delimiter"])
+    figures = loaded.evaluate(data, **reading)
+    if as_json:
+        program.write(limpide.reports.as_json(figures))
+    else:
+        screen = limpide.terminal.console(sys.stdout)
+        limpide.reports.print_figures(screen, figures, loaded.classes)
+
+
+@limpide_command.command(
+    epilog="""\b
+Example:
+  limpide verify people.safetensors
+"""
+)
+@click.argument("model", type=_path)
+@program.with_traceback
+def verify(model: str) -> None:
+    """Check that a model file is whole, and list what it holds."""
+    program.write(str(limpide.storage.verify(model)))
+
+
+@limpide_command.command(
+    epilog="""\b
+Examples:
+  limpide data                                 list them
+  limpide data circle --out circle.csv
+  limpide data spambase                        fetch 4,601 counted e-mails, and check them
+"""
+)
+@click.argument("name", required=False)
+@click.option("--out", metavar="FILE", type=_path, help="CSV file; else standard output.")
+@_force
+@program.with_traceback
+def data(name: str | None, out: str | None, force: bool) -> None:
+    """Write one of the small data sets as CSV, or list them.
+
+    spambase is fetched from its public home and written as spambase.csv; the others are made here.
+    """
+    if name is None:
+        program.write("\n".join(f"{n:<12}{words}" for n, (words, _) in _DATA.items()))
+        return
+    if name not in _DATA:
+        raise choice_error("NAME", name, _DATA)
+    if out is not None:
+        _check_output(out, [], force)
+    if name == "spambase":
+        path = _spambase(out)
+    else:
+        path = _made(name, out)
+    if path is not None:
+        target = _DATA[name][1][-1]
+        program.note(
+            f"{path} is written. Next: "
+            + limpide.reports.command("limpide", "train", path, "--target", target)
+        )
+
+
+# Name: (what it is, its columns with the target last)
+_DATA = {
+    "people": ("4 people: weight - 135 lb, height - 66 in, and who is a woman", _PEOPLE),
+    "xor_table": ("4 rows: the exclusive or of two inputs", _POINTS),
+    "circle": ("500 points: a disc inside a ring", _POINTS),
+    "xor": ("500 points: four squares, two classes", _POINTS),
+    "gauss": ("500 points: two clouds", _POINTS),
+    "spiral": ("500 points: two interwoven spirals", _POINTS),
+    "plane": ("1,200 points: a number that rises evenly", _SURFACE),
+    "gaussians": ("1,200 points: a number with six bumps", _SURFACE),
+    "spambase": ("4,601 e-mails, counted in 1999: 1 is spam (fetched; needs a network)", _SPAM),
+}

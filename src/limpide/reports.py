@@ -1,0 +1,192 @@
+"""What is printed about a model: its figures as a table, numbers as people read them, JSON.
+
+Answers for the words and the layout. Not for: the figures (``limpide.metrics``), nor the view of a
+run that goes on (``limpide.terminal``).
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import shlex
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from rich.cells import cell_len
+from rich.table import Table
+from rich.text import Text
+
+_MOST_CLASSES = 10  # of a confusion matrix that is shown whole
+_MOST_MISTAKES = 5  # that are named where it is not
+_LONGEST_NAME = 20  # of a class, in columns of the terminal
+
+
+def number(value: float) -> str:
+    """Give a number with four significant digits, as people write it.
+
+    >>> number(0.123456), number(1234567.8), number(1e-9), number(2)
+    ('0.1235', '1,234,568', '1e-09', '2')
+    """
+    size = abs(value)
+    if value == int(value) if math.isfinite(value) and size < 1e6 else False:
+        return f"{int(value):,}"
+    if not 1e-4 <= size < 1e9:
+        return f"{value:.4g}"
+    return f"{value:,.{max(0, 3 - math.floor(math.log10(size)))}f}"
+
+
+def printable(text: object) -> str:
+    """Give a text that is safe to show: what a terminal might obey, or not show, is escaped.
+
+    >>> printable("caf\\u00e9\\x1b[2J")
+    'café\\\\x1b[2J'
+    """
+    return "".join(
+        c if c.isprintable() else c.encode("unicode_escape", "surrogatepass").decode("ascii")
+        for c in str(text)
+    )
+
+
+def command(*words: str) -> str:
+    """Give a command as it has to be typed, quoted where the shell asks for it.
+
+    >>> command("limpide", "verify", "my model.safetensors")
+    "limpide verify 'my model.safetensors'"
+    """
+    return printable(shlex.join(words))
+
+
+def as_json(value: Any) -> str:
+    """Give one JSON object on one line; NaN and infinity, which JSON lacks, become null."""
+    return json.dumps(_plain(value), allow_nan=False)
+
+
+def _plain(value: Any) -> Any:
+    if hasattr(value, "tolist"):
+        value = value.tolist()
+    if isinstance(value, Mapping):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(item) for item in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    if value is None or isinstance(value, (bool, int, float, str)):
+        return value
+    return str(value)
+
+
+def figures_table(figures: Mapping[str, Any], classes: Sequence[Any] | None) -> Table:
+    """Give the figures of a model, one a line, each with what it says.
+
+    Parameters
+    ----------
+    figures
+        ``accuracy``, ``auc``, ``log_loss`` and ``confusion``, or ``rmse``, ``mae`` and ``r2``; a
+        figure that is missing or None is left out.
+    classes
+        The names of the classes, in the order of the confusion matrix; None for a regression.
+    """
+    table = Table(box=None, show_header=False, pad_edge=False, padding=(0, 3, 0, 0))
+    table.add_column(no_wrap=True)
+    table.add_column(justify="right", no_wrap=True, style="bold")
+    table.add_column(style="dim", overflow="fold")
+    if classes is None:
+        rows = _regression_rows(figures)
+    else:
+        rows = _classification_rows(figures, classes)
+    for name, value, words in rows:
+        table.add_row(f"  {name}", value, words)
+    return table
+
+
+def _regression_rows(figures: Mapping[str, Any]) -> list[tuple[str, str, str]]:
+    words = {
+        "mae": ("MAE", "the mean error, in the unit of the target"),
+        "rmse": ("RMSE", "the same, where large errors count more"),
+        "r2": ("R²", "1 is perfect, 0 is as good as always answering the mean"),
+    }
+    return [
+        (name, number(figures[key]), meaning)
+        for key, (name, meaning) in words.items()
+        if figures.get(key) is not None
+    ]
+
+
+def _classification_rows(
+    figures: Mapping[str, Any], classes: Sequence[Any]
+) -> list[tuple[str, str, str]]:
+    confusion = figures.get("confusion")
+    rows = []
+    if figures.get("accuracy") is not None:
+        words = ""
+        if confusion is not None:
+            total = sum(map(sum, confusion))
+            right = sum(row[i] for i, row in enumerate(confusion))
+            words = f"{right:,} of {total:,} right; {_always(confusion, classes)}"
+        rows.append(("accuracy", percent(figures["accuracy"]), words))
+    if figures.get("auc") is not None:
+        rows.append(("AUC", number(figures["auc"]), "1 is perfect, 0.5 is guessing"))
+    if figures.get("log_loss") is not None:
+        meaning = "0 is perfect; confident mistakes cost most"
+        rows.append(("log loss", number(figures["log_loss"]), meaning))
+    return rows
+
+
+def _always(confusion: Sequence[Sequence[int]], classes: Sequence[Any]) -> str:
+    """Say what the most frequent class alone would have reached."""
+    counts = [sum(row) for row in confusion]
+    most = max(range(len(counts)), key=counts.__getitem__)
+    share = percent(counts[most] / max(sum(counts), 1))
+    return f"always answering {_name(classes[most])} gives {share}"
+
+
+def percent(share: float) -> str:
+    """Give a share in per cent; only a whole one is 100 %.
+
+    >>> percent(0.8671), percent(0.99999), percent(1)
+    ('86.7 %', '99.9 %', '100 %')
+    """
+    if share in (0, 1):
+        return f"{100 * share:.0f} %"
+    return f"{min(max(100 * share, 0.1), 99.9):.1f} %"
+
+
+def confusion_table(confusion: Sequence[Sequence[int]], classes: Sequence[Any]) -> Table:
+    """Give the confusion matrix with the names of the classes, or its most frequent mistakes."""
+    if len(classes) > _MOST_CLASSES:
+        return _mistakes_table(confusion, classes)
+    names = [_name(label) for label in classes]
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="")
+    table.add_column("  actual", no_wrap=True)
+    for name in names:
+        table.add_column(f"predicted {name}" if len(names) == 2 else name, justify="right")
+    for i, row in enumerate(confusion):
+        counts = [Text(f"{n:,}", "bold" if i == j else "") for j, n in enumerate(row)]
+        table.add_row(f"  {names[i]}", *counts)
+    return table
+
+
+def _mistakes_table(confusion: Sequence[Sequence[int]], classes: Sequence[Any]) -> Table:
+    mistakes = [
+        (count, i, j)
+        for i, row in enumerate(confusion)
+        for j, count in enumerate(row)
+        if i != j and count
+    ]
+    mistakes.sort(key=lambda mistake: (-mistake[0], mistake[1:]))
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="")
+    table.add_column("  actual")
+    table.add_column("predicted")
+    table.add_column("times", justify="right")
+    for count, i, j in mistakes[:_MOST_MISTAKES]:
+        table.add_row(f"  {_name(classes[i])}", _name(classes[j]), f"{count:,}")
+    return table
+
+
+def _name(label: Any) -> str:
+    text = printable(label) or "''"
+    if cell_len(text) <= _LONGEST_NAME:
+        return text
+    while cell_len(text) > _LONGEST_NAME - 3:
+        text = text[:-1]
+    return text + "..."
