@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import os
 import sys
-import time
+import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
@@ -20,7 +20,7 @@ import click
 
 import limpide
 from limpide import program
-from limpide.errors import DataError, FileError, ModelFileError
+from limpide.errors import DataError, FileError, ModelFileError, choice_error
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -90,10 +90,10 @@ Examples:
 @click.option("--out", metavar="MODEL", type=_path, help="Model file; else DATA.safetensors.")
 @click.option(
     "--task",
+    metavar="KIND",
     type=program.Choice(["auto", "binary", "multiclass", "regression"]),
     default="auto",
-    show_default=True,
-    help="What the target is: two classes, several, or a number.",
+    help="binary, multiclass or regression; else told by the target.",
 )
 @click.option(
     "--hidden",
@@ -158,7 +158,6 @@ def train(
 
     Ctrl-C once ends the training and saves what was learned; twice leaves at once.
     """
-    began = time.monotonic()
     folder = os.path.isdir(data)
     target = target or ("spam" if folder else None)
     if target is None:
@@ -177,8 +176,8 @@ def train(
     model.save(path)
     interrupted = model.history.interrupted or session.stop.asked.is_set()
     if as_json:
-        seconds = time.monotonic() - began
-        program.write(limpide.reports.training_json(model, path, seconds, interrupted))
+        report = limpide.reports.training_report(model, path, interrupted)
+        program.write(limpide.reports.as_json(report))
     else:
         limpide.reports.print_training(
             limpide.terminal.console(sys.stdout), model, path, data, interrupted
@@ -303,9 +302,8 @@ def predict(
         raise click.UsageError(f"{messages[0]!r} is an e-mail, {table!r} is not. Give them apart.")
     if not messages and len(data) > 1:
         raise click.UsageError(f"one table at a time; received {len(data)}. Give {data[0]!r} alone.")
-    reading["delimiter"] = _delimiter(reading["delimiter"])
     source = _message_columns(messages) if messages else data[0]
-    columns = limpide.reports.prediction_columns(loaded, source, reading)
+    columns = _predictions(loaded, _table(source, loaded, reading))
     if messages:
         columns["message"] = [limpide.reports.printable(path) for path in messages]
     if out is not None:
@@ -324,6 +322,30 @@ def _load(path: str) -> Any:
             "(limpide.load), or train a model with limpide train."
         )
     return model
+
+
+def _table(source: Any, model: Any, reading: dict[str, str | None]) -> Any:
+    """Read a table as the model's own was read: what was text there is text here."""
+    text = list(model.preprocessing.text)
+    if model.classes is not None and model.classes.dtype.kind == "U":
+        text.append(model.target)
+    reading = {**reading, "delimiter": _delimiter(reading["delimiter"])}
+    table = limpide.tables.read_table(source, text=text, **reading)
+    for found in table.notes:
+        program.note(f"{table.source}: {found}")
+    return table
+
+
+def _predictions(model: Any, table: Any) -> dict[str, Any]:
+    """Give the columns that are written: prediction, then a probability for each class."""
+    if model.target in table.columns:
+        program.note(f"{table.source}: the target column {model.target!r} is not looked at")
+    columns = {"prediction": model.predict(table)}
+    if model.classes is not None:
+        chances = model.predict_proba(table)
+        for i, label in enumerate(model.classes.tolist()):
+            columns[f"probability_{label}"] = chances[:, i]
+    return columns
 
 
 def _is_message(path: str, model: Any) -> bool:
@@ -364,12 +386,13 @@ def evaluate(model: str, data: str, as_json: bool, **reading: str | None) -> Non
     Rows that the model has learned from flatter it: measure on others.
     """
     loaded = _load(model)
-    reading["delimiter"] = _delimiter(reading["delimiter"])
-    figures = loaded.evaluate(data, **reading)
+    table = _table(data, loaded, reading)
+    figures = loaded.evaluate(table)
     if as_json:
         program.write(limpide.reports.as_json(figures))
     else:
         screen = limpide.terminal.console(sys.stdout)
+        screen.print(f"Measured on {table.n_rows:,} rows:", style="bold")
         limpide.reports.print_figures(screen, figures, loaded.classes)
 
 
@@ -386,12 +409,29 @@ def verify(model: str) -> None:
     program.write(str(limpide.storage.verify(model)))
 
 
+
+# Name: what it is, and its columns, the target last
+_POINTS = ("x1", "x2", "class")
+_SURFACE = ("x1", "x2", "height")
+_DATA = {
+    "people": ("4 people: weight and height, and who is a woman", ("weight", "height", "woman")),
+    "xor_table": ("4 rows: the exclusive or of two inputs", _POINTS),
+    "circle": ("500 points: a disc inside a ring", _POINTS),
+    "xor": ("500 points: four squares, two classes", _POINTS),
+    "gauss": ("500 points: two clouds", _POINTS),
+    "spiral": ("500 points: two interwoven spirals", _POINTS),
+    "plane": ("1,200 points: a tilted plane, a number to predict", _SURFACE),
+    "gaussians": ("1,200 points: six bumps, a number to predict", _SURFACE),
+    "spambase": ("4,601 e-mails in 57 numbers, and which are spam; downloaded", ("spam",)),
+}
+
+
 @limpide_command.command(
     epilog="""\b
 Examples:
-  limpide data                                 list them
+  limpide data                            list them
   limpide data circle --out circle.csv
-  limpide data spambase                        fetch 4,601 counted e-mails, and check them
+  limpide data spambase                   download it, check it, write spambase.csv
 """
 )
 @click.argument("name", required=False)
@@ -399,38 +439,43 @@ Examples:
 @_force
 @program.with_traceback
 def data(name: str | None, out: str | None, force: bool) -> None:
-    """Write one of the small data sets as CSV, or list them.
+    """Write a small data set as CSV, or list all of them.
 
-    spambase is fetched from its public home and written as spambase.csv; the others are made here.
+    spambase comes from its public home; the others are made here.
     """
     if name is None:
-        program.write("\n".join(f"{n:<12}{words}" for n, (words, _) in _DATA.items()))
+        program.write("\n".join(f"{each:<11}{words}" for each, (words, _) in _DATA.items()))
         return
     if name not in _DATA:
         raise choice_error("NAME", name, _DATA)
     if out is not None:
         _check_output(out, [], force)
     if name == "spambase":
-        path = _spambase(out)
+        out = _download(name, out)
     else:
-        path = _made(name, out)
-    if path is not None:
+        _make(name, out)
+    if out is not None:
         target = _DATA[name][1][-1]
-        program.note(
-            f"{path} is written. Next: "
-            + limpide.reports.command("limpide", "train", path, "--target", target)
-        )
+        following = limpide.reports.command("limpide", "train", out, "--target", target)
+        program.note(f"{limpide.reports.printable(out)} is written. Next: {following}")
 
 
-# Name: (what it is, its columns with the target last)
-_DATA = {
-    "people": ("4 people: weight - 135 lb, height - 66 in, and who is a woman", _PEOPLE),
-    "xor_table": ("4 rows: the exclusive or of two inputs", _POINTS),
-    "circle": ("500 points: a disc inside a ring", _POINTS),
-    "xor": ("500 points: four squares, two classes", _POINTS),
-    "gauss": ("500 points: two clouds", _POINTS),
-    "spiral": ("500 points: two interwoven spirals", _POINTS),
-    "plane": ("1,200 points: a number that rises evenly", _SURFACE),
-    "gaussians": ("1,200 points: a number with six bumps", _SURFACE),
-    "spambase": ("4,601 e-mails, counted in 1999: 1 is spam (fetched; needs a network)", _SPAM),
-}
+def _make(name: str, out: str | None) -> None:
+    X, y = dataset = getattr(limpide.datasets, name)()
+    whole = dataset.task != "regression"
+    names = _DATA[name][1]
+    columns = {names[0]: X[:, 0], names[1]: X[:, 1], names[2]: y.astype(int) if whole else y}
+    if out is not None:
+        limpide.tables.write_csv(out, columns)
+        return
+    with program.output() as file:
+        limpide.tables.write_csv(file, columns)
+
+
+def _download(name: str, out: str | None) -> str:
+    if out is None:
+        return str(limpide.datasets.download(name))
+    with tempfile.TemporaryDirectory() as folder:
+        content = limpide.datasets.download(name, folder).read_bytes()
+    limpide.storage.atomic_write(out, content)
+    return out

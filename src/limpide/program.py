@@ -154,7 +154,7 @@ def _judged(error: BaseException) -> tuple[int, str]:
 def _usage_text(error: click.ClickException) -> str:
     text = error.format_message()
     context = getattr(error, "ctx", None)
-    if context is None:
+    if context is None or type(error) is click.BadParameter:  # whose text says what to write
         return text
     return f"{text} See {context.command_path} --help."
 

@@ -13,6 +13,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from rich.cells import cell_len
+from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
@@ -73,6 +74,63 @@ def _plain(value: Any) -> Any:
     if value is None or isinstance(value, (bool, int, float, str)):
         return value
     return str(value)
+
+
+def training_report(model: Any, path: str, interrupted: bool) -> dict[str, Any]:
+    """Give what ``limpide train --json`` prints: plain values, no NaN."""
+    facts, history = model.facts, model.history
+    # The last batch of an epoch is short, and an interrupted epoch has fewer steps.
+    epochs = history.steps / math.ceil(facts.rows / max(history.batch_size, 1))
+    return {
+        "task": model.task,
+        "target": model.target,
+        "classes": model.classes,
+        "rows": facts.rows + facts.held_out,
+        "held_out": facts.held_out,
+        "features": len(model.features),
+        "parameters": model.network.n_parameters,
+        "epochs": history.epochs,
+        "interrupted": interrupted,
+        "seconds": history.seconds,
+        "samples_per_second": facts.rows * epochs / history.seconds if history.seconds else None,
+        "engine": history.engine,
+        "model": path,
+        "validation": model.figures,
+        "notes": model.notes,
+    }
+
+
+def print_training(screen: Console, model: Any, path: str, data: str, interrupted: bool) -> None:
+    """Print what was done to each column, the figures, and what to type next."""
+    facts, history = model.facts, model.history
+    _print(screen, model.summary(figures=False))
+    screen.print()
+    planned = facts.recipe["epochs"]
+    if interrupted:
+        screen.print(f"Interrupted after {history.epochs} of {planned} epochs.", style="bold")
+    if model.figures:
+        screen.print(f"Measured on the {facts.held_out:,} rows held out:", style="bold")
+        print_figures(screen, model.figures, model.classes)
+    else:
+        screen.print("Not measured: no rows were held out.", style="bold")
+    screen.print()
+    kept = " what was learned so far" if interrupted else ""
+    _print(screen, f"Saved{kept} to {printable(path)}")
+    _print(screen, f"Next: {command('limpide', 'predict', path, data)}")
+
+
+def print_figures(screen: Console, figures: Mapping[str, Any], classes: Any) -> None:
+    """Print the figures as a table, and below it the confusion matrix of a classifier."""
+    names = None if classes is None else list(classes)
+    screen.print(figures_table(figures, names))
+    if names is not None and figures.get("confusion") is not None:
+        screen.print()
+        screen.print(confusion_table(figures["confusion"], names))
+
+
+def _print(screen: Console, text: str) -> None:
+    """Print text as it is: lines that are to be copied or aligned are not wrapped."""
+    screen.print(text, soft_wrap=True)
 
 
 def figures_table(figures: Mapping[str, Any], classes: Sequence[Any] | None) -> Table:

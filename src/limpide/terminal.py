@@ -30,7 +30,8 @@ _LINES = 10  # about so many plain lines a run, where there is no terminal
 _SILENCE = 30.0  # seconds after which a plain line comes anyway
 _WIDTH, _HEIGHT = 72, 8  # of the curve, in characters
 _MARGIN = 12  # left of the curve, for the numbers of its axis
-_LOGARITHMIC = 20  # the ratio of losses from which the axis is logarithmic
+_LOGARITHMIC = 10  # the ratio of losses from which the axis is logarithmic
+_BAR = 30  # characters of the bar
 _TRAINING, _VALIDATION = "cyan", "yellow"
 
 # The bits of the eight dots of a Braille character, by row and column (Unicode 16, block U+2800).
@@ -132,38 +133,35 @@ class Picture(Callback):
         self._stop = stop
         self._marks = _UNICODE if unicode else _ASCII
         # Two curves of the same dots can only be told apart by their colours.
-        self._braille = unicode and screen.color_system is not None
-        self._live: Live | None = None
+        self._braille = unicode and screen.color_system is not None and not screen.no_color
         self._run: Run | None = None
-        self._began = 0.0
+        self._began = time.monotonic()
         self._finished = False
+        self._live = Live(
+            console=screen,
+            get_renderable=self.draw,
+            refresh_per_second=_REFRESHES,
+            vertical_overflow="crop",
+        )
+        self._live.start()
 
     def begin(self, run: Run) -> None:
         self._stop.gentle = True
         self._run, self._began, self._finished = run, time.monotonic(), False
-        if self._live is None:
-            self._live = Live(
-                console=self._screen,
-                get_renderable=self.draw,
-                refresh_per_second=_REFRESHES,
-                vertical_overflow="crop",
-            )
-            self._live.start()
 
     def end(self, run: Run) -> None:
         self._finished = True
 
     def close(self) -> None:
-        """Draw the run a last time and leave the picture where it is."""
-        if self._live is not None:
-            self._finished = True
-            self._live.stop()
-            self._live = None
+        """Draw the run a last time and leave the picture where it is; or nothing, without one."""
+        self._finished = True
+        self._live.transient = self._run is None
+        self._live.stop()
 
     def draw(self) -> Group:
         """Give the picture as it is now; called by the thread of the live display."""
         if self._run is None:
-            return Group()
+            return Group(_one_line(f"reading   {clock(time.monotonic() - self._began)}"))
         history = self._run.history
         losses, held = list(history.loss), list(history.validation_loss)
         parts: list[Text] = []
@@ -171,8 +169,9 @@ class Picture(Callback):
         height = min(self._screen.height - 6, _HEIGHT)
         if losses and width >= 20 and height >= 3:
             parts += self._curve(losses, held, width, height)
-        parts.append(self._status(losses, held))
-        return Group(*parts)
+        elif losses:
+            parts.append(self._title(losses, held, "loss"))
+        return Group(*parts, self._status(len(losses)))
 
     def _curve(
         self, losses: list[float], held: list[float], width: int, height: int
@@ -184,8 +183,7 @@ class Picture(Callback):
         rows = _Grid(width, height, self._braille, epochs, (low, high, logarithmic))
         rows.add(losses, _TRAINING, marks.training)
         rows.add(held, _VALIDATION, marks.validation)
-        title = "loss (logarithmic)" if logarithmic else "loss"
-        lines = [Text(title.rjust(_MARGIN), style="dim")]
+        lines = [self._title(losses, held, "loss, logarithmic" if logarithmic else "loss")]
         for i, row in enumerate(rows.texts()):
             label = number(high) if i == 0 else number(low) if i == height - 1 else ""
             tick = marks.tick if label else marks.axis
@@ -195,28 +193,34 @@ class Picture(Callback):
         lines.append(Text(f"{' ' * _MARGIN}1{word}{epochs}", style="dim"))
         return lines
 
-    def _status(self, losses: list[float], held: list[float]) -> Text:
-        assert self._run is not None
-        marks, done, epochs = self._marks, len(losses), self._run.epochs
-        elapsed = time.monotonic() - self._began
-        text = Text(f"epoch {done}/{epochs}", no_wrap=True, overflow="crop")
-        if losses:
-            text.append("   ").append(marks.training, _TRAINING)
-            text.append(f" training {number(losses[-1])}")
+    def _title(self, losses: list[float], held: list[float], title: str) -> Text:
+        text = _one_line(f"{title}   ")
+        text.append(self._marks.training, _TRAINING).append(f" training {number(losses[-1])}")
         if held:
-            text.append("   ").append(marks.validation, _VALIDATION)
+            text.append("   ").append(self._marks.validation, _VALIDATION)
             text.append(f" validation {number(held[-1])}")
+        text.pad_left(min(_MARGIN - 5, max(0, self._screen.width - len(text) - 1)))
+        return text
+
+    def _status(self, done: int) -> Text:
+        assert self._run is not None
+        marks, epochs = self._marks, self._run.epochs
+        text = _one_line(f"epoch {done}/{epochs}")
         if self._finished:
             return text
         if self._stop.asked.is_set():
-            return text.append("   stopping; Ctrl-C again to leave at once", "bold red")
-        share = done / epochs
-        text.append("   ").append(marks.done * round(12 * share), "green")
-        text.append(marks.left * (12 - round(12 * share)), "dim")
+            return text.append("   stopping; Ctrl-C again leaves at once", "bold red")
+        full = round(_BAR * done / epochs)
+        text.append("   ").append(marks.done * full, "green")
+        text.append(marks.left * (_BAR - full), "dim")
+        elapsed = time.monotonic() - self._began
         if done:
-            left = elapsed / done * (epochs - done)
-            return text.append(f" {clock(left)} left")
-        return text.append(f" {clock(elapsed)}")
+            return text.append(f"   {clock(elapsed / done * (epochs - done))} left")
+        return text.append(f"   {clock(elapsed)}")
+
+
+def _one_line(text: str) -> Text:
+    return Text(text, no_wrap=True, overflow="crop")
 
 
 class _Grid:
