@@ -58,8 +58,12 @@ def _from_objects(array: Array, name: str) -> Array:
     return array.astype(np.float64)
 
 
-def as_matrix(X: Any, n_features: int, dtype: str, *, name: str = "X", rows: str = "") -> Array:
+def as_matrix(
+    X: Any, n_features: int, dtype: str, *, name: str = "X", missing: bool = False
+) -> Array:
     """Give X as C-contiguous ``dtype[n, n_features]``, itself where it already is.
+
+    ``missing`` lets NaN pass, for a network whose first layer knows what to do with it.
 
     Raises
     ------
@@ -80,16 +84,16 @@ def as_matrix(X: Any, n_features: int, dtype: str, *, name: str = "X", rows: str
         )
     if array.shape[0] == 0:
         raise DataError(f"{name} has 0 rows; at least 1 is needed.")
-    return _cast_finite(array, dtype, name)
+    return _cast_finite(array, dtype, name, missing)
 
 
-def _cast_finite(array: Array, dtype: str, name: str) -> Array:
+def _cast_finite(array: Array, dtype: str, name: str, missing: bool = False) -> Array:
     with np.errstate(over="ignore"):
         result = np.ascontiguousarray(array, dtype=NUMPY_DTYPES[dtype])
     # A sum of finite numbers can overflow; only then is each number looked at.
     with np.errstate(over="ignore", invalid="ignore"):
         doubtful = not np.isfinite(result.sum(dtype=np.float64))
-    if doubtful and not (finite := np.isfinite(result)).all():
+    if doubtful and not (finite := np.isfinite(result) | (missing & np.isnan(result))).all():
         first = np.unravel_index(int(np.argmin(finite)), array.shape)
         where = f"row {first[0]}" + (f", column {first[1]}" if len(first) > 1 else "")
         original = array[first]

@@ -205,7 +205,7 @@ class Network:
         """
         single = one_row(X, self.n_inputs)
         rows = np.asarray(X)[None] if single else X
-        return self._shaped(self._outputs(as_matrix(rows, self.n_inputs, self._dtype)), single)
+        return self._shaped(self._outputs(self._matrix(rows)), single)
 
     feedforward = predict
 
@@ -353,10 +353,14 @@ class Network:
             raise ArgumentError("freeze names all parameters; leave at least one to train.")
         return frozenset(names)
 
+    def _matrix(self, X: Any) -> Array:
+        missing = self.placed[0].layer.takes_missing
+        return as_matrix(X, self.n_inputs, self._dtype, missing=missing)
+
     def _data(
         self, X: Any, y: Any, loss: Loss, sample_weight: Any = None, class_weight: Any = None
     ) -> Data:
-        matrix = as_matrix(X, self.n_inputs, self._dtype)
+        matrix = self._matrix(X)
         targets = as_targets(y, len(matrix), self.n_outputs, loss, self._dtype)
         weights = as_weights(sample_weight, len(matrix), self._dtype)
         weights = with_class_weight(class_weight, targets, weights, self._dtype)
