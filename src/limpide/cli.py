@@ -52,7 +52,7 @@ Examples:
   limpide train --help                         every option of a command
 \b
 Exit status: 0 done, 1 data or model at fault, 2 wrong usage, 130 interrupted.
-"""
+""",
 )
 @click.version_option(limpide.__version__, prog_name="limpide", message="%(prog)s %(version)s")
 @program.with_traceback
@@ -63,9 +63,13 @@ def limpide_command() -> None:
 def _reading_options(function: F) -> F:
     """Add the options that say how a text table is to be read."""
     for option in (
-        click.option("--encoding", metavar="NAME", help="Encoding of a text table: utf-8, latin-1."),
+        click.option(
+            "--encoding", metavar="NAME", help="Encoding of a text table: utf-8, latin-1."
+        ),
         click.option("--decimal", metavar="C", help="Decimal sign of a text table: . or ,"),
-        click.option("--delimiter", metavar="C", help="Between cells: , ; | tab (else recognised)."),
+        click.option(
+            "--delimiter", metavar="C", help="Between cells: , ; | tab (else recognised)."
+        ),
     ):
         function = option(function)
     return function
@@ -143,6 +147,7 @@ Examples:
 @click.pass_obj
 def train(
     session: program.Session,
+    /,
     data: str,
     target: str | None,
     out: str | None,
@@ -301,7 +306,9 @@ def predict(
         table = next(path for path in data if path not in messages)
         raise click.UsageError(f"{messages[0]!r} is an e-mail, {table!r} is not. Give them apart.")
     if not messages and len(data) > 1:
-        raise click.UsageError(f"one table at a time; received {len(data)}. Give {data[0]!r} alone.")
+        raise click.UsageError(
+            f"one table at a time; received {len(data)}. Give {data[0]!r} alone."
+        )
     source = _message_columns(messages) if messages else data[0]
     columns = _predictions(loaded, _table(source, loaded, reading))
     if messages:
@@ -366,7 +373,9 @@ def _is_message(path: str, model: Any) -> bool:
 def _message_columns(paths: Sequence[str]) -> dict[str, Any]:
     counted = [limpide.spam.features(limpide.spam.read_message(path)).tolist() for path in paths]
     names = limpide.spam.FEATURES
-    return {name: list(cells) for name, cells in zip(names, zip(*counted, strict=True), strict=True)}
+    return {
+        name: list(cells) for name, cells in zip(names, zip(*counted, strict=True), strict=True)
+    }
 
 
 @limpide_command.command(
@@ -388,11 +397,12 @@ def evaluate(model: str, data: str, as_json: bool, **reading: str | None) -> Non
     loaded = _load(model)
     table = _table(data, loaded, reading)
     figures = loaded.evaluate(table)
+    rows = table.n_rows - table.frame[loaded.target].null_count()
     if as_json:
-        program.write(limpide.reports.as_json(figures))
+        program.write(limpide.reports.as_json({"rows": rows} | figures))
     else:
         screen = limpide.terminal.console(sys.stdout)
-        screen.print(f"Measured on {table.n_rows:,} rows:", style="bold")
+        screen.print(f"Measured on {rows:,} rows:", style="bold")
         limpide.reports.print_figures(screen, figures, loaded.classes)
 
 
@@ -407,7 +417,6 @@ Example:
 def verify(model: str) -> None:
     """Check that a model file is whole, and list what it holds."""
     program.write(str(limpide.storage.verify(model)))
-
 
 
 # Name: what it is, and its columns, the target last

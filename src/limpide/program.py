@@ -16,7 +16,7 @@ import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from typing import IO, Any, TextIO, TypeVar
+from typing import IO, TYPE_CHECKING, Any, TextIO, TypeVar
 
 import click
 
@@ -35,6 +35,13 @@ F = TypeVar("F", bound=Callable[..., Any])
 DONE, FAULT, USAGE, INTERRUPTED = 0, 1, 2, 130
 
 
+if TYPE_CHECKING:  # generic in new versions of click only
+    _Choice = click.Choice[str]
+    _Type = click.ParamType[Any]
+else:
+    _Choice, _Type = click.Choice, click.ParamType
+
+
 @dataclass
 class Session:
     """One run of the program: how it is to be stopped, and whether tracebacks are wanted."""
@@ -43,12 +50,10 @@ class Session:
     traceback: bool = False
 
 
-class Choice(click.Choice[str]):
+class Choice(_Choice):
     """One of a few words; a wrong one is answered with all of them and the nearest."""
 
-    def convert(
-        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
-    ) -> str:
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
         if value not in self.choices:
             self.fail(
                 f"{value!r} is none of {', '.join(self.choices)}."
@@ -59,7 +64,7 @@ class Choice(click.Choice[str]):
         return str(value)
 
 
-class Number(click.ParamType):
+class Number(_Type):
     """A number in a range; anything else is answered with the range and an example."""
 
     name = "number"
@@ -85,7 +90,7 @@ class Number(click.ParamType):
         return converted
 
 
-class Sizes(click.ParamType):
+class Sizes(_Type):
     """The sizes of hidden layers, such as 64,64."""
 
     name = "sizes"
@@ -197,10 +202,9 @@ def _notes() -> Iterator[None]:
 
 def _prepare_streams() -> None:
     """Make sure that both streams exist, and that no character stops them."""
-    if sys.stdout is None:
-        sys.stdout = open(os.devnull, "w", encoding="utf-8")
-    if sys.stderr is None:
-        sys.stderr = open(os.devnull, "w", encoding="utf-8")
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:  # closed by the shell: >&-
+            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")

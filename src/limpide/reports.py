@@ -14,7 +14,6 @@ from typing import Any
 
 from rich.cells import cell_len
 from rich.console import Console
-from rich.table import Table
 from rich.text import Text
 
 _MOST_CLASSES = 10  # of a confusion matrix that is shown whole
@@ -107,7 +106,7 @@ def print_training(screen: Console, model: Any, path: str, data: str, interrupte
     screen.print()
     planned = facts.recipe["epochs"]
     if interrupted:
-        screen.print(f"Interrupted after {history.epochs} of {planned} epochs.", style="bold")
+        screen.print(f"Interrupted after {history.epochs:,} of {planned:,} epochs.", style="bold")
     if model.figures:
         screen.print(f"Measured on the {facts.held_out:,} rows held out:", style="bold")
         print_figures(screen, model.figures, model.classes)
@@ -122,10 +121,11 @@ def print_training(screen: Console, model: Any, path: str, data: str, interrupte
 def print_figures(screen: Console, figures: Mapping[str, Any], classes: Any) -> None:
     """Print the figures as a table, and below it the confusion matrix of a classifier."""
     names = None if classes is None else list(classes)
-    screen.print(figures_table(figures, names))
+    lines = figures_table(figures, names)
     if names is not None and figures.get("confusion") is not None:
-        screen.print()
-        screen.print(confusion_table(figures["confusion"], names))
+        lines += [Text(""), *confusion_table(figures["confusion"], names)]
+    for line in lines:
+        screen.print(line, soft_wrap=True)
 
 
 def _print(screen: Console, text: str) -> None:
@@ -133,7 +133,7 @@ def _print(screen: Console, text: str) -> None:
     screen.print(text, soft_wrap=True)
 
 
-def figures_table(figures: Mapping[str, Any], classes: Sequence[Any] | None) -> Table:
+def figures_table(figures: Mapping[str, Any], classes: Sequence[Any] | None) -> list[Text]:
     """Give the figures of a model, one a line, each with what it says.
 
     Parameters
@@ -144,17 +144,29 @@ def figures_table(figures: Mapping[str, Any], classes: Sequence[Any] | None) -> 
     classes
         The names of the classes, in the order of the confusion matrix; None for a regression.
     """
-    table = Table(box=None, show_header=False, pad_edge=False, padding=(0, 3, 0, 0))
-    table.add_column(no_wrap=True)
-    table.add_column(justify="right", no_wrap=True, style="bold")
-    table.add_column(style="dim", overflow="fold")
     if classes is None:
         rows = _regression_rows(figures)
     else:
         rows = _classification_rows(figures, classes)
-    for name, value, words in rows:
-        table.add_row(f"  {name}", value, words)
-    return table
+    return _aligned(
+        [(name, Text(value, "bold"), Text(words, "dim")) for name, value, words in rows], "<><"
+    )
+
+
+def _aligned(rows: Sequence[Sequence[str | Text]], sides: str) -> list[Text]:
+    """Put cells below each other, at the left (<) or right (>) of their column."""
+    cells = [[Text(cell) if isinstance(cell, str) else cell for cell in row] for row in rows]
+    widths = [max(cell.cell_len for cell in column) for column in zip(*cells, strict=True)]
+    lines = []
+    for row in cells:
+        line = Text(" ")
+        for cell, width, side in zip(row, widths, sides, strict=True):
+            blanks = " " * (width - cell.cell_len)
+            line.append(" ").append(blanks if side == ">" else "").append_text(cell)
+            line.append(blanks if side == "<" else "").append(" ")
+        line.rstrip()
+        lines.append(line)
+    return lines
 
 
 def _regression_rows(figures: Mapping[str, Any]) -> list[tuple[str, str, str]]:
@@ -209,22 +221,21 @@ def percent(share: float) -> str:
     return f"{min(max(100 * share, 0.1), 99.9):.1f} %"
 
 
-def confusion_table(confusion: Sequence[Sequence[int]], classes: Sequence[Any]) -> Table:
+def confusion_table(confusion: Sequence[Sequence[int]], classes: Sequence[Any]) -> list[Text]:
     """Give the confusion matrix with the names of the classes, or its most frequent mistakes."""
     if len(classes) > _MOST_CLASSES:
         return _mistakes_table(confusion, classes)
     names = [_name(label) for label in classes]
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="")
-    table.add_column("  actual", no_wrap=True)
-    for name in names:
-        table.add_column(f"predicted {name}" if len(names) == 2 else name, justify="right")
+    rows: list[list[str | Text]] = [["actual", *(f"predicted {name}" for name in names)]]
+    if len(names) > 2:
+        rows = [["", "predicted", *[""] * (len(names) - 1)], ["actual", *names]]
     for i, row in enumerate(confusion):
         counts = [Text(f"{n:,}", "bold" if i == j else "") for j, n in enumerate(row)]
-        table.add_row(f"  {names[i]}", *counts)
-    return table
+        rows.append([names[i], *counts])
+    return _aligned(rows, "<" + ">" * len(names))
 
 
-def _mistakes_table(confusion: Sequence[Sequence[int]], classes: Sequence[Any]) -> Table:
+def _mistakes_table(confusion: Sequence[Sequence[int]], classes: Sequence[Any]) -> list[Text]:
     mistakes = [
         (count, i, j)
         for i, row in enumerate(confusion)
@@ -232,13 +243,11 @@ def _mistakes_table(confusion: Sequence[Sequence[int]], classes: Sequence[Any]) 
         if i != j and count
     ]
     mistakes.sort(key=lambda mistake: (-mistake[0], mistake[1:]))
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="")
-    table.add_column("  actual")
-    table.add_column("predicted")
-    table.add_column("times", justify="right")
-    for count, i, j in mistakes[:_MOST_MISTAKES]:
-        table.add_row(f"  {_name(classes[i])}", _name(classes[j]), f"{count:,}")
-    return table
+    rows = [
+        (_name(classes[i]), _name(classes[j]), f"{count:,}")
+        for count, i, j in mistakes[:_MOST_MISTAKES]
+    ]
+    return _aligned([("most often actual", "predicted", "times"), *rows], "<<>")
 
 
 def _name(label: Any) -> str:

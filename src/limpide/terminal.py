@@ -157,6 +157,8 @@ class Picture(Callback):
         self._finished = True
         self._live.transient = self._run is None
         self._live.stop()
+        if self._run is not None:
+            self._screen.print()
 
     def draw(self) -> Group:
         """Give the picture as it is now; called by the thread of the live display."""
@@ -173,9 +175,7 @@ class Picture(Callback):
             parts.append(self._title(losses, held, "loss"))
         return Group(*parts, self._status(len(losses)))
 
-    def _curve(
-        self, losses: list[float], held: list[float], width: int, height: int
-    ) -> list[Text]:
+    def _curve(self, losses: list[float], held: list[float], width: int, height: int) -> list[Text]:
         marks = self._marks
         assert self._run is not None
         epochs = len(losses) if self._finished else max(self._run.epochs, len(losses))
