@@ -108,7 +108,7 @@ Examples:
 @click.option(
     "--epochs",
     metavar="N",
-    type=program.Number(int, 1, _UNBOUNDED, "--epochs 50"),
+    type=program.Number(int, 1, 10**7, "--epochs 50"),
     help="How often to go through all rows, at most.",
 )
 @click.option(
@@ -169,7 +169,7 @@ def train(
         raise _target_missing(data, delimiter, settings)
     path = _model_path(data, out, force)
     with limpide.terminal.watching(sys.stderr, session.stop, plain=not as_json) as view:
-        source = _labelled_messages(data, target) if folder else data
+        source, example = _labelled_messages(data, target) if folder else (data, data)
         model = limpide.model.train(
             source,
             target,
@@ -185,7 +185,7 @@ def train(
         program.write(limpide.reports.as_json(report))
     else:
         limpide.reports.print_training(
-            limpide.terminal.console(sys.stdout), model, path, data, interrupted
+            limpide.terminal.console(sys.stdout), model, path, example, interrupted
         )
     return program.INTERRUPTED if interrupted else program.DONE
 
@@ -199,7 +199,7 @@ def _target_missing(data: str, delimiter: str | None, settings: dict[str, Any]) 
         encoding=settings["encoding"],
     )
     names = ", ".join(table.columns[:12]) + (", ..." if len(table.columns) > 12 else "")
-    return click.UsageError(
+    return program.Misuse(
         f"--target is missing: the column to learn. {table.source} has the columns {names}. "
         f"Write --target {table.columns[-1]}, for example."
     )
@@ -209,15 +209,18 @@ def _delimiter(word: str | None) -> str | None:
     return None if word is None else _DELIMITERS.get(word.lower(), word)
 
 
-def _labelled_messages(folder: str, target: str) -> dict[str, Any]:
-    messages = limpide.spam.read_folder(folder)
+def _labelled_messages(folder: str, target: str) -> tuple[dict[str, Any], str]:
+    """Give a table of the messages in a folder, and the path of one to try the model with."""
     if target != "spam":
-        raise click.UsageError(
+        raise program.Misuse(
             f"the target of a folder of messages is 'spam'; received --target {target!r}. "
             "Leave --target out."
         )
+    messages = limpide.spam.read_folder(folder)
     columns = {name: messages.matrix[:, i] for i, name in enumerate(limpide.spam.FEATURES)}
-    return columns | {target: list(messages.labels)}
+    tried = [name for name in messages.names if name.lower().endswith(_MESSAGES)]
+    example = os.path.join(folder, tried[-1]) if tried else "MESSAGE.eml"
+    return columns | {target: list(messages.labels)}, example
 
 
 def _model_path(data: str, out: str | None, force: bool) -> str:
@@ -226,10 +229,10 @@ def _model_path(data: str, out: str | None, force: bool) -> str:
         return _free_path(data)
     _check_output(out, [data], force)
     if os.path.isdir(out):
-        raise click.UsageError(f"--out {out!r} is a folder. Name a file in it.")
+        raise program.Misuse(f"--out {out!r} is a folder. Name a file in it.")
     folder = os.path.dirname(out) or "."
     if not os.path.isdir(folder):
-        raise click.UsageError(f"--out {out!r}: there is no folder {folder!r}. Make it first.")
+        raise program.Misuse(f"--out {out!r}: there is no folder {folder!r}. Make it first.")
     if not os.access(folder, os.W_OK):
         raise FileError(f"--out {out!r}: its folder may not be written to. Choose another one.")
     return out
@@ -256,11 +259,11 @@ def _check_output(out: str, inputs: Sequence[str], force: bool) -> None:
     """Refuse an output that is an input, or that exists and is not to be overwritten."""
     for path in inputs:
         if _same_file(out, path):
-            raise click.UsageError(
+            raise program.Misuse(
                 f"--out {out!r} is the same file as the input {path!r}. Choose another name."
             )
     if os.path.isfile(out) and not force:
-        raise click.UsageError(
+        raise program.Misuse(
             f"{out!r} exists. Choose another name, or add --force to overwrite it."
         )
 
@@ -304,11 +307,9 @@ def predict(
     messages = [path for path in data if _is_message(path, loaded)]
     if messages and len(messages) < len(data):
         table = next(path for path in data if path not in messages)
-        raise click.UsageError(f"{messages[0]!r} is an e-mail, {table!r} is not. Give them apart.")
+        raise program.Misuse(f"{messages[0]!r} is an e-mail, {table!r} is not. Give them apart.")
     if not messages and len(data) > 1:
-        raise click.UsageError(
-            f"one table at a time; received {len(data)}. Give {data[0]!r} alone."
-        )
+        raise program.Misuse(f"one table at a time; received {len(data)}. Give {data[0]!r} alone.")
     source = _message_columns(messages) if messages else data[0]
     columns = _predictions(loaded, _table(source, loaded, reading))
     if messages:

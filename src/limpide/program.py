@@ -35,6 +35,10 @@ F = TypeVar("F", bound=Callable[..., Any])
 DONE, FAULT, USAGE, INTERRUPTED = 0, 1, 2, 130
 
 
+class Misuse(click.UsageError):
+    """A command that cannot be meant like that; the message says what to write instead."""
+
+
 if TYPE_CHECKING:  # generic in new versions of click only
     _Choice = click.Choice[str]
     _Type = click.ParamType[Any]
@@ -83,10 +87,9 @@ class Number(_Type):
         except ValueError:
             self.fail(f"{value!r} is not {what}. Write {self._example}.", param, ctx)
         if not self._low <= converted < self._high:  # NaN fails it too
-            above = f" and less than {self._high:g}" if self._high < float("inf") else ""
-            self.fail(
-                f"{value} must be at least {self._low:g}{above}. Write {self._example}.", param, ctx
-            )
+            above = f" and less than {self._high:,}" if self._high < float("inf") else ""
+            text = f"{value} must be at least {self._low:g}{above}. Write {self._example}."
+            self.fail(text, param, ctx)
         return converted
 
 
@@ -159,7 +162,7 @@ def _judged(error: BaseException) -> tuple[int, str]:
 def _usage_text(error: click.ClickException) -> str:
     text = error.format_message()
     context = getattr(error, "ctx", None)
-    if context is None or type(error) is click.BadParameter:  # whose text says what to write
+    if context is None or type(error) in (click.BadParameter, Misuse):  # which say what to write
         return text
     return f"{text} See {context.command_path} --help."
 
