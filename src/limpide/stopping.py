@@ -28,9 +28,6 @@ class Stop:
     >>> stop(2, None)
     >>> stop.asked.is_set()
     True
-    >>> stop(2, None)
-    Traceback (most recent call last):
-    KeyboardInterrupt
     """
 
     def __init__(self, gentle: bool = True) -> None:
