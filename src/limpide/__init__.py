@@ -12,6 +12,7 @@ from typing import Any
 __version__ = "0.1.0"
 
 _ROOMS: dict[str, tuple[str, ...]] = {
+    "check": ("check_engines", "gradcheck"),
     "errors": (
         "ArgumentError",
         "ArgumentTypeError",

@@ -91,7 +91,7 @@ class Program:
 
     def _view(self, node: Node, source: Array) -> None:
         view = node.op.numpy(source, **node.params)
-        if np.may_share_memory(view, source) or source.size == 0:
+        if np.may_share_memory(view, source) or view.size == 0:
             self._arrays[id(node)] = view
             self._roots[id(node)] = self._roots[id(node.inputs[0])]
         else:  # a reshape of a turned array: NumPy had to copy
