@@ -19,7 +19,7 @@ def main() -> None:
     print(machine())
     for name, code in (("import limpide", CODE), ("… and Network, function", USE)):
         times = [
-            float(subprocess.run([sys.executable, "-c", code], capture_output=True, check=True).stdout)
+            float(subprocess.run([sys.executable, "-c", code], stdout=-1, check=True).stdout)
             for _ in range(11)
         ]
         print(

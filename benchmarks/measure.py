@@ -48,4 +48,5 @@ def machine() -> str:
             model = next(line.split(":")[1].strip() for line in info if "model name" in line)
     except (OSError, StopIteration):
         pass
-    return f"{model}, {os.cpu_count()} cores, Python {platform.python_version()}, NumPy {np.__version__}"
+    python = f"Python {platform.python_version()}, NumPy {np.__version__}"
+    return f"{model}, {os.cpu_count()} cores, {python}"
