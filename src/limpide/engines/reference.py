@@ -138,7 +138,7 @@ class Program:
             allowed = carried is not None or owner not in self._fixed
             if not allowed or last_use[owner] > place or array.dtype != node.spec.numpy_dtype:
                 continue
-            if not array.flags.c_contiguous or array.shape != node.spec.shape:
+            if not array.flags.carray or array.shape != node.spec.shape:
                 continue
             if not array.flags.writeable:  # a broadcast that repeats nothing
                 continue

@@ -1,0 +1,139 @@
+"""Callbacks: what runs between epochs, and early stopping.
+
+Answers for looking at a run and ending it. Not for: anything inside a step.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from limpide.errors import ArgumentError, ArgumentTypeError, choice_error
+from limpide.history import History
+from limpide.ir import Array
+
+
+@dataclass
+class Run:
+    """A training run, as a callback sees it after each epoch.
+
+    Attributes
+    ----------
+    network
+        What is trained; its parameters are those after the epoch.
+    history
+        The figures so far; ``history.loss[-1]`` is this epoch's.
+    epochs
+        How many epochs were asked for.
+    params, state
+        The arrays themselves, by name.
+    """
+
+    network: Any
+    history: History
+    epochs: int
+    params: dict[str, Array]
+    state: dict[str, Array]
+
+    @property
+    def epoch(self) -> int:
+        """This epoch, from 0."""
+        return self.history.epochs - 1
+
+    def stop(self, why: str = "a callback asked for it") -> None:
+        """End the run after this epoch."""
+        self.history.stopped = why
+
+
+class Callback:
+    """What is called during a run; a plain function is taken as ``epoch_end``."""
+
+    def begin(self, run: Run) -> None:
+        """Called before the first epoch."""
+
+    def epoch_end(self, run: Run) -> None:
+        """Called after each epoch."""
+
+    def end(self, run: Run) -> None:
+        """Called when the run is over, also after Ctrl-C."""
+
+
+class _Plain(Callback):
+    def __init__(self, function: Callable[[Run], object]) -> None:
+        self._function = function
+
+    def epoch_end(self, run: Run) -> None:
+        self._function(run)
+
+
+class EarlyStopping(Callback):
+    """End the run when a figure no longer falls, and restore the best weights.
+
+    Parameters
+    ----------
+    patience
+        How many epochs without a new best are waited for.
+    monitor
+        ``"validation_loss"`` or ``"loss"``.
+    minimum_change
+        What counts as a new best.
+    restore_best
+        Put back the weights and running statistics of the best epoch.
+    """
+
+    def __init__(
+        self,
+        patience: int = 10,
+        monitor: str = "validation_loss",
+        minimum_change: float = 0.0,
+        restore_best: bool = True,
+    ) -> None:
+        if isinstance(patience, bool) or not isinstance(patience, int):
+            raise ArgumentTypeError(f"patience must be a whole number; received {patience!r}.")
+        if patience < 1:
+            raise ArgumentError(f"patience must be at least 1; received {patience}.")
+        if monitor not in ("loss", "validation_loss"):
+            raise choice_error("monitor", monitor, ("loss", "validation_loss"))
+        self.patience = patience
+        self.monitor = monitor
+        self.minimum_change = minimum_change
+        self.restore_best = restore_best
+
+    def begin(self, run: Run) -> None:
+        self._best = math.inf
+        self._best_epoch: int | None = None
+        self._saved: dict[str, Array] = {}
+
+    def epoch_end(self, run: Run) -> None:
+        figures = getattr(run.history, self.monitor)
+        if not figures:
+            raise ArgumentError(
+                "EarlyStopping watches validation_loss, and there is none: "
+                "pass validation=0.2 or validation=(Xv, yv) to fit."
+            )
+        if figures[-1] < self._best - self.minimum_change:
+            self._best, self._best_epoch = figures[-1], run.epoch
+            self._saved = {k: v.copy() for k, v in (run.params | run.state).items()}
+        elif self._best_epoch is not None and run.epoch - self._best_epoch >= self.patience:
+            run.stop(f"{self.monitor} has not fallen for {self.patience} epochs")
+
+    def end(self, run: Run) -> None:
+        if self.restore_best and self._best_epoch is not None:
+            run.history.best_epoch = self._best_epoch
+            for name, array in (run.params | run.state).items():
+                array[...] = self._saved[name]
+
+
+def as_callbacks(callbacks: Any) -> list[Callback]:
+    """Give a list of callbacks from None, one, or several; functions are wrapped."""
+    if callbacks is None:
+        return []
+    items = callbacks if isinstance(callbacks, (list, tuple)) else [callbacks]
+    for item in items:
+        if not callable(item) and not isinstance(item, Callback):
+            raise ArgumentTypeError(
+                f"callbacks must hold functions or lp.Callback objects; received {item!r}."
+            )
+    return [item if isinstance(item, Callback) else _Plain(item) for item in items]

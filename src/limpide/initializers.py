@@ -1,0 +1,164 @@
+"""Initialisers: where weights start, drawn by counter-based ops, the same on every engine.
+
+Answers for ``uniform``, ``normal``, ``zeros``, ``glorot``, ``he``, ``lecun``. Not for: which
+layer uses which (``limpide.layers``).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from limpide.errors import ArgumentError, ArgumentTypeError
+from limpide.ir import FLOATS, Spec, dtype_name
+from limpide.ops import broadcast_to, random_normal, random_uniform
+from limpide.rng import check_seed
+from limpide.tensor import Tensor, check_finite_scalar
+
+Shape = int | Sequence[int]
+
+
+def check_shape(shape: object) -> tuple[int, ...]:
+    """Give a shape as a tuple of whole numbers of at least 0."""
+    items = [shape] if isinstance(shape, (int, np.integer)) else shape
+    if not isinstance(items, (list, tuple)):
+        raise ArgumentTypeError(f"A shape is a whole number or a tuple; received {shape!r}.")
+    for n in items:
+        if isinstance(n, bool) or not isinstance(n, (int, np.integer)) or n < 0:
+            raise ArgumentError(f"A shape holds whole numbers of at least 0; received {shape!r}.")
+    return tuple(int(n) for n in items)
+
+
+@dataclass(frozen=True)
+class Initializer:
+    """A rule for the first values of a parameter.
+
+    Called with a shape, it draws: ``lp.normal((2, 2), seed=0, dtype="float64")``. Called with
+    its own settings, it gives another rule: ``lp.normal(0.1)``, ``lp.uniform(-1, 1)``.
+    """
+
+    def draw(self, seed: int, stream: int, shape: tuple[int, ...], dtype: str) -> Tensor:
+        """Draw a tensor, a function of seed, stream, shape and dtype (``"f32"``, ``"f64"``)."""
+        raise NotImplementedError
+
+    def settings(self, values: tuple[float, ...]) -> Initializer:
+        """Give the rule with other settings."""
+        raise ArgumentError(
+            f"lp.{type(self).__name__.lower()} takes a shape as a tuple, such as (2, 2); "
+            f"received {values}."
+        )
+
+    def __call__(self, *args: Any, seed: int | None = None, dtype: object = "float32") -> Any:
+        if not args:
+            raise ArgumentError("Give a shape, such as (2, 2), or the settings of the rule.")
+        if not isinstance(args[0], (tuple, list)):
+            return self.settings(tuple(check_finite_scalar(a, "an argument") for a in args))
+        if len(args) > 1:
+            raise ArgumentError(f"Give the shape as one tuple; received {args!r}.")
+        name = dtype_name(dtype)
+        if name not in FLOATS:
+            raise ArgumentError(f"dtype must be float32 or float64; received {dtype!r}.")
+        return self.draw(check_seed(seed), 0, check_shape(args[0]), name)
+
+
+def _scalar(value: int) -> Tensor:
+    return Tensor(value, dtype="uint32")
+
+
+@dataclass(frozen=True)
+class Uniform(Initializer):
+    """Numbers uniform in [low, high)."""
+
+    low: float = 0.0
+    high: float = 1.0
+
+    def __post_init__(self) -> None:
+        if not self.low <= self.high:
+            raise ArgumentError(f"uniform needs low <= high; received {self.low}, {self.high}.")
+
+    def draw(self, seed: int, stream: int, shape: tuple[int, ...], dtype: str) -> Tensor:
+        u = random_uniform(_scalar(seed), _scalar(0), stream=stream, shape=shape, dtype=dtype)
+        return u * (self.high - self.low) + self.low
+
+    def settings(self, values: tuple[float, ...]) -> Initializer:
+        if len(values) != 2:
+            raise ArgumentError(f"uniform takes low and high, or one shape; received {values}.")
+        return Uniform(*values)
+
+
+@dataclass(frozen=True)
+class Normal(Initializer):
+    """Normal numbers with mean 0 and the given standard deviation."""
+
+    std: float = 1.0
+
+    def __post_init__(self) -> None:
+        if self.std < 0:
+            raise ArgumentError(f"normal needs std >= 0; received {self.std}.")
+
+    def draw(self, seed: int, stream: int, shape: tuple[int, ...], dtype: str) -> Tensor:
+        z = random_normal(_scalar(seed), _scalar(0), stream=stream, shape=shape, dtype=dtype)
+        return z * self.std
+
+    def settings(self, values: tuple[float, ...]) -> Initializer:
+        if len(values) != 1:
+            raise ArgumentError(f"normal takes one number, std, or one shape; received {values}.")
+        return Normal(*values)
+
+
+@dataclass(frozen=True)
+class Zeros(Initializer):
+    """Zeros."""
+
+    def draw(self, seed: int, stream: int, shape: tuple[int, ...], dtype: str) -> Tensor:
+        return broadcast_to(Tensor(0, dtype=dtype), shape)
+
+    def __call__(self, *args: Any, seed: int | None = None, dtype: object = "float32") -> Any:
+        if len(args) != 1:
+            raise ArgumentError(f"zeros takes one shape, such as 2 or (2, 2); received {args!r}.")
+        shape = check_shape(args[0])
+        return Tensor(np.zeros(shape, Spec((), dtype_name(dtype)).numpy_dtype))
+
+
+def _fans(shape: tuple[int, ...]) -> tuple[int, int]:
+    """Give (inputs, outputs) of a weight of shape (inputs, neurons)."""
+    if len(shape) < 2:
+        return max(math.prod(shape), 1), max(math.prod(shape), 1)
+    return max(shape[-2], 1), max(shape[-1], 1)
+
+
+@dataclass(frozen=True)
+class Glorot(Initializer):
+    """Uniform in ±√(6 / (inputs + neurons)). Source: Glorot, Bengio (2010), equation 16."""
+
+    def draw(self, seed: int, stream: int, shape: tuple[int, ...], dtype: str) -> Tensor:
+        limit = math.sqrt(6 / sum(_fans(shape)))
+        return Uniform(-limit, limit).draw(seed, stream, shape, dtype)
+
+
+@dataclass(frozen=True)
+class He(Initializer):
+    """Normal with standard deviation √(2 / inputs), for relu. Source: He et al. (2015)."""
+
+    def draw(self, seed: int, stream: int, shape: tuple[int, ...], dtype: str) -> Tensor:
+        return Normal(math.sqrt(2 / _fans(shape)[0])).draw(seed, stream, shape, dtype)
+
+
+@dataclass(frozen=True)
+class Lecun(Initializer):
+    """Normal with standard deviation √(1 / inputs), for selu. Source: LeCun et al. (1998)."""
+
+    def draw(self, seed: int, stream: int, shape: tuple[int, ...], dtype: str) -> Tensor:
+        return Normal(math.sqrt(1 / _fans(shape)[0])).draw(seed, stream, shape, dtype)
+
+
+uniform = Uniform()
+normal = Normal()
+zeros = Zeros()
+glorot = Glorot()
+he = He()
+lecun = Lecun()

@@ -1,0 +1,395 @@
+"""Layers: each knows its parameters' shapes and first values, and its forward in ops.
+
+Answers for Dense, Dropout, LayerNorm, BatchNorm, Embedding, and for running a list of layers.
+Not for: arrays, which the network keeps; nor training.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from limpide.activations import Activation, activation_name, linear, resolve_activation
+from limpide.errors import ArgumentError, ArgumentTypeError
+from limpide.initializers import Initializer, Normal, glorot, he, uniform, zeros
+from limpide.ir import layer_scope, shape_error
+from limpide.ops import (
+    cast,
+    floor,
+    gather,
+    less,
+    maximum,
+    mean,
+    minimum,
+    random_bits,
+    reshape,
+    sqrt,
+    where,
+)
+from limpide.tensor import Tensor, check_finite_scalar
+
+Tensors = Mapping[str, Tensor]
+
+
+class ParameterSpec(NamedTuple):
+    """The shape of a parameter and the rule for its first values."""
+
+    shape: tuple[int, ...]
+    initializer: Initializer
+
+
+class Training:
+    """What a layer may know of the training step: random bits for (seed, step, layer)."""
+
+    def __init__(self, seed: Tensor, step: Tensor, stream: int) -> None:
+        self.seed = seed
+        self.step = step
+        self.stream = stream
+
+    def bits(self, shape: tuple[int, ...]) -> Tensor:
+        """Give u32[shape] of random bits, new ones in every step."""
+        return random_bits(self.seed, self.step, stream=self.stream, shape=shape)
+
+
+def check_size(value: object, name: str) -> int:
+    """Give a whole number of at least 1, or raise naming the argument."""
+    if isinstance(value, (bool, np.bool_)) or not isinstance(value, (int, np.integer)):
+        raise ArgumentTypeError(f"{name} must be a whole number; received {value!r}.")
+    if value < 1:
+        raise ArgumentError(f"{name} must be at least 1; received {value}.")
+    return int(value)
+
+
+@dataclass(frozen=True)
+class Layer:
+    """One step from features to features: ``f[n, k] → f[n, m]``.
+
+    ``name`` replaces the name that the network would give it.
+    """
+
+    name: str | None = field(default=None, kw_only=True)
+
+    def outputs(self, inputs: int) -> int:
+        """Give the number of features that come out, for a number that goes in."""
+        return inputs
+
+    def parameters(self, inputs: int) -> dict[str, ParameterSpec]:
+        """Give the trained parameters, by their names in this layer."""
+        return {}
+
+    def state(self, inputs: int) -> dict[str, Any]:
+        """Give the first values of what is kept but not trained, as float64 arrays."""
+        return {}
+
+    def forward(
+        self, params: Tensors, state: Tensors, x: Tensor, training: Training | None
+    ) -> tuple[Tensor, dict[str, Tensor]]:
+        """Give the output and the new state; ``training`` is None outside of training."""
+        raise NotImplementedError
+
+    def config(self) -> dict[str, Any]:
+        """Give what a model file needs to build the layer again."""
+        raise NotImplementedError
+
+    def describe(self) -> str:
+        """Give a short description for printed summaries."""
+        return type(self).__name__
+
+
+@dataclass(frozen=True)
+class Dense(Layer):
+    """Every output is the activation of a weighted sum of all inputs plus a bias.
+
+    Parameters
+    ----------
+    neurons
+        How many outputs.
+    activation
+        A name or a function; None takes the network's.
+    weights, bias
+        Initialisers. Default: ``he`` for relu and its kin, else ``glorot``; zeros. ``bias=None``
+        leaves the bias out.
+
+    Its parameters are ``weights`` (inputs, neurons) and ``bias`` (neurons).
+    """
+
+    neurons: int
+    activation: str | Activation | None = None
+    weights: Initializer | None = None
+    bias: Initializer | None = zeros
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "neurons", check_size(self.neurons, "neurons"))
+        if self.activation is not None:
+            object.__setattr__(self, "activation", resolve_activation(self.activation))
+        for name, rule in (("weights", self.weights), ("bias", self.bias)):
+            if rule is not None and not isinstance(rule, Initializer):
+                raise ArgumentTypeError(
+                    f"{name} must be an initialiser such as lp.glorot or lp.uniform(-1, 1); "
+                    f"received {rule!r}."
+                )
+
+    @property
+    def function(self) -> Activation:
+        """The activation as a function."""
+        return linear if self.activation is None else resolve_activation(self.activation)
+
+    def outputs(self, inputs: int) -> int:
+        return self.neurons
+
+    def parameters(self, inputs: int) -> dict[str, ParameterSpec]:
+        kin = ("relu", "leaky_relu", "elu", "gelu", "silu", "mish")
+        default = he if activation_name(self.function) in kin else glorot
+        found = {"weights": ParameterSpec((inputs, self.neurons), self.weights or default)}
+        if self.bias is not None:
+            found["bias"] = ParameterSpec((self.neurons,), self.bias)
+        return found
+
+    def weighted_sum(self, params: Tensors, x: Tensor) -> Tensor:
+        """Give the sum before the activation."""
+        z = x @ params["weights"]
+        return z + params["bias"] if self.bias is not None else z
+
+    def forward(
+        self, params: Tensors, state: Tensors, x: Tensor, training: Training | None
+    ) -> tuple[Tensor, dict[str, Tensor]]:
+        return self.function(self.weighted_sum(params, x)), {}
+
+    def config(self) -> dict[str, Any]:
+        return {
+            "neurons": self.neurons,
+            "activation": activation_name(self.function),
+            "bias": self.bias is not None,
+        }
+
+    def describe(self) -> str:
+        return f"Dense, {activation_name(self.function)}"
+
+
+@dataclass(frozen=True)
+class Dropout(Layer):
+    """In training, set each input to 0 with probability ``rate`` and scale up the others.
+
+    The bits are a function of (seed, step, layer). Source: Srivastava et al. (2014).
+    """
+
+    rate: float = 0.5
+
+    def __post_init__(self) -> None:
+        if not 0 <= check_finite_scalar(self.rate, "rate") < 1:
+            raise ArgumentError(f"rate must be at least 0 and below 1; received {self.rate}.")
+
+    def forward(
+        self, params: Tensors, state: Tensors, x: Tensor, training: Training | None
+    ) -> tuple[Tensor, dict[str, Tensor]]:
+        if training is None or self.rate == 0:
+            return x, {}
+        limit = Tensor(min(round((1 - self.rate) * 2**32), 2**32 - 1), dtype="uint32")
+        return where(less(training.bits(x.shape), limit), x * (1 / (1 - self.rate)), 0), {}
+
+    def config(self) -> dict[str, Any]:
+        return {"rate": float(self.rate)}
+
+    def describe(self) -> str:
+        return f"Dropout({self.rate:g})"
+
+
+def _check_epsilon(epsilon: float) -> None:
+    if check_finite_scalar(epsilon, "epsilon") <= 0:
+        raise ArgumentError(f"epsilon must be above 0; received {epsilon}.")
+
+
+@dataclass(frozen=True)
+class LayerNorm(Layer):
+    """Scale each row to mean 0 and variance 1, then by a learned scale and shift.
+
+    Variance divided by n, ε = 1e-5 inside the root, as in PyTorch. Source: Ba, Kiros, Hinton,
+    arXiv 1607.06450.
+    """
+
+    epsilon: float = 1e-5
+
+    def __post_init__(self) -> None:
+        _check_epsilon(self.epsilon)
+
+    def parameters(self, inputs: int) -> dict[str, ParameterSpec]:
+        return {
+            "scale": ParameterSpec((inputs,), uniform(1, 1)),
+            "shift": ParameterSpec((inputs,), zeros),
+        }
+
+    def forward(
+        self, params: Tensors, state: Tensors, x: Tensor, training: Training | None
+    ) -> tuple[Tensor, dict[str, Tensor]]:
+        centred = x - mean(x, axis=-1, keepdims=True)
+        spread = mean(centred * centred, axis=-1, keepdims=True)
+        return centred / sqrt(spread + self.epsilon) * params["scale"] + params["shift"], {}
+
+    def config(self) -> dict[str, Any]:
+        return {"epsilon": float(self.epsilon)}
+
+
+@dataclass(frozen=True)
+class BatchNorm(Layer):
+    """Scale each feature by the batch's mean and variance, then by a learned scale and shift.
+
+    Outside of training the running statistics are used: new = (1 − momentum) · old + momentum ·
+    batch, with the variance divided by n − 1, as in PyTorch (momentum 0.1, ε 1e-5; Keras calls
+    0.99 of the old value momentum). Source: Ioffe, Szegedy, arXiv 1502.03167.
+    """
+
+    momentum: float = 0.1
+    epsilon: float = 1e-5
+
+    def __post_init__(self) -> None:
+        _check_epsilon(self.epsilon)
+        if not 0 < check_finite_scalar(self.momentum, "momentum") <= 1:
+            raise ArgumentError(f"momentum must be above 0, at most 1; received {self.momentum}.")
+
+    def parameters(self, inputs: int) -> dict[str, ParameterSpec]:
+        return LayerNorm().parameters(inputs)
+
+    def state(self, inputs: int) -> dict[str, Any]:
+        return {"mean": np.zeros(inputs), "variance": np.ones(inputs)}
+
+    def forward(
+        self, params: Tensors, state: Tensors, x: Tensor, training: Training | None
+    ) -> tuple[Tensor, dict[str, Tensor]]:
+        if training is None:
+            centred, spread = x - state["mean"], state["variance"]
+            new: dict[str, Tensor] = {}
+        else:
+            middle = mean(x, axis=0)
+            centred = x - middle
+            spread = mean(centred * centred, axis=0)
+            rows = x.shape[0]
+            unbiased = spread * (rows / max(rows - 1, 1))
+            new = {
+                "mean": state["mean"] * (1 - self.momentum) + middle * self.momentum,
+                "variance": state["variance"] * (1 - self.momentum) + unbiased * self.momentum,
+            }
+        return centred / sqrt(spread + self.epsilon) * params["scale"] + params["shift"], new
+
+    def config(self) -> dict[str, Any]:
+        return {"momentum": float(self.momentum), "epsilon": float(self.epsilon)}
+
+
+@dataclass(frozen=True)
+class Embedding(Layer):
+    """Look up a learned vector for each code: ``f[n, k]`` of codes → ``f[n, k · size]``.
+
+    All columns share one table of ``categories`` rows; a code outside 0 … categories − 1 takes
+    the nearest end. The table is ``table`` (categories, size), normal with standard deviation 1
+    as in PyTorch.
+    """
+
+    categories: int
+    size: int
+
+    def __post_init__(self) -> None:
+        check_size(self.categories, "categories")
+        check_size(self.size, "size")
+
+    def outputs(self, inputs: int) -> int:
+        return inputs * self.size
+
+    def parameters(self, inputs: int) -> dict[str, ParameterSpec]:
+        return {"table": ParameterSpec((self.categories, self.size), Normal(1.0))}
+
+    def forward(
+        self, params: Tensors, state: Tensors, x: Tensor, training: Training | None
+    ) -> tuple[Tensor, dict[str, Tensor]]:
+        inside = minimum(maximum(floor(x), 0), self.categories - 1)
+        rows = gather(params["table"], cast(inside, "int64"), axis=0)
+        return reshape(rows, (x.shape[0], x.shape[1] * self.size)), {}
+
+    def config(self) -> dict[str, Any]:
+        return {"categories": self.categories, "size": self.size}
+
+    def describe(self) -> str:
+        return f"Embedding({self.categories}, {self.size})"
+
+
+class Placed(NamedTuple):
+    """A layer in its place in a network: its name and how many features go in and out."""
+
+    name: str
+    layer: Layer
+    inputs: int
+    outputs: int
+
+
+def place(layers: Sequence[Layer], inputs: int) -> list[Placed]:
+    """Name the layers and work out their sizes.
+
+    Layers with trained parameters are hidden1, hidden2, …, and the last of them output; others
+    are named by their kind and place. A name that a layer brings is kept.
+    """
+    placed: list[Placed] = []
+    width, hidden, taken = inputs, 0, set()
+    sizes = []
+    for layer in layers:
+        sizes.append((width, layer.outputs(width)))
+        width = sizes[-1][1]
+    trained = [i for i, layer in enumerate(layers) if layer.parameters(sizes[i][0])]
+    for i, layer in enumerate(layers):
+        if layer.name is not None:
+            name = layer.name
+        elif trained and i == trained[-1]:
+            name = "output"
+        elif i in trained:
+            hidden += 1
+            name = f"hidden{hidden}"
+        else:
+            name = f"{type(layer).__name__.lower()}{i + 1}"
+        if name in taken:
+            raise ArgumentError(f"Two layers are named {name!r}; give one of them another name.")
+        taken.add(name)
+        placed.append(Placed(name, layer, *sizes[i]))
+    return placed
+
+
+def _of(layer: str, values: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    start = f"{layer}."
+    return {name[len(start) :]: v for name, v in values.items() if name.startswith(start)}
+
+
+def forward(
+    placed: Sequence[Placed],
+    params: Tensors,
+    state: Tensors,
+    x: Tensor,
+    training: tuple[Tensor, Tensor] | None = None,
+) -> tuple[Tensor, Activation, dict[str, Tensor]]:
+    """Run layers; the last activation is left to the caller, so that a loss may see its sum.
+
+    Parameters
+    ----------
+    params, state
+        Flat: ``"hidden1.weights"`` → tensor.
+    x
+        f[n, inputs].
+    training
+        (seed, step), u32[] each, or None.
+
+    Returns
+    -------
+    The last layer's sum ``f[n, outputs]``, its activation, and the new flat state.
+    """
+    if placed and (x.ndim != 2 or x.shape[1] != placed[0].inputs):
+        raise shape_error(f"the network takes f[n,{placed[0].inputs}], got {x.spec}")
+    new_state: dict[str, Tensor] = dict(state)
+    last: Activation = linear
+    for i, (name, layer, _, _) in enumerate(placed):
+        with layer_scope(name):
+            own = _of(name, params)
+            if i == len(placed) - 1 and isinstance(layer, Dense):
+                x, last = layer.weighted_sum(own, x), layer.function
+                continue
+            context = None if training is None else Training(*training, stream=i)
+            x, changed = layer.forward(own, _of(name, state), x, context)
+            new_state |= {f"{name}.{key}": value for key, value in changed.items()}
+    return x, last, new_state

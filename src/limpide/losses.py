@@ -1,0 +1,250 @@
+"""Losses: how wrong an output is, element by element, written in ops.
+
+Answers for mse, mae, huber, bce, cross_entropy, poisson, and for weighted means of them. Not
+for: the step that lowers them (``limpide.training``).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from limpide.activations import Activation, activation_name
+from limpide.errors import ArgumentError, ArgumentTypeError, choice_error
+from limpide.ops import (
+    abs,
+    cast,
+    equal,
+    exp,
+    less,
+    log,
+    log_softmax,
+    maximum,
+    mean,
+    one_hot,
+    sigmoid,
+    softmax,
+    softplus,
+    sum,
+    where,
+)
+from limpide.tensor import Tensor, check_finite_scalar, unify
+
+# Activations whose values can leave (0, 1): a probability cannot be read off them.
+_UNBOUNDED = frozenset(
+    {"linear", "relu", "leaky_relu", "elu", "selu", "gelu", "silu", "mish", "softplus", "tanh"}
+)
+
+
+@dataclass(frozen=True)
+class Loss:
+    """The error of each element; called with (y, ŷ), it gives the mean.
+
+    ``per_row`` says that ``elements`` has one figure a row, not one an element.
+    """
+
+    name = ""
+    per_row = False
+
+    def elements(self, y: Tensor, prediction: Tensor) -> Tensor:
+        """Give the loss of each element from the targets and the network's output."""
+        raise NotImplementedError
+
+    def of_sum(self, y: Tensor, z: Tensor, activation: Activation) -> Tensor:
+        """Give the loss of each element from the last layer's sum ``z``, before its activation.
+
+        Where the pair allows, it is worked out from ``z`` itself, so that no logarithm of a
+        rounded 0 is taken.
+        """
+        return self.elements(y, activation(z))
+
+    def check_activation(self, activation: Activation) -> None:
+        """Refuse an output that this loss cannot read."""
+
+    def __call__(self, y: Any, prediction: Any) -> Tensor:
+        y, prediction = unify([y, prediction])
+        return mean(self.elements(y, prediction))
+
+
+@dataclass(frozen=True)
+class MSE(Loss):
+    """Mean of (y − ŷ)².
+
+    >>> import limpide as lp
+    >>> print(lp.mse([1, 0, 0, 1], [0, 0, 0, 0]))
+    0.5
+    """
+
+    name = "mse"
+
+    def elements(self, y: Tensor, prediction: Tensor) -> Tensor:
+        difference = y - prediction
+        return difference * difference
+
+
+@dataclass(frozen=True)
+class MAE(Loss):
+    """Mean of |y − ŷ|."""
+
+    name = "mae"
+
+    def elements(self, y: Tensor, prediction: Tensor) -> Tensor:
+        return abs(y - prediction)
+
+
+@dataclass(frozen=True)
+class Huber(Loss):
+    """Mean of ½ d² where |d| ≤ δ, else δ (|d| − ½ δ), with d = y − ŷ.
+
+    PyTorch's HuberLoss and its default δ = 1. Source: Huber (1964).
+    """
+
+    delta: float = 1.0
+    name = "huber"
+
+    def __post_init__(self) -> None:
+        if check_finite_scalar(self.delta, "delta") <= 0:
+            raise ArgumentError(f"delta must be above 0; received {self.delta}.")
+
+    def elements(self, y: Tensor, prediction: Tensor) -> Tensor:
+        distance = abs(y - prediction)
+        outside = self.delta * (distance - 0.5 * self.delta)
+        return where(distance <= self.delta, 0.5 * distance * distance, outside)
+
+
+@dataclass(frozen=True)
+class BCE(Loss):
+    """Mean of −y log ŷ − (1 − y) log(1 − ŷ), for ŷ in (0, 1).
+
+    On a sigmoid output it is softplus(z) − y z, exact at any z. Otherwise logarithms stop at
+    −100, as in PyTorch.
+    """
+
+    name = "bce"
+
+    def elements(self, y: Tensor, prediction: Tensor) -> Tensor:
+        positive = maximum(log(prediction), -100)
+        negative = maximum(log(1 - prediction), -100)
+        return -(y * positive + (1 - y) * negative)
+
+    def of_sum(self, y: Tensor, z: Tensor, activation: Activation) -> Tensor:
+        if activation is sigmoid:
+            return softplus(z) - y * z
+        return self.elements(y, activation(z))
+
+    def check_activation(self, activation: Activation) -> None:
+        _need_probability(self.name, activation, "sigmoid")
+
+
+@dataclass(frozen=True)
+class CrossEntropy(Loss):
+    """Mean over rows of −Σ y log ŷ; y holds class numbers (i64), or a probability a class.
+
+    On a softmax output it is worked out from the scores with log_softmax.
+    """
+
+    name = "cross_entropy"
+    per_row = True
+
+    def elements(self, y: Tensor, prediction: Tensor) -> Tensor:
+        logs = maximum(log(prediction), -100)
+        return -sum(_shares(y, logs) * logs, axis=-1)
+
+    def of_sum(self, y: Tensor, z: Tensor, activation: Activation) -> Tensor:
+        if activation is not softmax:
+            return self.elements(y, activation(z))
+        logs, shares = log_softmax(z), _shares(y, z)
+        # A class of probability 0 costs nothing, even where its logarithm is −inf.
+        return -sum(where(equal(shares, 0), 0, shares * logs), axis=-1)
+
+    def check_activation(self, activation: Activation) -> None:
+        _need_probability(self.name, activation, "softmax")
+
+    def __call__(self, y: Any, prediction: Any) -> Tensor:
+        (prediction,) = unify([prediction])
+        targets = y if isinstance(y, Tensor) else Tensor(np.asarray(y))  # whole numbers stay whole
+        return mean(self.elements(targets, prediction))
+
+
+@dataclass(frozen=True)
+class Poisson(Loss):
+    """Mean of e^z − y z for counts y, where the output z is the logarithm of the rate.
+
+    PyTorch's PoissonNLLLoss with its default ``log_input=True`` (Keras takes the rate itself).
+    On a softplus output, the rate itself: ŷ − y log ŷ.
+    """
+
+    name = "poisson"
+
+    def elements(self, y: Tensor, prediction: Tensor) -> Tensor:
+        return exp(prediction) - y * prediction
+
+    def of_sum(self, y: Tensor, z: Tensor, activation: Activation) -> Tensor:
+        if activation is not softplus:
+            return self.elements(y, activation(z))
+        rate = softplus(z)
+        # log(softplus(z)) tends to z where softplus underflows.
+        return rate - y * where(less(z, -15), z, log(where(less(z, -15), 1, rate)))
+
+
+def _need_probability(name: str, activation: Activation, wanted: str) -> None:
+    if activation_name(activation) in _UNBOUNDED:
+        raise ArgumentError(
+            f"loss {name!r} needs an output between 0 and 1, and the output is "
+            f"{activation_name(activation)!r}. Build the network with output={wanted!r}."
+        )
+
+
+def _shares(y: Tensor, like: Tensor) -> Tensor:
+    """Give a probability a class: class numbers become one-hot rows."""
+    if y.spec.dtype in ("i32", "i64"):
+        return one_hot(y, like.shape[-1], like.spec.dtype)
+    return cast(y, like.spec.dtype)
+
+
+mse = MSE()
+mae = MAE()
+huber = Huber()
+bce = BCE()
+cross_entropy = CrossEntropy()
+poisson = Poisson()
+LOSSES: dict[str, Loss] = {
+    loss.name: loss for loss in (mse, mae, huber, bce, cross_entropy, poisson)
+}
+
+
+def default_loss(activation: Activation) -> Loss:
+    """Give the loss for an output: sigmoid → bce, softmax → cross_entropy, else mse."""
+    defaults: dict[Activation, Loss] = {sigmoid: bce, softmax: cross_entropy}
+    return defaults.get(activation, mse)
+
+
+def resolve_loss(loss: str | Loss | None, activation: Activation) -> Loss:
+    """Give the loss for a name, an object, or None (by the output's activation).
+
+    Raises
+    ------
+    ArgumentError
+        For an unknown name, or a loss that cannot read this output.
+    """
+    if loss is None:
+        return default_loss(activation)
+    if isinstance(loss, str):
+        if loss not in LOSSES:
+            raise choice_error("loss", loss, LOSSES)
+        loss = LOSSES[loss]
+    if not isinstance(loss, Loss):
+        raise ArgumentTypeError(f"loss must be a name or a loss such as lp.mse; received {loss!r}.")
+    loss.check_activation(activation)
+    return loss
+
+
+def weighted_mean(elements: Tensor, weights: Tensor | None) -> Tensor:
+    """Give the mean over all elements, or Σ wℓ / Σ w with one weight a row; 0 if all w are 0."""
+    if weights is None:
+        return mean(elements)
+    rows = mean(elements, axis=tuple(range(1, elements.ndim))) if elements.ndim > 1 else elements
+    total = sum(weights)
+    return sum(rows * weights) / where(equal(total, 0), 1, total)

@@ -1,0 +1,113 @@
+"""Neuron: inputs × weights + bias, through an activation. The network [n, 1] with a small face.
+
+Answers for one neuron worked by hand. Not for: anything a Network does already.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from limpide.activations import Activation
+from limpide.errors import ArgumentError, ShapeError
+from limpide.history import History
+from limpide.initializers import uniform
+from limpide.ir import Array
+from limpide.layers import Dense
+from limpide.network import Network
+from limpide.tensor import check_finite_scalar
+
+
+class Neuron:
+    """One neuron.
+
+    Parameters
+    ----------
+    inputs
+        How many inputs: weights and bias start uniform in [−1, 1). A list or array is taken as
+        the weights themselves.
+    bias
+        With weights given: the bias (default 0).
+    weights
+        The weights, by keyword.
+    activation
+        A name or a function; default sigmoid.
+    seed
+        For the first weights; None takes a fresh one.
+
+    Examples
+    --------
+    >>> import limpide as lp
+    >>> lp.Neuron([0, 1], 4).activate([2, 3])
+    0.9990889488055994
+    """
+
+    def __init__(
+        self,
+        inputs: int | Sequence[float] | Array | None = None,
+        bias: float | None = None,
+        *,
+        weights: Sequence[float] | Array | None = None,
+        activation: str | Activation = "sigmoid",
+        seed: int | None = None,
+    ) -> None:
+        if inputs is not None and np.ndim(inputs) > 0:
+            if weights is not None:
+                raise ArgumentError("Give the weights once: as the first argument or by keyword.")
+            weights, inputs = inputs, None  # type: ignore[assignment]
+        if weights is None:
+            if bias is not None:
+                raise ArgumentError("bias goes with weights: Neuron(weights=[0, 1], bias=4).")
+            if inputs is None:
+                raise ArgumentError("Give the number of inputs or the weights: Neuron(2).")
+            self.network = _network(inputs, activation, seed)
+            return
+        values = np.array(weights, np.float64)
+        if values.ndim != 1 or values.size == 0 or not np.isfinite(values).all():
+            raise ShapeError(f"weights must be a list of finite numbers; received {weights!r}.")
+        if inputs is not None and inputs != len(values):
+            raise ShapeError(f"inputs is {inputs!r}, but there are {len(values)} weights.")
+        self.network = _network(len(values), activation, 0)
+        self.weights[:] = values
+        self.bias = 0.0 if bias is None else bias
+
+    @property
+    def weights(self) -> Array:
+        """The weights, f64[inputs]; a view: assign to its items."""
+        return self.network.params["output.weights"][:, 0]
+
+    @weights.setter
+    def weights(self, values: Any) -> None:
+        self.network.params["output.weights"][:, 0] = values
+
+    @property
+    def bias(self) -> float:
+        """The bias."""
+        return float(self.network.params["output.bias"][0])
+
+    @bias.setter
+    def bias(self, value: float) -> None:
+        self.network.params["output.bias"][0] = check_finite_scalar(value, "bias")
+
+    def activate(self, x: Any) -> Any:
+        """Give activation(x · weights + bias): a float for one row, f64[n] for a batch."""
+        y = self.network.predict(x)
+        return y if isinstance(y, float) else y[:, 0]
+
+    feedforward = activate
+
+    def fit(self, X: Any, y: Any, **settings: Any) -> History:
+        """Train the neuron; the arguments are those of ``Network.fit``."""
+        return self.network.fit(X, y, **settings)
+
+    def __repr__(self) -> str:
+        weights = ", ".join(f"{w:.6g}" for w in self.weights)
+        return f"Neuron([{weights}], {self.bias:.6g})"
+
+
+def _network(inputs: Any, activation: str | Activation, seed: int | None) -> Network:
+    rule = uniform(-1, 1)
+    layer = Dense(1, activation=activation, weights=rule, bias=rule)
+    return Network([inputs, layer], dtype="float64", seed=seed)

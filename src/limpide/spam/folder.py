@@ -1,0 +1,201 @@
+"""Messages on disk: one file, or a folder of labelled ones.
+
+Answers for which files are messages and for errors that name the file.
+Not for: what stands in a message (message) or what is counted in it (counts).
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import stat
+import warnings
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from limpide.errors import ArgumentTypeError, DataError, FileError, LimpideWarning, nearest
+from limpide.spam.counts import features
+from limpide.spam.message import message_text
+
+CLASSES = ("ham", "spam")
+
+_LARGEST = 64 << 20  # bytes of one message
+# Mail stores number their files (1., 0001.0a2f…) or end them with flags (:2,S).
+_NUMBERED = re.compile(r"\.(\d+|[0-9a-f]{16,})|.*:2,[A-Za-z]*", re.IGNORECASE)
+
+
+class LabelledMessages(NamedTuple):
+    """A folder's messages as a table.
+
+    Attributes
+    ----------
+    names : tuple of str
+        Each file's path inside the folder, such as ``spam/0001.eml``.
+    matrix : f64[n, 57]
+        One row a message, one column a name in ``FEATURES``.
+    labels : tuple of str
+        ``"spam"`` or ``"ham"``, by the sub-folder.
+    """
+
+    names: tuple[str, ...]
+    matrix: NDArray[np.float64]
+    labels: tuple[str, ...]
+
+
+def read_message(path: str | os.PathLike[str]) -> str:
+    """Give the text of the message in a file, as `message_text` does.
+
+    Parameters
+    ----------
+    path : path
+        A ``.eml`` or text file of at most 64 MiB.
+
+    Returns
+    -------
+    str
+
+    Raises
+    ------
+    FileError
+        The file is missing, a folder, unreadable or too large.
+
+    Examples
+    --------
+    >>> read_message("letter.eml")
+    Traceback (most recent call last):
+    limpide.errors.FileError: no message at 'letter.eml'. Check the name and the folder.
+    """
+    return message_text(_content(_path("path", path)))
+
+
+def read_folder(folder: str | os.PathLike[str]) -> LabelledMessages:
+    """Count the features of all messages in a folder's ``spam`` and ``ham`` sub-folders.
+
+    Parameters
+    ----------
+    folder : path
+        Holds ``spam`` and ``ham``, each with ``.eml`` or ``.txt`` files, files without a suffix
+        or numbered ones, in any number of levels. Hidden files are passed over silently, other
+        files with a warning.
+
+    Returns
+    -------
+    LabelledMessages
+        ``(names, matrix f64[n, 57], labels)``: ham first, then spam, each by name.
+
+    Raises
+    ------
+    FileError
+        The folder is missing or no folder, or a message cannot be read.
+    DataError
+        A class is missing or empty, or a sub-folder has another name.
+
+    Examples
+    --------
+    >>> read_folder("no such folder")
+    Traceback (most recent call last):
+    limpide.errors.FileError: no folder at 'no such folder'. Check the name.
+    """
+    root = _path("folder", folder)
+    _check_classes(root)
+    names: list[str] = []
+    labels: list[str] = []
+    rows: list[NDArray[np.float64]] = []
+    passed: list[str] = []
+    for label in CLASSES:
+        before = len(names)
+        for path in _files(root / label):
+            if not _is_message(path):
+                passed.append(path.relative_to(root).as_posix())
+                continue
+            rows.append(features(read_message(path)))
+            names.append(path.relative_to(root).as_posix())
+            labels.append(label)
+        if len(names) == before:
+            raise DataError(
+                f"{str(root / label)!r} holds no message: expected .eml or .txt files, or files "
+                f"without a suffix. Put some {label} there; a network learns from both classes."
+            )
+    if passed:
+        warnings.warn(
+            f"{len(passed)} files are no messages by their names and were passed over, first "
+            f"{passed[0]!r}. Messages end in .eml or .txt, or have no suffix.",
+            LimpideWarning,
+            stacklevel=2,
+        )
+    return LabelledMessages(tuple(names), np.stack(rows), tuple(labels))
+
+
+def _path(argument: str, value: object) -> Path:
+    if not isinstance(value, str | os.PathLike):
+        raise ArgumentTypeError(
+            f"{argument} must be a path; received {type(value).__name__}. "
+            "For the bytes of a message use message_text."
+        )
+    return Path(value)
+
+
+def _check_classes(root: Path) -> None:
+    if not root.exists():
+        raise FileError(f"no folder at {str(root)!r}. Check the name.")
+    if not root.is_dir():
+        raise FileError(f"{str(root)!r} is no folder. For a single message use read_message.")
+    try:
+        found = sorted(p.name for p in root.iterdir() if p.is_dir() and p.name[:1] != ".")
+    except OSError as error:
+        raise FileError(f"cannot list {str(root)!r}: {error.strerror}.") from error
+    for name in found:
+        if name not in CLASSES:
+            raise DataError(
+                f"{str(root)!r} holds a sub-folder {name!r}; expected only 'ham' and 'spam'."
+                + (nearest(name, CLASSES) or " Move it elsewhere.")
+            )
+    missing = [name for name in CLASSES if name not in found]
+    if missing:
+        raise DataError(
+            f"{str(root)!r} has no sub-folder {' and no '.join(map(repr, missing))}; found "
+            f"{', '.join(map(repr, found)) or 'none'}. Put each class's messages in its own."
+        )
+
+
+def _files(folder: Path) -> list[Path]:
+    """Give the files below a folder by name, hidden ones left out."""
+
+    def fail(error: OSError) -> None:
+        raise FileError(f"cannot list {error.filename!r}: {error.strerror}.") from error
+
+    paths = []
+    for place, folders, names in os.walk(folder, onerror=fail):
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        paths += [Path(place, name) for name in names if not name.startswith(".")]
+    return sorted(paths, key=lambda path: path.relative_to(folder).parts)
+
+
+def _is_message(path: Path) -> bool:
+    suffix = path.suffix.lower()
+    return suffix in ("", ".eml", ".txt") or bool(_NUMBERED.fullmatch(suffix))
+
+
+def _content(path: Path) -> bytes:
+    name = repr(str(path))
+    try:
+        mode = path.stat().st_mode
+        if stat.S_ISDIR(mode):
+            raise FileError(f"{name} is a folder, not a message. For a folder use read_folder.")
+        if not stat.S_ISREG(mode):
+            raise FileError(f"{name} is no regular file. Give the path of a message.")
+        with path.open("rb") as file:
+            content = file.read(_LARGEST + 1)
+    except FileError:
+        raise
+    except FileNotFoundError as error:
+        raise FileError(f"no message at {name}. Check the name and the folder.") from error
+    except (OSError, ValueError) as error:  # ValueError: a NUL in the path
+        reason = getattr(error, "strerror", None) or error
+        raise FileError(f"cannot read the message {name}: {reason}.") from error
+    if len(content) > _LARGEST:
+        raise FileError(f"{name} is larger than {_LARGEST >> 20} MiB. It is hardly one message.")
+    return content

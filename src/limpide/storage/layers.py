@@ -1,0 +1,101 @@
+"""Layers as a model file describes them, over a closed vocabulary.
+
+Answers for layers → metadata and back. Not for: arrays, which are tensors of the file; a word
+that is not in the table is an error, and nothing is imported by name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from limpide.activations import ACTIVATIONS
+from limpide.initializers import zeros
+from limpide.layers import BatchNorm, Dense, Dropout, Embedding, Layer, LayerNorm, Placed
+from limpide.storage.vocabulary import (
+    expect_bool,
+    expect_choice,
+    expect_float,
+    expect_int,
+    expect_keys,
+    expect_list,
+    expect_text,
+)
+
+Config = Mapping[str, Any]
+
+
+def _dense(config: Config, name: str | None, where: str) -> Layer:
+    expect_keys(config, {"type", "name", "neurons", "activation", "bias"}, where=where)
+    return Dense(
+        expect_int(config, "neurons", where=where, minimum=1),
+        expect_choice(config, "activation", ACTIVATIONS, where=where),
+        bias=zeros if expect_bool(config, "bias", where=where) else None,
+        name=name,
+    )
+
+
+def _dropout(config: Config, name: str | None, where: str) -> Layer:
+    expect_keys(config, {"type", "name", "rate"}, where=where)
+    return Dropout(expect_float(config, "rate", where=where), name=name)
+
+
+def _layer_norm(config: Config, name: str | None, where: str) -> Layer:
+    expect_keys(config, {"type", "name", "epsilon"}, where=where)
+    return LayerNorm(expect_float(config, "epsilon", where=where), name=name)
+
+
+def _batch_norm(config: Config, name: str | None, where: str) -> Layer:
+    expect_keys(config, {"type", "name", "momentum", "epsilon"}, where=where)
+    return BatchNorm(
+        expect_float(config, "momentum", where=where),
+        expect_float(config, "epsilon", where=where),
+        name=name,
+    )
+
+
+def _embedding(config: Config, name: str | None, where: str) -> Layer:
+    expect_keys(config, {"type", "name", "categories", "size"}, where=where)
+    return Embedding(
+        expect_int(config, "categories", where=where, minimum=1),
+        expect_int(config, "size", where=where, minimum=1),
+        name=name,
+    )
+
+
+_BUILDERS: dict[str, Callable[[Config, str | None, str], Layer]] = {
+    "Dense": _dense,
+    "Dropout": _dropout,
+    "LayerNorm": _layer_norm,
+    "BatchNorm": _batch_norm,
+    "Embedding": _embedding,
+}
+
+
+def layers_to_config(placed: Sequence[Placed]) -> list[dict[str, Any]]:
+    """Describe layers; first values are not described, since the file holds the arrays."""
+    return [
+        {"type": type(p.layer).__name__, "name": p.layer.name or "", **p.layer.config()}
+        for p in placed
+    ]
+
+
+def layers_from_config(config: Config) -> tuple[int, str, int, list[Layer]]:
+    """Give the number of inputs, the dtype, the seed and the layers of a described network.
+
+    Raises
+    ------
+    ModelFileError
+        For a key, a word or a number that is not in the vocabulary; the message names its place.
+    """
+    where = "network"
+    expect_keys(config, {"kind", "dtype", "inputs", "seed", "layers"}, where=where)
+    inputs = expect_int(config, "inputs", where=where, minimum=1)
+    dtype = expect_choice(config, "dtype", ("f32", "f64"), where=where)
+    seed = expect_int(config, "seed", where=where, minimum=0, maximum=2**32 - 1)
+    layers = []
+    for i, entry in enumerate(expect_list(config, "layers", dict, where=where)):
+        place = f"{where}.layers[{i}]"
+        build = expect_choice(entry, "type", _BUILDERS, where=place)
+        layers.append(build(entry, expect_text(entry, "name", where=place) or None, place))
+    return inputs, dtype, seed, layers

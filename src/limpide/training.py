@@ -1,0 +1,350 @@
+"""Training: the step as one graph, the Loop around it, and the run over epochs.
+
+Answers for tracing forward, loss, gradient and update into a ``Loop``, and for running it in
+slices with validation, callbacks, Ctrl-C and divergence. Not for: networks or engines.
+"""
+
+from __future__ import annotations
+
+import math
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from limpide import engines
+from limpide.callbacks import Callback, Run
+from limpide.errors import DivergenceError
+from limpide.history import History
+from limpide.ir import Array, Graph, Loop, Spec, spec_of
+from limpide.layers import Placed, forward
+from limpide.losses import Loss, weighted_mean
+from limpide.ops import cast
+from limpide.optimizers import Optimizer
+from limpide.rng import row_order
+from limpide.tape import GradientTape
+from limpide.tensor import Tensor, Traced, Tracing, tracing_into
+from limpide.tracing import slices
+
+STEP = "step"
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """What a training step is made of; equal recipes share one compiled loop."""
+
+    placed: tuple[Placed, ...]
+    loss: Loss
+    optimizer: Optimizer
+    frozen: frozenset[str]
+    weighted: bool
+
+    def key(self) -> tuple[Any, ...]:
+        """Give what the traced step depends on (rates and seeds are inputs of the graph)."""
+        return (self.loss, self.optimizer.signature(), self.frozen, self.weighted)
+
+
+@dataclass
+class Data:
+    """Rows to learn from: X f[n, k], y by row, weights f[n] or None; ``rows`` selects some."""
+
+    X: Array
+    y: Array
+    weights: Array | None = None
+    rows: Array | None = None
+
+    @property
+    def n_rows(self) -> int:
+        return len(self.X) if self.rows is None else len(self.rows)
+
+    def arrays(self) -> list[Array]:
+        return [a for a in (self.X, self.y, self.weights) if a is not None]
+
+
+def trace_step(
+    recipe: Recipe, params: Mapping[str, Array], state: Mapping[str, Array], rows: Sequence[Spec]
+) -> Graph:
+    """Trace one training step into a graph.
+
+    Inputs: trained parameters, state, slots, step counter (carried); frozen parameters, seed,
+    total steps, the optimizer's numbers (held); one batch of X, y and weights. Outputs: what is
+    carried, then the loss.
+    """
+    tracing = Tracing("step")
+    trained = [name for name in params if name not in recipe.frozen]
+    inputs = _step_inputs(recipe, params, state, tracing, trained)
+    batch = [
+        tracing.argument(s, n) for s, n in zip(rows, ("X", "y", "sample_weight"), strict=False)
+    ]
+    with tracing_into(tracing):
+        values = inputs.params | inputs.frozen
+        tape = GradientTape()
+        with tape:
+            for name in trained:
+                tape.watch(inputs.params[name])
+            z, activation, new_state = forward(
+                recipe.placed, values, inputs.state, batch[0], (inputs.seed, inputs.step)
+            )
+            elements = recipe.loss.of_sum(batch[1], z, activation)
+            loss = weighted_mean(elements, batch[2] if recipe.weighted else None)
+        gradients = tape.gradient(loss, [inputs.params[n] for n in trained])
+        new_params, new_slots = _update(recipe.optimizer, inputs, trained, gradients)
+        outputs = {**new_params, **new_state, **new_slots, STEP: inputs.step + 1, "loss": loss}
+        nodes = [tracing.lift(value).node for value in outputs.values()]
+    return tracing.trace.finish(nodes, list(outputs))
+
+
+@dataclass
+class _Inputs:
+    params: dict[str, Tensor]
+    state: dict[str, Tensor]
+    slots: dict[str, dict[str, Tensor]]
+    step: Traced
+    frozen: dict[str, Tensor]
+    seed: Traced
+    total: Traced
+    scalars: dict[str, Tensor]
+
+
+def _step_inputs(
+    recipe: Recipe,
+    params: Mapping[str, Array],
+    state: Mapping[str, Array],
+    tracing: Tracing,
+    trained: list[str],
+) -> _Inputs:
+    scalar = Spec((), "f64")
+    return _Inputs(
+        params={n: tracing.argument(spec_of(params[n]), n) for n in trained},
+        state={n: tracing.argument(spec_of(a), n) for n, a in state.items()},
+        slots={
+            n: {
+                slot: tracing.argument(spec_of(params[n]), f"{n}.{slot}")
+                for slot in recipe.optimizer.slots()
+            }
+            for n in trained
+        },
+        step=tracing.argument(Spec((), "u32"), STEP),
+        frozen={n: tracing.argument(spec_of(params[n]), n) for n in params if n in recipe.frozen},
+        seed=tracing.argument(Spec((), "u32"), "seed"),
+        total=tracing.argument(scalar, "total_steps"),
+        scalars={n: tracing.argument(scalar, n) for n in recipe.optimizer.scalars()},
+    )
+
+
+def _update(
+    optimizer: Optimizer, inputs: _Inputs, trained: list[str], gradients: Sequence[Tensor]
+) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+    before = cast(inputs.step, "float64")
+    rate = optimizer.rate(before, inputs.total, inputs.scalars)
+    params: dict[str, Tensor] = {}
+    slots: dict[str, Tensor] = {}
+    for name, gradient in zip(trained, gradients, strict=True):
+        params[name], new = optimizer.update(
+            inputs.params[name], gradient, inputs.slots[name], rate, before + 1, inputs.scalars
+        )
+        slots |= {f"{name}.{slot}": new[slot] for slot in optimizer.slots()}
+    return params, slots
+
+
+def trace_loss(
+    placed: Sequence[Placed],
+    loss: Loss,
+    params: Mapping[str, Array],
+    state: Mapping[str, Array],
+    rows: Sequence[Spec],
+) -> Graph:
+    """Trace the loss of a block of rows outside of training: inputs params, state, rows."""
+    tracing = Tracing("loss")
+    values: dict[str, Tensor] = {n: tracing.argument(spec_of(a), n) for n, a in params.items()}
+    kept: dict[str, Tensor] = {n: tracing.argument(spec_of(a), n) for n, a in state.items()}
+    batch = [
+        tracing.argument(s, n) for s, n in zip(rows, ("X", "y", "sample_weight"), strict=False)
+    ]
+    with tracing_into(tracing):
+        z, activation, _ = forward(placed, values, kept, batch[0])
+        elements = loss.of_sum(batch[1], z, activation)
+        result = weighted_mean(elements, batch[2] if len(batch) > 2 else None)
+        node = tracing.lift(result).node
+    return tracing.trace.finish([node], ["loss"])
+
+
+def build_loop(
+    recipe: Recipe,
+    params: Mapping[str, Array],
+    state: Mapping[str, Array],
+    data: Data,
+    batch_size: int,
+) -> Loop:
+    """Trace the step for whole batches and, where rows remain, for the short last one."""
+
+    def step(size: int) -> Graph:
+        specs = [Spec((size, *a.shape[1:]), spec_of(a).dtype) for a in data.arrays()]
+        return trace_step(recipe, params, state, specs)
+
+    rest = data.n_rows % batch_size
+    trained = sum(name not in recipe.frozen for name in params)
+    carried = trained * (1 + len(recipe.optimizer.slots())) + len(state) + 1
+    held = len(recipe.frozen) + 2 + len(recipe.optimizer.scalars())
+    return Loop(step(batch_size), step(rest) if rest else None, carried, held)
+
+
+@dataclass
+class Trainer:
+    """One run of training: what is carried from step to step, and how far it has come."""
+
+    recipe: Recipe
+    params: dict[str, Array]
+    state: dict[str, Array]
+    data: Data
+    batch_size: int
+    epochs: int
+    seed: int
+    shuffle: bool
+    engine: str | None
+    run_loop: engines.RunLoop
+    validate: Callable[[], float] | None = None
+    watch: Callable[[int, float], None] | None = None
+    callbacks: Sequence[Callback] = ()
+    history: History = field(default_factory=History)
+
+    def fit(self, network: Any) -> History:
+        """Train; parameters and state change in place. See ``Network.fit``."""
+        history = self.history
+        history.batch_size, history.engine = self.batch_size, engines.get(self.engine).name
+        carry, held = self._carry(), self._held()
+        run = Run(network, history, self.epochs, self.params, self.state)
+        with _gentle_stop() as stopped:
+            for callback in self.callbacks:
+                callback.begin(run)
+            for epoch in range(self.epochs):
+                finished = self._epoch(epoch, carry, held, stopped)
+                if not finished:
+                    history.interrupted = True
+                    break
+                if self.validate is not None:
+                    history.validation_loss.append(self.validate())
+                for callback in self.callbacks:
+                    callback.epoch_end(run)
+                history.interrupted = stopped.is_set()
+                if history.stopped or history.interrupted:
+                    break
+            for callback in self.callbacks:
+                callback.end(run)
+        return history
+
+    def _epoch(
+        self, epoch: int, carry: list[Array], held: list[Array], stopped: threading.Event
+    ) -> bool:
+        """Run one epoch in slices; False where it was interrupted."""
+        n, batch = self.data.n_rows, self.batch_size
+        order = row_order(self.seed, epoch, n) if self.shuffle else np.arange(n, dtype=np.int64)
+        if self.data.rows is not None:
+            order = self.data.rows[order]
+        steps = -(-n // batch)
+        losses = np.empty(steps)
+        for start, stop in slices(steps, first=max(1, self._slice)):
+            before = [array.copy() for array in carry]
+            part = order[start * batch : stop * batch]
+            began = time.perf_counter()
+            losses[start:stop] = self._slice_losses(carry, held, part)
+            self.history.seconds += time.perf_counter() - began
+            self.history.steps += stop - start
+            self._slice = stop - start
+            self._check(carry, before, held, part, losses[start:stop])
+            if self.watch is not None:
+                self.watch(stop, float(losses[start:stop].mean()))
+            if stopped.is_set() and stop < steps:
+                return False
+        rows = np.full(steps, batch)
+        rows[-1] = n - (steps - 1) * batch
+        self.history.loss.append(float(np.average(losses, weights=rows)))
+        return True
+
+    _slice: int = 16
+
+    def _slice_losses(self, carry: list[Array], held: list[Array], order: Array) -> Array:
+        return self.run_loop(carry, held, self.data.arrays(), order, 0)[0]
+
+    def _check(
+        self,
+        carry: list[Array],
+        before: list[Array],
+        held: list[Array],
+        order: Array,
+        losses: Array,
+    ) -> None:
+        """Notice divergence; restore the last weights that are finite, and say so."""
+        bad = np.flatnonzero(~np.isfinite(losses))
+        if len(bad) == 0 and _finite(carry):
+            return
+        good = int(bad[0]) if len(bad) else len(losses)
+        loss = losses[good] if len(bad) else math.inf
+        while good >= 0:
+            for array, old in zip(carry, before, strict=True):
+                array[...] = old
+            if good:
+                self._slice_losses(carry, held, order[: good * self.batch_size])
+            if _finite(carry):
+                break
+            good -= 1
+        step = self.history.steps - len(losses) + max(good, 0) + 1
+        rate = self.recipe.optimizer.scalars().get("learning_rate", 0.0)
+        raise DivergenceError(
+            f"Training diverged: the loss became {loss:g} at step {step} (epoch "
+            f"{self.history.epochs + 1}). The last finite weights were restored. "
+            f"Lower the rate: learning_rate is {rate:g}, try {rate / 10:g}."
+        )
+
+    def _carry(self) -> list[Array]:
+        trained = [n for n in self.params if n not in self.recipe.frozen]
+        slots = [
+            np.zeros_like(self.params[n]) for n in trained for _ in self.recipe.optimizer.slots()
+        ]
+        step = np.zeros((), np.uint32)
+        return [*(self.params[n] for n in trained), *self.state.values(), *slots, step]
+
+    def _held(self) -> list[Array]:
+        frozen = [self.params[n] for n in self.params if n in self.recipe.frozen]
+        total = float(self.epochs * -(-self.data.n_rows // self.batch_size))
+        numbers = [total, *self.recipe.optimizer.scalars().values()]
+        return [
+            *frozen,
+            np.array(self.seed, np.uint32),
+            *(np.array(v, np.float64) for v in numbers),
+        ]
+
+
+def _finite(arrays: Sequence[Array]) -> bool:
+    return all(bool(np.isfinite(a).all()) for a in arrays if a.dtype.kind == "f")
+
+
+@contextmanager
+def _gentle_stop() -> Iterator[threading.Event]:
+    """Let the first Ctrl-C or SIGTERM set an event; the second Ctrl-C acts at once."""
+    stopped = threading.Event()
+    changed: dict[signal.Signals, Any] = {}
+
+    def handler(number: int, frame: Any) -> None:
+        if stopped.is_set():
+            raise KeyboardInterrupt
+        stopped.set()
+
+    if threading.current_thread() is threading.main_thread():
+        for number, usual in (
+            (signal.SIGINT, signal.default_int_handler),
+            (signal.SIGTERM, signal.SIG_DFL),
+        ):
+            # A program's own handler is left alone.
+            if signal.getsignal(number) is usual:
+                changed[number] = signal.signal(number, handler)
+    try:
+        yield stopped
+    finally:
+        for number, old in changed.items():
+            signal.signal(number, old)
