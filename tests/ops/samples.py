@@ -215,6 +215,7 @@ SAMPLES: dict[str, list[Sample]] = {
         Sample((_f(2, 3),), {"axis": (1,)}),
         Sample((_f(2, 3, 4),), {"axis": (0, 2)}),
         Sample((_f(2, 3),), {"axis": ()}),
+        Sample((np.array([[-0.0, 0.0], [-0.0, -0.0]]),), {"axis": (1,)}),
         Sample((_f(),), {"axis": ()}),
         Sample((_f(0, 3),), {"axis": (0,)}),
         Sample((_f(1, 2),), {"axis": (0,)}),

@@ -66,24 +66,25 @@ def second_check(name: str, sample: Sample) -> GradcheckReport:
     return gradcheck(f, *points, tolerance=tolerance("second_derivative"))
 
 
-CASES = [
-    pytest.param(name, sample, id=f"{name}-{i}")
-    for name, samples in SAMPLES.items()
-    for i, sample in enumerate(samples)
-    if _has_gradient(name, sample)
+DIFFERENTIABLE = [
+    name for name, samples in SAMPLES.items() if any(_has_gradient(name, s) for s in samples)
 ]
 
 
-@pytest.mark.parametrize(("name", "sample"), CASES)
-def test_derivative_is_the_finite_difference(name: str, sample: Sample) -> None:
-    report = first_check(name, sample)
-    assert report, str(report)
+@pytest.mark.parametrize("name", DIFFERENTIABLE)
+def test_derivative_is_the_finite_difference(name: str) -> None:
+    for sample in SAMPLES[name]:
+        if _has_gradient(name, sample):
+            report = first_check(name, sample)
+            assert report, f"{sample.inputs} {sample.params}: {report}"
 
 
-@pytest.mark.parametrize(("name", "sample"), CASES)
-def test_second_derivative_is_the_finite_difference_of_the_first(name: str, sample: Sample) -> None:
-    report = second_check(name, sample)
-    assert report, str(report)
+@pytest.mark.parametrize("name", DIFFERENTIABLE)
+def test_second_derivative_is_the_finite_difference_of_the_first(name: str) -> None:
+    for sample in SAMPLES[name]:
+        if _has_gradient(name, sample):
+            report = second_check(name, sample)
+            assert report, f"{sample.inputs} {sample.params}: {report}"
 
 
 # What is planted in place of a rule's result; each must be caught for every rule there is.
