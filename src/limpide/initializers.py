@@ -15,6 +15,8 @@ import numpy as np
 
 from limpide.errors import ArgumentError, ArgumentTypeError
 from limpide.ir import FLOATS, Spec, dtype_name
+from limpide.keywords import known_keywords
+from limpide.memory import check_fits
 from limpide.ops import broadcast_to, random_normal, random_uniform
 from limpide.rng import check_seed
 from limpide.tensor import Tensor, check_finite_scalar
@@ -30,6 +32,8 @@ def check_shape(shape: object) -> tuple[int, ...]:
     for n in items:
         if isinstance(n, bool) or not isinstance(n, (int, np.integer)) or n < 0:
             raise ArgumentError(f"A shape holds whole numbers of at least 0; received {shape!r}.")
+    needed = 8.0 * math.prod(float(n) for n in items)
+    check_fits(needed, f"An array of shape {list(items)}", "Choose a smaller shape.")
     return tuple(int(n) for n in items)
 
 
@@ -52,17 +56,24 @@ class Initializer:
             f"received {values}."
         )
 
+    @known_keywords
     def __call__(self, *args: Any, seed: int | None = None, dtype: object = "float32") -> Any:
         if not args:
             raise ArgumentError("Give a shape, such as (2, 2), or the settings of the rule.")
         if not isinstance(args[0], (tuple, list)):
+            if seed is not None:
+                raise ArgumentError(
+                    f"seed goes with a shape, and a shape is a tuple: ({args[0]!r},); received "
+                    f"{args!r}."
+                )
             return self.settings(tuple(check_finite_scalar(a, "an argument") for a in args))
         if len(args) > 1:
             raise ArgumentError(f"Give the shape as one tuple; received {args!r}.")
         name = dtype_name(dtype)
         if name not in FLOATS:
             raise ArgumentError(f"dtype must be float32 or float64; received {dtype!r}.")
-        return self.draw(check_seed(seed), 0, check_shape(args[0]), name)
+        shape = check_shape(args[0])
+        return self.draw(check_seed(seed), 0, shape, name)
 
 
 def _scalar(value: int) -> Tensor:
@@ -117,6 +128,7 @@ class Zeros(Initializer):
     def draw(self, seed: int, stream: int, shape: tuple[int, ...], dtype: str) -> Tensor:
         return broadcast_to(Tensor(0, dtype=dtype), shape)
 
+    @known_keywords
     def __call__(self, *args: Any, seed: int | None = None, dtype: object = "float32") -> Any:
         if len(args) != 1:
             raise ArgumentError(f"zeros takes one shape, such as 2 or (2, 2); received {args!r}.")

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from limpide.activations import ACTIVATIONS
+from limpide.errors import ArgumentError, ArgumentTypeError, ModelFileError
 from limpide.initializers import zeros
 from limpide.layers import BatchNorm, Dense, Dropout, Embedding, Layer, LayerNorm, Placed
 from limpide.storage.vocabulary import (
@@ -97,5 +98,11 @@ def layers_from_config(config: Config) -> tuple[int, str, int, list[Layer]]:
     for i, entry in enumerate(expect_list(config, "layers", dict, where=where)):
         place = f"{where}.layers[{i}]"
         build = expect_choice(entry, "type", _BUILDERS, where=place)
-        layers.append(build(entry, expect_text(entry, "name", where=place) or None, place))
+        name = expect_text(entry, "name", where=place) or None
+        try:
+            layers.append(build(entry, name, place))
+        except (ArgumentError, ArgumentTypeError) as error:
+            raise ModelFileError(f"{place} describes a wrong layer: {error}") from None
+    if not layers:
+        raise ModelFileError(f"{where}.layers is empty. Save the model again.")
     return inputs, dtype, seed, layers
