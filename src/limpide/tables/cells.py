@@ -113,7 +113,6 @@ class TypedColumns:
         self.n_rows = 0
         self.missing: Counter[str] = Counter()
         self.missing_columns: set[str] = set()
-        self.n_stripped = 0
         self._columns = [
             _Column(name, "text" if name in as_text else "int", as_text.get(name, ""))
             for name in names
@@ -213,8 +212,6 @@ class TypedColumns:
         words = Counter(stripped.filter(gone.fill_null(False)).to_list())
         words[""] += cells.null_count()
         self._count_missing(column, words)
-        if column.kind == "text":
-            self.n_stripped += int((stripped != cells).sum())
         kept = pl.select(pl.when(~gone).then(stripped)).to_series().rename(cells.name)
         column.n_cells += len(kept) - kept.null_count()
         return kept
@@ -323,12 +320,9 @@ class TypedColumns:
             total, n = self.missing.total(), len(self.missing_columns)
             words = [f"{word or 'empty'} ({k})" for word, k in sorted(self.missing.items())]
             notes.append(
-                f"{_listed(words)} read as missing: {total} {_plural(total, 'cell')} in "
-                f"{n} {_plural(n, 'column')}"
+                f"{_listed(words)} read as missing: {plural(total, 'cell')} in "
+                f"{plural(n, 'column')}"
             )
-        if self.n_stripped:
-            n = self.n_stripped
-            notes.append(f"blanks around the text of {n} {_plural(n, 'cell')} dropped")
         return notes
 
     def _finished_text(
@@ -340,8 +334,8 @@ class TypedColumns:
         if column.why_text == "zeros":
             zero = cells.str.contains(_LEADING_ZERO).fill_null(False)
             notes.append(
-                f"column {column.name!r} is kept as text: {int(zero.sum())} cells have leading "
-                f"zeros, such as {cells.filter(zero)[0]!r}"
+                f"column {column.name!r} is kept as text: leading zeros in "
+                f"{plural(int(zero.sum()), 'cell')}, such as {cells.filter(zero)[0]!r}"
             )
             return cells
         if not column.zero:
@@ -415,5 +409,10 @@ def _listed(words: Iterable[str]) -> str:
     return f"{', '.join(most)} and {last}" if most else last
 
 
-def _plural(n: int, noun: str) -> str:
-    return noun if n == 1 else noun + "s"
+def plural(n: int, noun: str) -> str:
+    """Give ``"1 cell"`` or ``"2 cells"``.
+
+    >>> plural(1, "row"), plural(0, "row")
+    ('1 row', '0 rows')
+    """
+    return f"{n} {noun}" if n == 1 else f"{n} {noun}s"

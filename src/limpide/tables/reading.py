@@ -15,7 +15,7 @@ import numpy as np
 import polars as pl
 
 from limpide.errors import ArgumentError, DataError, FileError
-from limpide.tables.cells import TypedColumns
+from limpide.tables.cells import TypedColumns, plural
 from limpide.tables.columns import tidy
 from limpide.tables.decimals import find_decimal
 from limpide.tables.decoding import byte_order_mark, codec_name, utf8_chunks
@@ -129,7 +129,10 @@ def _whole(frame: pl.DataFrame, source: str, notes: list[str]) -> Table:
         raise DataError(f"{source} has columns but no rows (0 rows). Give a table with rows.")
     counts = [n for n in frame.null_count().row(0) if n]
     if counts:
-        notes = [*notes, f"missing: {sum(counts)} cells in {len(counts)} columns"]
+        notes = [
+            *notes,
+            f"missing: {plural(sum(counts), 'cell')} in {plural(len(counts), 'column')}",
+        ]
     return Table(frame, source, notes)
 
 
@@ -168,8 +171,7 @@ def _read_text(
     series, found = columns.finish(source, lines)
     notes += _dialect_notes(dialect, sign, decimal is None)
     if scan.blank_lines:
-        n = scan.blank_lines
-        notes.append(f"{n} blank {'line' if n == 1 else 'lines'} skipped")
+        notes.append(f"{plural(scan.blank_lines, 'blank line')} skipped")
     frame = pl.DataFrame(_without_index(series, source, dialect.header_line, notes))
     return Table(frame, source, notes + found, lines)
 

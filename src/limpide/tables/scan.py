@@ -17,7 +17,7 @@ from limpide.errors import DataError
 from limpide.tables.decoding import count_lines
 
 FIELD_LIMIT = 1 << 20
-RECORD_LIMIT = 64 << 20
+RECORD_LIMIT = 16 << 20
 
 _LF, _CR, _QUOTE = 10, 13, 34
 
@@ -103,7 +103,7 @@ class Scan:
             raise self._long_cell(part.rest_line, part.rest_column)
         if len(part.rest) > RECORD_LIMIT:
             raise DataError(
-                f"{self.source}, line {part.rest_line}: a row is longer than 64 MiB. "
+                f"{self.source}, line {part.rest_line}: a row is longer than 16 MiB. "
                 "Check that it is a table with one row a line."
             )
 
@@ -127,19 +127,20 @@ class Scan:
         """Leave out blank lines and refuse rows of another length than the header's."""
         expected = len(self.header)
         blank = (part.n_cells == 1) & (part.first_cells == 0)
-        for row in np.flatnonzero((part.n_cells != expected) & ~blank):
-            text = part.row(int(row))
-            if part.n_cells[row] != 1 or text.strip(b" \t\n"):
-                raise self._wrong_length(part, int(row), text)
-            blank[row] = True
+        wrong = (part.n_cells != expected) & ~blank
+        if (wrong & (part.n_cells == 1)).any():
+            blank |= wrong & (part.n_cells == 1) & part.all_blanks()
+            wrong &= ~blank
+        if wrong.any():
+            raise self._wrong_length(part, int(np.argmax(wrong)))
         if not blank.any():
             return part
         self.blank_lines += int(blank.sum())
         return part.without(blank)
 
-    def _wrong_length(self, part: _Part, row: int, text: bytes) -> DataError:
+    def _wrong_length(self, part: _Part, row: int) -> DataError:
         line, found, expected = int(part.lines[row]), int(part.n_cells[row]), len(self.header)
-        last = line + text.count(b"\n") - 1
+        last = line + count_lines(part.row(row)) - 1
         if last > line:
             lines = f"lines {line} to {last} (a quoted cell runs over them)"
         else:
@@ -209,6 +210,12 @@ class _Part:
     def row(self, row: int) -> bytes:
         start = self.ends[row - 1] + 1 if row else 0
         return self.data[start : self.ends[row] + 1]
+
+    def all_blanks(self) -> NDArray[np.bool_]:
+        """Say of each row whether it holds spaces and tabs only."""
+        codes = np.frombuffer(self.data, np.uint8)
+        marks = np.cumsum((codes != ord(" ")) & (codes != ord("\t")))[self.ends]
+        return np.diff(marks, prepend=0) == 1  # nothing but the line end
 
     def below(self, rows: int) -> _Part:
         """Leave out the first rows. Only what a block needs is kept right."""
