@@ -298,6 +298,7 @@ def test_unclosed_quote(read: Read) -> None:
     )
     refused(read, 'a,b\n1,5" x\n2,"y\n3,z\n', "line 3, column 2 'b'", "is never closed")
     refused(read, 'a,"b\n1,x\n', "line 1, column 2: the quote that opens here, in the header")
+    refused(read, 'a,b\n"1"' + " " * 30 + "x,2\n", "by the text 'x,2' in line 2")
     refused(read, 'a,b\n"1"x,2\n', "line 2, column 1 'a'", "by the text 'x,2' in line 2")
 
 

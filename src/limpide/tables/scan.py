@@ -72,7 +72,12 @@ class Scan:
         for chunk, final in _with_last(chunks):
             part = self._split(rest + chunk, line, final)
             rest, line = part.rest, part.rest_line
-            part = self._checked(part)
+            part = self._checked(part)  # first the whole rows, then what follows them
+            if part.fault is not None:
+                raise part.fault
+            self._check_sizes(part)
+            if final and rest:
+                raise self._open_quote(part, "is never closed")
             if len(part.lines) and not below_header:
                 below_header = True
                 part = part.below(1)
@@ -83,13 +88,8 @@ class Scan:
         if final and data and not data.endswith((b"\n", b"\r")):
             data += b"\n"
         if b'"' not in data:
-            part = _split_plain(data, self.delimiter, line)
-        else:
-            part = _split_quoted(data, self.delimiter, line) or self._split_exactly(data, line)
-        self._check_sizes(part)
-        if final and part.rest:
-            raise self._open_quote(part, "is never closed")
-        return part
+            return _split_plain(data, self.delimiter, line)
+        return _split_quoted(data, self.delimiter, line) or self._split_exactly(data, line)
 
     def _check_sizes(self, part: _Part) -> None:
         long = np.flatnonzero(part.cells > FIELD_LIMIT)
@@ -161,9 +161,9 @@ class Scan:
         if part is None:
             raise AssertionError("tidied rows must be tidy")
         if after is not None:
-            text = data[after : after + 20].strip().splitlines()[0].decode("utf-8", "ignore")
+            text = data[after:].lstrip(b" \t")[:20].splitlines()[0].decode("utf-8", "ignore")
             last = line + count_lines(data[:after])
-            raise DataError(
+            part.fault = DataError(
                 f"{self.source}, line {part.rest_cell_line}, {self._column(part.rest_column)}: "
                 f"the quote that opens here is followed, after it closes, by the text {text!r} "
                 f"in line {last}. Close the quote at the end of its cell, or double it where it "
@@ -206,6 +206,7 @@ class _Part:
     rest_column: int = 0
     rest_cell_line: int = 0
     rest_quoted: bool = False
+    fault: DataError | None = None
 
     def row(self, row: int) -> bytes:
         start = self.ends[row - 1] + 1 if row else 0
@@ -229,6 +230,7 @@ class _Part:
         kept = np.repeat(~rows, sizes)
         self.data = np.frombuffer(self.data, np.uint8)[kept].tobytes()
         self.ends = np.cumsum(sizes[~rows]) - 1
+        self.cells = self.cells[np.repeat(~rows, self.n_cells)]
         self.n_cells, self.first_cells = self.n_cells[~rows], self.first_cells[~rows]
         self.lines = self.lines[~rows]
         return self
