@@ -30,6 +30,7 @@ _ROOMS: dict[str, tuple[str, ...]] = {
     ),
     "activations": ("elu", "gelu", "leaky_relu", "linear", "mish", "selu", "silu"),
     "callbacks": ("Callback", "EarlyStopping", "Run"),
+    "generator": ("Generator",),
     "history": ("History",),
     "initializers": ("glorot", "he", "lecun", "normal", "uniform", "zeros"),
     "layers": ("BatchNorm", "Dense", "Dropout", "Embedding", "Layer", "LayerNorm"),

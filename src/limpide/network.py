@@ -24,6 +24,7 @@ from limpide.errors import (
     ModelFileError,
     nearest,
 )
+from limpide.generator import fixed_source
 from limpide.history import History
 from limpide.ir import NUMPY_DTYPES, Array, Graph, Spec, dtype_name, spec_of
 from limpide.keywords import known_keywords
@@ -126,7 +127,7 @@ class Network:
     def _initialize(self) -> None:
         arrays = {}
         for stream, (name, spec) in enumerate(self._parameters().items()):
-            drawn = spec.initializer.draw(self.seed, stream, spec.shape, self._dtype)
+            drawn = spec.initializer.draw(fixed_source(self.seed, stream), spec.shape, self._dtype)
             arrays[name] = np.ascontiguousarray(drawn.numpy())
         self.params, self.state = Parameters(arrays), Parameters(self._first_state())
 

@@ -198,8 +198,9 @@ class Tensor:
         return str(self.numpy())
 
     def __repr__(self) -> str:
-        numbers = np.array2string(self.numpy(), separator=", ", threshold=20)
-        return f"{type(self).__name__}({numbers}, {self.spec})"
+        start = f"{type(self).__name__}("
+        numbers = np.array2string(self.numpy(), separator=", ", threshold=20, prefix=start)
+        return f"{start}{numbers}, {self.spec})"
 
     def __format__(self, spec: str) -> str:
         return format(self.item(), spec) if spec else str(self)
