@@ -35,6 +35,7 @@ _ROOMS: dict[str, tuple[str, ...]] = {
     "initializers": ("glorot", "he", "lecun", "normal", "uniform", "zeros"),
     "layers": ("BatchNorm", "Dense", "Dropout", "Embedding", "Layer", "LayerNorm"),
     "losses": ("Huber", "Loss", "bce", "cross_entropy", "huber", "mae", "mse", "poisson"),
+    "model": ("Model", "load", "train"),
     "network": ("Network",),
     "neuron": ("Neuron",),
     "optimizers": ("SGD", "Adagrad", "Adam", "AdamW", "Optimizer", "RMSProp"),

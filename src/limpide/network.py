@@ -201,7 +201,8 @@ class Network:
         ShapeError, DtypeError, DataError
             Where X does not fit; see ``fit``.
         """
-        rows, single = as_rows(X, self.n_inputs, self._dtype)
+        missing = self._takes_missing
+        rows, single = as_rows(X, self.n_inputs, self._dtype, missing=missing)
         return self._shaped(self._outputs(rows), single)
 
     feedforward = predict
@@ -367,10 +368,16 @@ class Network:
         needed = 4 * rows * widths * self.dtype.itemsize
         check_fits(needed, f"A step of {rows:,} rows", "Choose a smaller batch_size.")
 
+    @property
+    def _takes_missing(self) -> bool:
+        return self.placed[0].layer.takes_missing
+
     def _data(
         self, X: Any, y: Any, loss: Loss, sample_weight: Any = None, prefix: str = ""
     ) -> Data:
-        matrix = as_matrix(X, self.n_inputs, self._dtype, name=f"{prefix}X")
+        matrix = as_matrix(
+            X, self.n_inputs, self._dtype, name=f"{prefix}X", missing=self._takes_missing
+        )
         targets = as_targets(
             y,
             len(matrix),
