@@ -562,6 +562,16 @@ def test_dates_in_other_forms_are_said(read: Read) -> None:
     assert read("d,b\n2020-01-02,1\n").notes == ["column 'd' read as dates (YYYY-MM-DD)"]
 
 
+def test_a_very_wide_table(read: Read) -> None:
+    n = 3000
+    rows = [[row * n + column for column in range(n)] for row in range(300)]
+    header = ",".join(f"c{column}" for column in range(n))
+    body = "\n".join(",".join(map(str, row)) for row in rows)
+    table = read(f"{header}\n{body}\n")
+    assert table.frame.rows() == [tuple(row) for row in rows]
+    assert table.row_line(299) == 301
+
+
 # Small things --------------------------------------------------------------------------------
 
 

@@ -31,6 +31,8 @@ from limpide.tables.frames import from_memory
 from limpide.tables.scan import Block, Scan
 from limpide.tables.table import LineMap, Table
 
+WIDE = 1000
+
 
 def read_table(
     data: Any,
@@ -156,9 +158,9 @@ def _read_text(
     sign = decimal
     while True:
         columns: TypedColumns | None = None
-        for block in blocks():
+        for block in _joined(blocks(), len(dialect.header)):
             cells = _parsed(block, dialect)
-            sign = sign or find_decimal(cells, dialect.header, dialect.delimiter, source)
+            sign = sign or _decimal(block, cells, dialect, source)
             if columns is None:
                 columns = TypedColumns(dialect.header, n_rows, sign, decimal is not None, as_text)
             columns.add(cells)
@@ -190,6 +192,28 @@ def _structure(blocks: Iterator[Block], source: str) -> tuple[LineMap, int]:
     return lines, n_rows
 
 
+def _joined(blocks: Iterator[Block], n_columns: int) -> Iterator[Block]:
+    """Join blocks of very wide tables: each block costs polars a fixed time a column."""
+    least = min(512 * n_columns, 16 << 20) if n_columns > WIDE else 0
+    held: list[Block] = []
+    size = 0
+    for block in blocks:
+        held.append(block)
+        size += len(block.data)
+        if size >= least:
+            yield _one(held)
+            held, size = [], 0
+    if held:
+        yield _one(held)
+
+
+def _one(blocks: list[Block]) -> Block:
+    if len(blocks) == 1:
+        return blocks[0]
+    data = b"".join(block.data for block in blocks)
+    return Block(data, np.concatenate([block.lines for block in blocks]))
+
+
 def _parsed(block: Block, dialect: Dialect) -> pl.DataFrame:
     """Let polars cut a checked block into cells, all text, in columns named 0, 1, and so on."""
     names = [str(index) for index in range(len(dialect.header))]
@@ -203,6 +227,12 @@ def _parsed(block: Block, dialect: Dialect) -> pl.DataFrame:
     if cells.height != len(block.lines):
         raise AssertionError(f"polars found {cells.height} rows, the scan {len(block.lines)}")
     return cells
+
+
+def _decimal(block: Block, cells: pl.DataFrame, dialect: Dialect, source: str) -> str:
+    if dialect.delimiter == "," and b'"' not in block.data:
+        return "."  # no cell can hold a comma
+    return find_decimal(cells, dialect.header, dialect.delimiter, source)
 
 
 def _encoding_notes(file: Path, encoding: str | None) -> list[str]:
