@@ -12,6 +12,7 @@ from typing import Any
 __version__ = "0.1.0"
 
 _ROOMS: dict[str, tuple[str, ...]] = {
+    "check": ("check_engines", "gradcheck"),
     "errors": (
         "ArgumentError",
         "ArgumentTypeError",
@@ -29,6 +30,7 @@ _ROOMS: dict[str, tuple[str, ...]] = {
     ),
     "activations": ("elu", "gelu", "leaky_relu", "linear", "mish", "selu", "silu"),
     "callbacks": ("Callback", "EarlyStopping", "Run"),
+    "generator": ("Generator",),
     "history": ("History",),
     "initializers": ("glorot", "he", "lecun", "normal", "uniform", "zeros"),
     "layers": ("BatchNorm", "Dense", "Dropout", "Embedding", "Layer", "LayerNorm"),
@@ -108,6 +110,8 @@ __all__ = ["__version__", *_HOME]
 
 def __getattr__(name: str) -> Any:
     if name in _HOME:
+        if _HOME[name] != "errors":
+            importlib.import_module("limpide.ops")  # the operators of tensors: +, @, ...
         value = getattr(importlib.import_module(f"limpide.{_HOME[name]}"), name)
     elif name in _MODULES:
         value = importlib.import_module(f"limpide.{name}")

@@ -21,8 +21,9 @@ from limpide.history import History
 from limpide.ir import Array
 from limpide.metrics import classification_figures, regression_figures
 from limpide.model_facts import Facts, from_json, summary, to_json
-from limpide.network import Network, Parameters
+from limpide.network import Network
 from limpide.optimizers import AdamW
+from limpide.parameters import Parameters
 from limpide.recipe import build, check_scaling, check_share, choose, settle_unseen, split_rows
 from limpide.rng import check_seed
 from limpide.schedules import Cosine

@@ -150,7 +150,7 @@ def _quotas(sizes: Array, wanted: int) -> Array:
             break
         if quotas[place] < sizes[place] - 1:
             quotas[place] += 1
-    return quotas
+    return np.asarray(quotas)
 
 
 def build(

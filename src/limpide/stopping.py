@@ -26,18 +26,18 @@ class Stop:
     --------
     >>> stop = Stop()
     >>> stop(2, None)
-    >>> stop.asked.is_set()
+    >>> stop.asked
     True
     """
 
     def __init__(self, gentle: bool = True) -> None:
-        self.asked = threading.Event()
+        self.asked = False  # no Event: its lock could wait for itself
         self.gentle = gentle
 
     def __call__(self, number: int, frame: Any) -> None:
-        if not self.gentle or self.asked.is_set():
+        if not self.gentle or self.asked:
             raise KeyboardInterrupt
-        self.asked.set()
+        self.asked = True
 
 
 @contextmanager

@@ -123,7 +123,7 @@ class Tensor:
 
     def __init__(self, value: object, dtype: object = None) -> None:
         array = _array_of(value, dtype)
-        self._array = np.array(array)  # a copy: nobody else can change it
+        self._array = np.array(array, order="C")  # a copy: nobody else can change it
         self.spec = spec_of(self._array)
 
     @classmethod
@@ -198,8 +198,9 @@ class Tensor:
         return str(self.numpy())
 
     def __repr__(self) -> str:
-        numbers = np.array2string(self.numpy(), separator=", ", threshold=20)
-        return f"{type(self).__name__}({numbers}, {self.spec})"
+        start = f"{type(self).__name__}("
+        numbers = np.array2string(self.numpy(), separator=", ", threshold=20, prefix=start)
+        return f"{start}{numbers}, {self.spec})"
 
     def __format__(self, spec: str) -> str:
         return format(self.item(), spec) if spec else str(self)
@@ -507,7 +508,7 @@ def apply(op: Op, *given: Tensor, **params: Any) -> Tensor:
         values = tuple(_snapshot(t) if type(t) is not Tensor else t for t in given)
         op.spec(*(t.spec for t in values), **params)
         with np.errstate(all="ignore"):
-            output = Tensor._wrap(np.asarray(op.numpy(*(t._array for t in values), **params)))
+            output = Tensor._wrap(op.compute(*(t._array for t in values), **params))
     for tape in _local.tapes:
         tape.record(op, params, given, values, output)
     return output
@@ -568,7 +569,7 @@ def _lift(value: Any, dtype: str) -> Tensor:
     if isinstance(value, (int, float, list, tuple)):
         return Tensor._wrap(_number_array(value, dtype))
     array = cast_array(as_array(value), dtype)
-    return Tensor._wrap(np.array(array) if array is value else array)
+    return Tensor._wrap(np.array(array, order="C", copy=None if array is not value else True))
 
 
 def _number_array(value: Any, dtype: str) -> Array:

@@ -208,7 +208,7 @@ class Picture(Callback):
         text = _one_line(f"epoch {done}/{epochs}")
         if self._finished:
             return text
-        if self._stop.asked.is_set():
+        if self._stop.asked:
             return text.append("   stopping; Ctrl-C again leaves at once", "bold red")
         full = round(_BAR * done / epochs)
         text.append("   ").append(marks.done * full, "green")

@@ -75,8 +75,10 @@ NEGATIVE = primitive(
 
 
 def _power_base(g: Tensor, y: Tensor, a: Tensor, b: Tensor) -> Tensor:
-    # b = 0 first: 0 · 0⁻¹ would be NaN where the derivative is 0.
-    return where(equal(b, 0), 0, g * b * power(a, b - 1))
+    # b = 0 first: 0 · 0⁻¹ would be NaN where the derivative is 0. It is taken out of the exponent
+    # too, since a second gradient would multiply the infinity that was not chosen by 0.
+    flat = equal(b, 0)
+    return where(flat, 0, g * b * power(a, where(flat, 1, b) - 1))
 
 
 def _power_exponent(g: Tensor, y: Tensor, a: Tensor, b: Tensor) -> Tensor:

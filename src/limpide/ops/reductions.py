@@ -6,6 +6,7 @@ norms, which are composites.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -167,7 +168,7 @@ def _batched(a: Tensor, b: Tensor) -> Tensor:
     if a.shape[-1] != b.shape[-2]:
         raise shape_error(f"matmul needs (n, k) @ (k, m), got {a.spec} @ {b.spec}")
     if b.ndim == 2:  # one matrix for all: a single product of taller rows
-        y = apply(MATMUL, reshape(a, (-1, a.shape[-1])), b)
+        y = apply(MATMUL, reshape(a, (math.prod(a.shape[:-1]), a.shape[-1])), b)
         return reshape(y, (*a.shape[:-1], b.shape[-1]))
     try:
         lead = np.broadcast_shapes(a.shape[:-2], b.shape[:-2])

@@ -143,5 +143,7 @@ def layers_from_config(config: Config) -> tuple[int, str, int, list[Layer]]:
         try:
             layers.append(build(entry, name, place))
         except (ArgumentError, ArgumentTypeError) as error:
-            raise ModelFileError(f"{place} describes no layer: {error}") from None
+            raise ModelFileError(f"{place} describes a wrong layer: {error}") from None
+    if not layers:
+        raise ModelFileError(f"{where}.layers is empty. Save the model again.")
     return inputs, dtype, seed, layers
