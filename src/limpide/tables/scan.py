@@ -216,12 +216,8 @@ class _Part:
         """Say of each row whether it holds spaces and tabs only."""
         codes = np.frombuffer(self.data, np.uint8)
         marks = np.cumsum((codes != ord(" ")) & (codes != ord("\t")))[self.ends]
-<<<<<<< HEAD
-        return np.asarray(np.diff(marks, prepend=0) == 1)  # nothing but the line end
-=======
         blank: NDArray[np.bool_] = np.diff(marks, prepend=0) == 1  # nothing but the line end
         return blank
->>>>>>> tables
 
     def below(self, rows: int) -> _Part:
         """Leave out the first rows. Only what a block needs is kept right."""
