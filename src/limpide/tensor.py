@@ -627,7 +627,12 @@ def check_finite_scalar(value: object, name: str) -> float:
     """Give a finite float, or raise naming the argument; bool and text are refused."""
     if isinstance(value, (bool, str, bytes)) or not hasattr(value, "__float__"):
         raise ArgumentTypeError(f"{name} must be a number; received {value!r}.")
-    number = float(value)
+    try:
+        number = float(value)
+    except OverflowError:
+        number = np.inf
+    except TypeError:  # an array of several
+        raise ArgumentTypeError(f"{name} must be one number; received {value!r}.") from None
     if not np.isfinite(number):
         raise ArgumentError(f"{name} must be finite; received {number}.")
     return number
