@@ -14,11 +14,12 @@ from typing import Any
 import numpy as np
 
 from limpide import engines
+from limpide.conversion import as_array
 from limpide.engines.reference import evaluate
 from limpide.errors import ArgumentError, ArgumentTypeError
 from limpide.ir import FLOATS, Array, Graph, spec_of
 from limpide.tape import value_and_grad
-from limpide.tensor import Tensor, as_array, unify
+from limpide.tensor import Tensor, unify
 
 _MOST_ELEMENTS = 256  # of one input; of a larger one some elements and random directions are tried
 _SOME_ELEMENTS = 32

@@ -83,8 +83,11 @@ MAX = primitive(
 
 
 def _matmul_spec(a: Spec, b: Spec) -> Spec:
-    if a.dtype not in FLOATS:
-        raise DtypeError(f"matmul needs floats, got {a} @ {b}{where_raised()}.")
+    if a.dtype not in FLOATS or b.dtype != a.dtype:
+        raise DtypeError(
+            f"matmul needs floats of one dtype, got {a} @ {b}{where_raised()}; "
+            "use lp.cast(x, 'float32') where they are none."
+        )
     fits = a.rank >= 2 and a.rank == b.rank and a.shape[-1] == b.shape[-2]
     if not fits or a.shape[:-2] != b.shape[:-2]:
         raise shape_error(f"matmul needs (n, k) @ (k, m), got {a} @ {b}")
