@@ -227,9 +227,16 @@ class Model:
             )
         return cls(network, preprocessing, target, facts)
 
-    def summary(self) -> str:
-        """Give text that says how the task was found and what was done to each column."""
-        return summary(self.preprocessing, self._target, self.facts, self.network.n_parameters)
+    def summary(self, figures: bool = True) -> str:
+        """Give text that says how the task was found and what was done to each column.
+
+        Parameters
+        ----------
+        figures
+            Whether the figures on the rows held out are in it.
+        """
+        parameters = self.network.n_parameters
+        return summary(self.preprocessing, self._target, self.facts, parameters, figures)
 
     def __str__(self) -> str:
         return self.summary()
