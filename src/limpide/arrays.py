@@ -108,10 +108,11 @@ def _cast_finite(array: Array, dtype: str, name: str, missing: bool = False) -> 
             # Aligned too: NumPy would copy a misaligned table whole for every batch.
             result = np.require(array, NUMPY_DTYPES[dtype], ["C", "A"])
         except MemoryError:
-            size = array.size * NUMPY_DTYPES[dtype].itemsize / 2**30
+            long = NUMPY_DTYPES[dtype]
             raise MemoryLimitError(
-                f"{name} as {dtype} needs {size:,.1f} GiB, more than there is. Use fewer rows, or "
-                f"pass a C-contiguous array of {NUMPY_DTYPES[dtype].name}, which is not copied."
+                f"{name} as {long} needs {array.size * long.itemsize / 2**30:,.1f} GiB, more than "
+                f"there is. Use fewer rows, or pass a C-contiguous array of {long}, which is not "
+                "copied."
             ) from None
     # A sum of finite numbers can overflow; only then is each number looked at.
     with np.errstate(over="ignore", invalid="ignore"):

@@ -14,11 +14,12 @@ from typing import Any
 import numpy as np
 
 from limpide import engines
+from limpide.conversion import as_array
 from limpide.engines.reference import evaluate
 from limpide.errors import ArgumentError, ArgumentTypeError
 from limpide.ir import FLOATS, Array, Graph, spec_of
 from limpide.tape import value_and_grad
-from limpide.tensor import Tensor, as_array, unify
+from limpide.tensor import Tensor, unify
 
 _MOST_ELEMENTS = 256  # of one input; of a larger one some elements and random directions are tried
 _SOME_ELEMENTS = 32
@@ -171,13 +172,19 @@ def gradcheck(
     for place, (i, gradient) in enumerate(zip(moving, gradients, strict=True)):
         line = _along(partial, [points[j] for j in moving], place)
         rows = [
-            (where, float((gradient.numpy() * direction).sum()), _slope(line, direction, epsilon))
+            (where, _projected(gradient.numpy(), direction), _slope(line, direction, epsilon))
             for where, direction in _directions(names[i], points[i])
         ]
         largest = max((max(abs(a), abs(n)) for _, a, n in rows if np.isfinite(a + n)), default=0.0)
         allowed = tolerance * max(largest, 0.01, 0.01 * abs(float(value)))
         found += [Comparison(where, a, n, allowed) for where, a, n in rows]
     return GradcheckReport(tuple(found))
+
+
+def _projected(gradient: Array, direction: Array) -> float:
+    along = direction != 0  # elsewhere the gradient may be infinite, and inf * 0 is NaN
+    with np.errstate(all="ignore"):
+        return float((gradient[along] * direction[along]).sum())
 
 
 def _point(value: Any) -> Array:
@@ -357,6 +364,6 @@ def _difference(actual: Array, expected: Array, exact: bool) -> float:
     same = (actual == expected) | np.isnan(actual)
     if not np.isfinite(actual[~same]).all() or not np.isfinite(expected[~same]).all():
         return np.inf
-    gap = np.abs(actual.astype(np.float64) - expected)[~same].max(initial=0.0)
+    gap = np.abs(actual[~same].astype(np.float64) - expected[~same]).max(initial=0.0)
     size = np.abs(expected[np.isfinite(expected)]).astype(np.float64).max(initial=0.0)
     return float(gap / size) if gap else 0.0

@@ -210,23 +210,31 @@ class Graph:
 
 
 def _number(value: Array) -> str:
-    if value.dtype.kind == "f":
-        return format(float(value), ".9g" if value.dtype.itemsize == 4 else ".17g")
-    return str(value.item())
+    return str(value[()])  # the fewest digits that give the number back
+
+
+def node_names(graph: Graph) -> dict[int, str]:
+    """Give what the printed graph calls each node: ``id(node) -> "%2"``, ``"x"`` or ``"0.5"``."""
+    names = {id(node): node.name for node in graph.inputs}
+    rows = 0
+    for node in graph.nodes:
+        scalar = uniform_value(node)
+        if scalar is None:
+            names[id(node)], rows = f"%{rows}", rows + 1
+        else:
+            names[id(node)] = _number(scalar)
+    return names
 
 
 def _lines(graph: Graph) -> Iterator[str]:
-    names: dict[int, str] = {id(node): node.name for node in graph.inputs}
-    rows: list[tuple[str, str, str, str]] = []
-    for node in graph.nodes:
-        scalar = uniform_value(node)
-        if scalar is not None:
-            names[id(node)] = _number(scalar)
-            continue
-        names[id(node)] = f"%{len(rows)}"
-        rows.append((f"%{len(rows)}", str(node.spec), _formula(node, names), node.layer))
+    names = node_names(graph)
+    rows = [
+        (names[id(node)], str(node.spec), _formula(node, names), node.layer)
+        for node in graph.nodes
+        if uniform_value(node) is None
+    ]
     name_width = max([len(n.name) for n in graph.inputs] + [len(r[0]) for r in rows] + [1])
-    spec_width = max([len(str(n.spec)) for n in (*graph.inputs, *graph.nodes)] + [1])
+    spec_width = max([len(str(n.spec)) for n in graph.inputs] + [len(r[1]) for r in rows] + [1])
     text_width = min(max([len(r[2]) for r in rows] + [1]), 48)
     yield f"graph {graph.name}"
     for node in graph.inputs:
@@ -238,7 +246,7 @@ def _lines(graph: Graph) -> Iterator[str]:
         f"{name} = {names[id(node)]}"
         for name, node in zip(graph.output_names, graph.outputs, strict=True)
     ]
-    yield f"  return {', '.join(results)}"
+    yield f"  return {', '.join(results)}".rstrip()
 
 
 def _formula(node: Node, names: Mapping[int, str]) -> str:

@@ -297,8 +297,8 @@ class Embedding(Layer):
     size: int
 
     def __post_init__(self) -> None:
-        check_size(self.categories, "categories")
-        check_size(self.size, "size")
+        for name in ("categories", "size"):
+            object.__setattr__(self, name, check_size(getattr(self, name), name))
 
     def outputs(self, inputs: int) -> int:
         return inputs * self.size
@@ -368,6 +368,30 @@ def place(layers: Sequence[Layer], inputs: int) -> list[Placed]:
         taken.add(name)
         placed.append(Placed(name, layer, *sizes[i]))
     return placed
+
+
+def resolve_layers(
+    layers: Sequence[int | Layer], activation: str | Activation, output: str | Activation
+) -> tuple[int, list[Layer]]:
+    """Give the number of inputs and the layers that ``Network([2, 8, 1])`` means."""
+    if isinstance(layers, (int, str)) or not isinstance(layers, Sequence) or len(layers) < 2:
+        raise ArgumentError(
+            "layers must list the number of inputs and at least one layer, such as [2, 8, 1]; "
+            f"received {layers!r}."
+        )
+    inputs = check_size(layers[0], "layers[0], the number of inputs,")
+    inner = resolve_activation(activation)
+    outer = resolve_activation(output, "output")
+    built: list[Layer] = []
+    for i, item in enumerate(layers[1:], 1):
+        layer = item if isinstance(item, Layer) else Dense(check_size(item, f"layers[{i}]"))
+        if isinstance(layer, Dense) and layer.activation is None:
+            function = outer if i == len(layers) - 1 else inner
+            layer = Dense(
+                layer.neurons, function, weights=layer.weights, bias=layer.bias, name=layer.name
+            )
+        built.append(layer)
+    return inputs, built
 
 
 def _of(layer: str, values: Mapping[str, Tensor]) -> dict[str, Tensor]:

@@ -6,7 +6,9 @@ measuring what is used.
 
 from __future__ import annotations
 
+import math
 import os
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from limpide.errors import MemoryLimitError
@@ -42,6 +44,22 @@ def check_fits(needed: float, what: str, remedy: str) -> None:
         raise MemoryLimitError(
             f"{what} needs about {_size(needed)} of memory, and there is {_size(there)}. {remedy}"
         )
+
+
+def check_parameters(shapes: Iterable[Sequence[int]], itemsize: int) -> None:
+    """Refuse a network whose parameters could not be trained."""
+    count = sum(math.prod(shape) for shape in shapes)
+    # A weight, its gradient and two slots; three of them copied for each slice of a run, and
+    # again in the engine.
+    needed = 10 * count * itemsize
+    check_fits(needed, f"Training {count:,} parameters", "Choose smaller layers.")
+
+
+def check_step(rows: int, widths: int, itemsize: int) -> None:
+    """Refuse a training step of too many rows, for layers of these widths together."""
+    # Sums, activations, and the gradients of both.
+    needed = 4 * rows * widths * itemsize
+    check_fits(needed, f"A step of {rows:,} rows", "Choose a smaller batch_size.")
 
 
 def _size(count: float) -> str:

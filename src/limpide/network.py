@@ -7,7 +7,6 @@ text or categories (``limpide.model``), or how a step works (``limpide.training`
 from __future__ import annotations
 
 import os
-import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, cast
 
@@ -20,7 +19,6 @@ from limpide.callbacks import as_callbacks
 from limpide.errors import (
     ArgumentError,
     ArgumentTypeError,
-    LimpideWarning,
     ModelFileError,
     nearest,
 )
@@ -28,9 +26,18 @@ from limpide.generator import fixed_source
 from limpide.history import History
 from limpide.ir import NUMPY_DTYPES, Array, Graph, Spec, dtype_name, spec_of
 from limpide.keywords import known_keywords
-from limpide.layers import Dense, Layer, ParameterSpec, Placed, check_size, forward, place
+from limpide.layers import (
+    Dense,
+    Layer,
+    ParameterSpec,
+    Placed,
+    check_size,
+    forward,
+    place,
+    resolve_layers,
+)
 from limpide.losses import BCE, CrossEntropy, Loss, resolve_loss
-from limpide.memory import check_fits
+from limpide.memory import check_parameters, check_step
 from limpide.optimizers import Optimizer, resolve_optimizer
 from limpide.parameters import Parameters
 from limpide.progress import progress_bar
@@ -38,8 +45,9 @@ from limpide.rng import check_seed
 from limpide.scalars import Scalars
 from limpide.storage import expect_tensor
 from limpide.storage.layers import layers_from_config, layers_to_config
+from limpide.summary import layer_table
 from limpide.tensor import Tensor, Tracing, Variable, check_finite_scalar, tracing_into, unify
-from limpide.training import Data, Recipe, Trainer, build_loop, split, trace_loss
+from limpide.training import Data, Recipe, Trainer, build_loop, rows_a_step, split, trace_loss
 
 _BLOCK = 1024  # rows that predict and evaluate take at a time
 _KEPT = 16  # compiled graphs kept a network
@@ -84,7 +92,7 @@ class Network:
         seed: int | None = None,
     ) -> None:
         name, number = _float_name(dtype), check_seed(seed)
-        inputs, built = _resolve(layers, activation, output)
+        inputs, built = resolve_layers(layers, activation, output)
         self._lay_out(inputs, built, name, number)
         self._initialize()
 
@@ -93,22 +101,14 @@ class Network:
         self._dtype, self.seed = dtype, seed
         self.placed: tuple[Placed, ...] = tuple(place(layers, inputs))
         self.n_inputs, self.n_outputs = inputs, self.placed[-1].outputs
-        self._check_memory()
+        shapes = [spec.shape for spec in self._parameters().values()]
+        check_parameters(shapes, self.dtype.itemsize)
         self._last: tuple[Loss, Optimizer] | None = None
         self._forget()
 
     def _forget(self) -> None:
         self._compiled: dict[Any, Any] = {}
         self._variables: dict[str, Variable] = {}
-
-    def _check_memory(self) -> None:
-        count = sum(
-            int(np.prod([float(n) for n in spec.shape])) for spec in self._parameters().values()
-        )
-        # A weight, its gradient and two slots; three of them copied for each slice of a run, and
-        # again in the engine.
-        needed = 10 * count * NUMPY_DTYPES[self._dtype].itemsize
-        check_fits(needed, f"Training {count:,} parameters", "Choose smaller layers.")
 
     def _parameters(self) -> dict[str, ParameterSpec]:
         return {
@@ -318,8 +318,9 @@ class Network:
         data = self._data(X, y, resolved, sample_weight)
         data, validate = self._validation(validation, data, resolved, number, engine)
         data.weights = with_class_weight(class_weight, data.y, data.weights, self._dtype, data.rows)
-        batch_size = _batch(batch_size, data.n_rows)
-        self._check_step_memory(batch_size)
+        batch_size = rows_a_step(batch_size, data.n_rows)
+        widths = [n for p in self.placed for n in (p.inputs, p.outputs)]
+        check_step(batch_size, sum(widths), self.dtype.itemsize)
         recipe = Recipe(self.placed, resolved, chosen, frozen, data.weights is not None)
         rest = data.n_rows % batch_size
         key = ("fit", engine, recipe.key(), batch_size, rest, data.y.ndim)
@@ -343,15 +344,18 @@ class Network:
             validate=validate,
             callbacks=watched,
         )
+        trainer.begin(self)
         self._last = (resolved, chosen)
         with progress_bar(progress, epochs) as bar:
             if bar is not None:
                 trainer.callbacks = [*trainer.callbacks, bar]
                 trainer.watch = bar.tick
-            return trainer.fit(self)
+            return trainer.fit()
 
     def _frozen(self, freeze: Sequence[str]) -> frozenset[str]:
-        names = [freeze] if isinstance(freeze, str) else list(freeze)
+        names = [freeze] if isinstance(freeze, str) else freeze
+        if not isinstance(names, (list, tuple, set, frozenset)):
+            raise ArgumentTypeError(f"freeze must be a list of names; received {freeze!r}.")
         for name in names:
             if name not in self.params:
                 raise ArgumentError(
@@ -361,12 +365,6 @@ class Network:
         if len(set(names)) == len(self.params):
             raise ArgumentError("freeze names all parameters; leave at least one to train.")
         return frozenset(names)
-
-    def _check_step_memory(self, rows: int) -> None:
-        widths = sum(p.inputs + p.outputs for p in self.placed)
-        # Sums, activations, and the gradients of both.
-        needed = 4 * rows * widths * self.dtype.itemsize
-        check_fits(needed, f"A step of {rows:,} rows", "Choose a smaller batch_size.")
 
     @property
     def _takes_missing(self) -> bool:
@@ -467,7 +465,7 @@ class Network:
                 raise ArgumentError(
                     f"Layer {p.name!r} has the activation "
                     f"{activation_name(p.layer.function)!r}, a function of your own; a model "
-                    "file can only name limpide's activations."
+                    "file can only name limpide's activations. Use one of those to save it."
                 )
         return {
             "kind": "network",
@@ -502,20 +500,8 @@ class Network:
         self._forget()
 
     def __str__(self) -> str:
-        rows = [("layer", "kind", "in", "out", "parameters")]
-        for p in self.placed:
-            count = sum(int(np.prod(s.shape)) for s in p.layer.parameters(p.inputs).values())
-            rows.append((p.name, p.layer.describe(), str(p.inputs), str(p.outputs), f"{count:,}"))
-        widths = [max(len(row[i]) for row in rows) for i in range(5)]
-        lines = [
-            "  ".join(
-                cell.ljust(w) if i < 2 else cell.rjust(w)
-                for i, (cell, w) in enumerate(zip(row, widths, strict=True))
-            ).rstrip()
-            for row in rows
-        ]
-        lines.insert(1, "─" * (sum(widths) + 8))
-        return "\n".join([*lines, f"{self.n_parameters:,} parameters, {self.dtype.name}"])
+        counted = f"{self.n_parameters:,} parameters, {self.dtype.name}"
+        return f"{layer_table(self.placed)}\n{counted}"
 
     def __repr__(self) -> str:
         sizes = [self.n_inputs, *(p.outputs for p in self.placed)]
@@ -529,42 +515,8 @@ def _float_name(dtype: object) -> str:
     return name
 
 
-def _resolve(
-    layers: Sequence[int | Layer], activation: str | Activation, output: str | Activation
-) -> tuple[int, list[Layer]]:
-    if isinstance(layers, (int, str)) or not isinstance(layers, Sequence) or len(layers) < 2:
-        raise ArgumentError(
-            "layers must list the number of inputs and at least one layer, such as [2, 8, 1]; "
-            f"received {layers!r}."
-        )
-    inputs = check_size(layers[0], "layers[0], the number of inputs,")
-    inner = resolve_activation(activation)
-    outer = resolve_activation(output, "output")
-    built: list[Layer] = []
-    for i, item in enumerate(layers[1:], 1):
-        layer = item if isinstance(item, Layer) else Dense(check_size(item, f"layers[{i}]"))
-        if isinstance(layer, Dense) and layer.activation is None:
-            function = outer if i == len(layers) - 1 else inner
-            layer = Dense(
-                layer.neurons, function, weights=layer.weights, bias=layer.bias, name=layer.name
-            )
-        built.append(layer)
-    return inputs, built
-
-
 def _blocks(n: int) -> Iterator[tuple[int, int]]:
     return ((start, min(start + _BLOCK, n)) for start in range(0, n, _BLOCK))
-
-
-def _batch(batch_size: int | None, n_rows: int) -> int:
-    if batch_size is not None and batch_size > n_rows:
-        warnings.warn(
-            f"batch_size is {batch_size}, and there are {n_rows} rows: each step takes them all. "
-            f"Pass batch_size={n_rows} to say so.",
-            LimpideWarning,
-            stacklevel=4,
-        )
-    return min(batch_size or 32, n_rows)
 
 
 def _stored(

@@ -31,7 +31,7 @@ class Stop:
     """
 
     def __init__(self, gentle: bool = True) -> None:
-        self.asked = False  # no Event: its lock could wait for itself
+        self.asked = False  # no Event: a handler could wait for the lock that it interrupted
         self.gentle = gentle
 
     def __call__(self, number: int, frame: Any) -> None:

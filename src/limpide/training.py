@@ -7,6 +7,7 @@ slices with validation, callbacks, Ctrl-C and divergence. Not for: networks or e
 from __future__ import annotations
 
 import time
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -15,7 +16,13 @@ import numpy as np
 
 from limpide import engines, stopping
 from limpide.callbacks import Callback, Run
-from limpide.errors import ArgumentError, ArgumentTypeError, DataError, DivergenceError
+from limpide.errors import (
+    ArgumentError,
+    ArgumentTypeError,
+    DataError,
+    DivergenceError,
+    LimpideWarning,
+)
 from limpide.history import History
 from limpide.ir import Array, Graph, Loop, Spec, spec_of
 from limpide.layers import Placed, forward
@@ -84,6 +91,18 @@ def split(data: Data, share: Any, seed: int) -> tuple[Data, Data]:
             )
     first, second = (Data(data.X, data.y, data.weights, rows) for rows in parts)
     return first, second
+
+
+def rows_a_step(batch_size: int | None, n_rows: int) -> int:
+    """Give the batch size: 32 for None, and at most all rows."""
+    if batch_size is not None and batch_size > n_rows:
+        warnings.warn(
+            f"batch_size is {batch_size}, and there are {n_rows} rows: each step takes them all. "
+            f"Pass batch_size={n_rows} to say so.",
+            LimpideWarning,
+            stacklevel=4,
+        )
+    return min(batch_size or 32, n_rows)
 
 
 def trace_step(
@@ -240,18 +259,22 @@ class Trainer:
     watch: Callable[[int, float], None] | None = None
     callbacks: Sequence[Callback] = ()
     history: History = field(default_factory=History)
+    _run: Run = field(init=False)
     _part: _Part = field(init=False)
     _slice: int = 16  # steps in the slice run last; a first guess
 
-    def fit(self, network: Any) -> History:
+    def begin(self, network: Any) -> None:
+        """Let the callbacks begin; they may refuse the run, and nothing has changed yet."""
+        watched = self.validate is not None
+        self._run = Run(network, self.history, self.epochs, self.params, self.state, watched)
+        for callback in self.callbacks:
+            callback.begin(self._run)
+
+    def fit(self) -> History:
         """Train; parameters and state change in place. See ``Network.fit``."""
-        history = self.history
+        history, run = self.history, self._run
         history.batch_size, history.engine = self.batch_size, engines.get(self.engine).name
         carry, held = self._carry(), self._held()
-        watched = self.validate is not None
-        run = Run(network, history, self.epochs, self.params, self.state, watched)
-        for callback in self.callbacks:
-            callback.begin(run)
         with stopping.catching() as stop:
             for epoch in range(self.epochs):
                 history.interrupted = not self._epoch(epoch, carry, held, stop)

@@ -138,9 +138,8 @@ class Program:
             allowed = carried is not None or owner not in self._fixed
             if not allowed or last_use[owner] > place or array.dtype != node.spec.numpy_dtype:
                 continue
+            # carray: writeable too, which a broadcast that repeats nothing is not
             if not array.flags.carray or array.shape != node.spec.shape:
-                continue
-            if not array.flags.writeable:  # a broadcast that repeats nothing
                 continue
             if carried is None and array.nbytes != self._whole[owner].nbytes:
                 continue
