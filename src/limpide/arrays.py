@@ -65,15 +65,20 @@ def _from_objects(array: Array, name: str) -> Array:
     return array.astype(np.float64)
 
 
-def as_rows(X: Any, n_features: int, dtype: str) -> tuple[Array, bool]:
+def as_rows(X: Any, n_features: int, dtype: str, *, missing: bool = False) -> tuple[Array, bool]:
     """Give X as ``as_matrix`` does, and whether it was a single row (one axis)."""
     array = as_numbers(X, "X")
     single = array.ndim == 1 and len(array) == n_features
-    return as_matrix(array[None] if single else array, n_features, dtype), single
+    rows = array[None] if single else array
+    return as_matrix(rows, n_features, dtype, missing=missing), single
 
 
-def as_matrix(X: Any, n_features: int, dtype: str, *, name: str = "X") -> Array:
+def as_matrix(
+    X: Any, n_features: int, dtype: str, *, name: str = "X", missing: bool = False
+) -> Array:
     """Give X as C-contiguous ``dtype[n, n_features]``, itself where it already is.
+
+    ``missing`` lets NaN pass, for a network whose first layer knows what to do with it.
 
     Raises
     ------
@@ -94,10 +99,10 @@ def as_matrix(X: Any, n_features: int, dtype: str, *, name: str = "X") -> Array:
         )
     if array.shape[0] == 0:
         raise DataError(f"{name} has 0 rows; at least 1 is needed.")
-    return _cast_finite(array, dtype, name)
+    return _cast_finite(array, dtype, name, missing)
 
 
-def _cast_finite(array: Array, dtype: str, name: str) -> Array:
+def _cast_finite(array: Array, dtype: str, name: str, missing: bool = False) -> Array:
     with np.errstate(over="ignore"):
         try:
             # Aligned too: NumPy would copy a misaligned table whole for every batch.
@@ -112,7 +117,7 @@ def _cast_finite(array: Array, dtype: str, name: str) -> Array:
     # A sum of finite numbers can overflow; only then is each number looked at.
     with np.errstate(over="ignore", invalid="ignore"):
         doubtful = not np.isfinite(result.sum(dtype=np.float64))
-    if doubtful and not (finite := np.isfinite(result)).all():
+    if doubtful and not (finite := np.isfinite(result) | (missing & np.isnan(result))).all():
         first = np.unravel_index(int(np.argmin(finite)), array.shape)
         where = f"row {first[0]}" + (f", column {first[1]}" if len(first) > 1 else "")
         original = array[first]

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 
@@ -68,10 +68,12 @@ def check_size(value: object, name: str) -> int:
 class Layer:
     """One step from features to features: ``f[n, k] → f[n, m]``.
 
-    ``name`` replaces the name that the network would give it.
+    ``name`` replaces the name that the network would give it. ``takes_missing`` says that NaN in
+    the input means a missing number; other layers never see one.
     """
 
     name: str | None = field(default=None, kw_only=True)
+    takes_missing: ClassVar[bool] = False
 
     def outputs(self, inputs: int) -> int:
         """Give the number of features that come out, for a number that goes in."""

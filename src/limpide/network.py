@@ -22,6 +22,7 @@ from limpide.errors import (
     ModelFileError,
     nearest,
 )
+from limpide.generator import fixed_source
 from limpide.history import History
 from limpide.ir import NUMPY_DTYPES, Array, Graph, Spec, dtype_name, spec_of
 from limpide.keywords import known_keywords
@@ -126,7 +127,7 @@ class Network:
     def _initialize(self) -> None:
         arrays = {}
         for stream, (name, spec) in enumerate(self._parameters().items()):
-            drawn = spec.initializer.draw(self.seed, stream, spec.shape, self._dtype)
+            drawn = spec.initializer.draw(fixed_source(self.seed, stream), spec.shape, self._dtype)
             arrays[name] = np.ascontiguousarray(drawn.numpy())
         self.params, self.state = Parameters(arrays), Parameters(self._first_state())
 
@@ -200,7 +201,8 @@ class Network:
         ShapeError, DtypeError, DataError
             Where X does not fit; see ``fit``.
         """
-        rows, single = as_rows(X, self.n_inputs, self._dtype)
+        missing = self._takes_missing
+        rows, single = as_rows(X, self.n_inputs, self._dtype, missing=missing)
         return self._shaped(self._outputs(rows), single)
 
     feedforward = predict
@@ -371,10 +373,16 @@ class Network:
             raise ArgumentError("freeze names all parameters; leave at least one to train.")
         return frozenset(names)
 
+    @property
+    def _takes_missing(self) -> bool:
+        return self.placed[0].layer.takes_missing
+
     def _data(
         self, X: Any, y: Any, loss: Loss, sample_weight: Any = None, prefix: str = ""
     ) -> Data:
-        matrix = as_matrix(X, self.n_inputs, self._dtype, name=f"{prefix}X")
+        matrix = as_matrix(
+            X, self.n_inputs, self._dtype, name=f"{prefix}X", missing=self._takes_missing
+        )
         targets = as_targets(
             y,
             len(matrix),

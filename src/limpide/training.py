@@ -6,18 +6,15 @@ slices with validation, callbacks, Ctrl-C and divergence. Not for: networks or e
 
 from __future__ import annotations
 
-import signal
-import threading
 import time
 import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
-from limpide import engines
+from limpide import engines, stopping
 from limpide.callbacks import Callback, Run
 from limpide.errors import (
     ArgumentError,
@@ -278,7 +275,7 @@ class Trainer:
         history, run = self.history, self._run
         history.batch_size, history.engine = self.batch_size, engines.get(self.engine).name
         carry, held = self._carry(), self._held()
-        with _gentle_stop() as stop:
+        with stopping.catching() as stop:
             for epoch in range(self.epochs):
                 history.interrupted = not self._epoch(epoch, carry, held, stop)
                 if history.interrupted:
@@ -295,7 +292,9 @@ class Trainer:
                 callback.end(run)
         return history
 
-    def _epoch(self, epoch: int, carry: list[Array], held: list[Array], stop: _Stop) -> bool:
+    def _epoch(
+        self, epoch: int, carry: list[Array], held: list[Array], stop: stopping.Stop
+    ) -> bool:
         """Run one epoch in slices; False where it was interrupted."""
         n, batch = self.data.n_rows, self.batch_size
         order = row_order(self.seed, epoch, n) if self.shuffle else np.arange(n, dtype=np.int64)
@@ -390,35 +389,3 @@ class Trainer:
 
 def _finite(arrays: Sequence[Array]) -> bool:
     return all(bool(np.isfinite(a).all()) for a in arrays if a.dtype.kind == "f")
-
-
-class _Stop:
-    """Whether Ctrl-C or SIGTERM asked to stop. No Event: its lock could wait for itself."""
-
-    asked = False
-
-
-@contextmanager
-def _gentle_stop() -> Iterator[_Stop]:
-    """Let the first Ctrl-C or SIGTERM be noted; the second acts at once."""
-    stop = _Stop()
-    changed: dict[signal.Signals, Any] = {}
-
-    def handler(number: int, frame: Any) -> None:
-        if stop.asked:
-            raise KeyboardInterrupt
-        stop.asked = True
-
-    if threading.current_thread() is threading.main_thread():
-        for number, usual in (
-            (signal.SIGINT, signal.default_int_handler),
-            (signal.SIGTERM, signal.SIG_DFL),
-        ):
-            # A program's own handler is left alone.
-            if signal.getsignal(number) is usual:
-                changed[number] = signal.signal(number, handler)
-    try:
-        yield stop
-    finally:
-        for number, old in changed.items():
-            signal.signal(number, old)

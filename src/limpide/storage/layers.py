@@ -20,8 +20,10 @@ from limpide.storage.vocabulary import (
     expect_int,
     expect_keys,
     expect_list,
+    expect_object,
     expect_text,
 )
+from limpide.table_layers import Columns, Equals, Missing, OneHot, RobustScale, Standardize
 
 Config = Mapping[str, Any]
 
@@ -64,12 +66,51 @@ def _embedding(config: Config, name: str | None, where: str) -> Layer:
     )
 
 
+def _plain(kind: type[Layer]) -> Callable[[Config, str | None, str], Layer]:
+    """Give the builder of a layer that has a name and nothing else."""
+
+    def build(config: Config, name: str | None, where: str) -> Layer:
+        expect_keys(config, {"type", "name"}, where=where)
+        return kind(name=name)
+
+    return build
+
+
+def _one_hot(config: Config, name: str | None, where: str) -> Layer:
+    expect_keys(config, {"type", "name", "categories"}, where=where)
+    return OneHot(tuple(expect_list(config, "categories", int, where=where)), name=name)
+
+
+def _columns(config: Config, name: str | None, where: str) -> Layer:
+    expect_keys(config, {"type", "name", "parts"}, where=where)
+    parts = []
+    for i, part in enumerate(expect_list(config, "parts", dict, where=where)):
+        place = f"{where}.parts[{i}]"
+        expect_keys(part, {"columns", "layer"}, where=place)
+        columns = tuple(expect_list(part, "columns", int, where=place))
+        inner = f"{place}.layer"
+        described = expect_object(part, "layer", where=place)
+        build = expect_choice(described, "type", _PARTS, where=inner)
+        label = expect_text(described, "name", where=inner) or None
+        parts.append((columns, build(described, label, inner)))
+    return Columns(tuple(parts), name=name)
+
+
+_PARTS: dict[str, Callable[[Config, str | None, str], Layer]] = {
+    "Embedding": _embedding,
+    "Equals": _plain(Equals),
+    "Missing": _plain(Missing),
+    "OneHot": _one_hot,
+    "RobustScale": _plain(RobustScale),
+    "Standardize": _plain(Standardize),
+}
 _BUILDERS: dict[str, Callable[[Config, str | None, str], Layer]] = {
+    **_PARTS,
+    "Columns": _columns,
     "Dense": _dense,
     "Dropout": _dropout,
     "LayerNorm": _layer_norm,
     "BatchNorm": _batch_norm,
-    "Embedding": _embedding,
 }
 
 
