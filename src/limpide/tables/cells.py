@@ -113,7 +113,6 @@ class TypedColumns:
         self.n_rows = 0
         self.missing: Counter[str] = Counter()
         self.missing_columns: set[str] = set()
-        self.n_stripped = 0
         self._columns = [
             _Column(name, "text" if name in as_text else "int", as_text.get(name, ""))
             for name in names
@@ -125,18 +124,22 @@ class TypedColumns:
         for index, column in enumerate(self._columns):
             by_kind[column.kind].append(index)
         names, empty = cells.columns, cells.null_count().row(0)
-        tried = self._add_integers(cells, by_kind["int"], empty)
-        for index in self._add_floats(cells, by_kind["float"] + tried, empty):
+        tried = self._add_integers(cells, names, by_kind["int"], empty)
+        for index in self._add_floats(cells, names, by_kind["float"] + tried, empty):
             self._add_carefully(self._columns[index], cells[names[index]])
         for index in by_kind["text"]:
             self._add_text(self._columns[index], cells[names[index]])
         self.n_rows += cells.height
 
     def _add_integers(
-        self, cells: pl.DataFrame, indices: list[int], empty: tuple[int, ...]
+        self,
+        cells: pl.DataFrame,
+        every: list[str],
+        indices: list[int],
+        empty: tuple[int, ...],
     ) -> list[int]:
         """Add columns whose cells are all integers or empty; give the others."""
-        names = [cells.columns[index] for index in indices]
+        names = [every[index] for index in indices]
         if not names:
             return []
         cast = cells.select(pl.col(names).cast(pl.Int64, strict=False))
@@ -158,29 +161,36 @@ class TypedColumns:
         return rest
 
     def _add_floats(
-        self, cells: pl.DataFrame, indices: list[int], empty: tuple[int, ...]
+        self,
+        cells: pl.DataFrame,
+        every: list[str],
+        indices: list[int],
+        empty: tuple[int, ...],
     ) -> list[int]:
         """Add columns whose cells are all finite numbers or empty; give the others."""
-        names = [cells.columns[index] for index in indices]
+        names = [every[index] for index in indices]
         if not names:
             return []
         cast = cells.select(to_points(pl.col(names), self.decimal).cast(pl.Float64, strict=False))
         nulls = cast.null_count().row(0)
         finite = cast.select(pl.all().is_finite().all()).row(0)
+        # which columns stop being integers here, and had some beyond 64 bits
+        turned = [name for name, i in zip(names, indices, strict=True) if self._is_int(i)]
+        long = cells.select(pl.col(turned).str.contains(_BEYOND_64_BITS).any()) if turned else None
+        rounded = dict(zip(turned, long.row(0), strict=True)) if long is not None else {}
         rest = []
         for name, index, k, good in zip(names, indices, nulls, finite, strict=True):
             column = self._columns[index]
             if k > empty[index] or not good:
                 rest.append(index)
                 continue
-            if column.kind == "int":
-                self._becomes_float(column, cells[name])
+            column.kind = "float"
+            column.rounded |= bool(rounded.get(name))
             self._keep(column, cast[name], k)
         return rest
 
-    def _becomes_float(self, column: _Column, cells: pl.Series) -> None:
-        column.kind = "float"
-        column.rounded |= bool(cells.str.contains(_BEYOND_64_BITS).any())
+    def _is_int(self, index: int) -> bool:
+        return self._columns[index].kind == "int"
 
     def _keep(
         self,
@@ -213,8 +223,6 @@ class TypedColumns:
         words = Counter(stripped.filter(gone.fill_null(False)).to_list())
         words[""] += cells.null_count()
         self._count_missing(column, words)
-        if column.kind == "text":
-            self.n_stripped += int((stripped != cells).sum())
         kept = pl.select(pl.when(~gone).then(stripped)).to_series().rename(cells.name)
         column.n_cells += len(kept) - kept.null_count()
         return kept
@@ -242,7 +250,8 @@ class TypedColumns:
             self._fill(column, integers)
             return
         if column.kind == "int":
-            self._becomes_float(column, kept)
+            column.kind = "float"
+            column.rounded |= bool(kept.str.contains(_BEYOND_64_BITS).any())
         self._fill(column, good)
 
     def _note_odd(self, odd: _Odd, rows: pl.Series, texts: pl.Series) -> None:
@@ -323,12 +332,9 @@ class TypedColumns:
             total, n = self.missing.total(), len(self.missing_columns)
             words = [f"{word or 'empty'} ({k})" for word, k in sorted(self.missing.items())]
             notes.append(
-                f"{_listed(words)} read as missing: {total} {_plural(total, 'cell')} in "
-                f"{n} {_plural(n, 'column')}"
+                f"{_listed(words)} read as missing: {plural(total, 'cell')} in "
+                f"{plural(n, 'column')}"
             )
-        if self.n_stripped:
-            n = self.n_stripped
-            notes.append(f"blanks around the text of {n} {_plural(n, 'cell')} dropped")
         return notes
 
     def _finished_text(
@@ -340,8 +346,8 @@ class TypedColumns:
         if column.why_text == "zeros":
             zero = cells.str.contains(_LEADING_ZERO).fill_null(False)
             notes.append(
-                f"column {column.name!r} is kept as text: {int(zero.sum())} cells have leading "
-                f"zeros, such as {cells.filter(zero)[0]!r}"
+                f"column {column.name!r} is kept as text: leading zeros in "
+                f"{plural(int(zero.sum()), 'cell')}, such as {cells.filter(zero)[0]!r}"
             )
             return cells
         if not column.zero:
@@ -415,5 +421,10 @@ def _listed(words: Iterable[str]) -> str:
     return f"{', '.join(most)} and {last}" if most else last
 
 
-def _plural(n: int, noun: str) -> str:
-    return noun if n == 1 else noun + "s"
+def plural(n: int, noun: str) -> str:
+    """Give ``"1 cell"`` or ``"2 cells"``.
+
+    >>> plural(1, "row"), plural(0, "row")
+    ('1 row', '0 rows')
+    """
+    return f"{n} {noun}" if n == 1 else f"{n} {noun}s"

@@ -119,7 +119,7 @@ def _at_most_double(name: str, values: NDArray[Any], source: str) -> NDArray[Any
     if inexact.any():
         row = int(np.flatnonzero(inexact)[0])
         raise DtypeError(
-            f"{source}, column {name!r}: row {row + 1} ({values[row]!r}) does not fit a 64-bit "
+            f"{source}, column {name!r}: index {row} ({values[row]!r}) does not fit a 64-bit "
             "floating-point number exactly. Convert the column with astype('float64')."
         )
     return double
@@ -158,7 +158,7 @@ def from_objects(name: str, items: Sequence[Any], source: str) -> pl.Series:
         kinds = {"number"}
     if len(kinds) > 1:
         told = [
-            f"{type(value).__name__} (row {row + 1}: {_shown(value)})"
+            f"{type(value).__name__} (index {row}: {_shown(value)})"
             for row, value in list(seen.values())[:2]
         ]
         raise DataError(
@@ -171,7 +171,7 @@ def from_objects(name: str, items: Sequence[Any], source: str) -> pl.Series:
     if kind == "other":
         row, value = seen[kind]
         raise DtypeError(
-            f"{source}, column {name!r}, row {row + 1}: a value of type {type(value).__name__} is "
+            f"{source}, column {name!r}, index {row}: a value of type {type(value).__name__} is "
             "neither number, text nor time. Drop the column or convert it."
         )
     return _column_of(name, kind, values, source)
@@ -191,7 +191,7 @@ def _column_of(name: str, kind: str, values: list[Any], source: str) -> pl.Serie
                 i for i, v in enumerate(whole) if v is not None and not -(2**63) <= v < 2**63
             )
             raise DataError(
-                f"{source}, column {name!r}, row {row + 1}: {_shown(whole[row])} is beyond 64 "
+                f"{source}, column {name!r}, index {row}: {_shown(whole[row])} is beyond 64 "
                 "bits. Convert the column to floating-point numbers."
             ) from None
     if kind == "number":

@@ -23,6 +23,8 @@ _BINARY_SUFFIXES = {
     ".ipc": ("arrow", _ARROW),
 }
 
+_NAMES = {"parquet": "a Parquet file", "arrow": "an Arrow file", "stream": "an Arrow stream"}
+
 # What newcomers hand over instead of a table, and what to do about it.
 _OTHER_KINDS = (
     (b"PK\x03\x04", "a ZIP archive or an Excel workbook", "Save the sheet as CSV"),
@@ -120,7 +122,7 @@ def kind_of(file: Path, source: str) -> str:
     if file.suffix.lower() in _BINARY_SUFFIXES:
         kind, magic = _BINARY_SUFFIXES[file.suffix.lower()]
         raise DataError(
-            f"{source} is named like a {kind.capitalize()} file but begins with {head[:8]!r} "
+            f"{source} is named like {_NAMES[kind]} but begins with {head[:8]!r} "
             f"instead of {magic!r}. Give the right file, or rename it to .csv if it is text."
         )
     return "text"
@@ -150,7 +152,7 @@ def read_binary(file: Path, kind: str, source: str) -> pl.DataFrame:
     # polars reports damage in many ways, a panic of its Rust code among them
     except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError, ValueError) as fault:
         raise DataError(
-            f"{source} is damaged or cut off: not a whole {kind.capitalize()} file "
+            f"{source} is damaged or cut off: {_NAMES[kind]} that is not whole "
             f"({_first_line(fault)}). Write or copy it again."
         ) from None
 

@@ -54,8 +54,10 @@ class Filling:
             extremes = (int(block.min()), int(block.max()))  # type: ignore[arg-type]
         if extremes is not None:
             self._widen(*extremes, row)
-        missing = int(np.iinfo(self.values.dtype).min)
-        self.values[rows] = block.cast(pl.Int64).fill_null(missing).to_numpy()
+        block = block.cast(pl.Int64)
+        if block.null_count():
+            block = block.fill_null(int(np.iinfo(self.values.dtype).min))
+        self.values[rows] = block.to_numpy()
 
     def _widen(self, low: int, high: int, filled: int) -> None:
         for dtype in _INTEGERS:

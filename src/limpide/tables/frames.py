@@ -30,7 +30,8 @@ def from_memory(data: Any) -> tuple[pl.DataFrame, str, list[str]]:
     """
     data = nw.to_native(data, pass_through=True)
     kind = type(data)
-    source = f"{kind.__module__.split('.')[0]} {kind.__name__}"
+    home = kind.__module__.split(".")[0]
+    source = kind.__name__ if home == "builtins" else f"{home} {kind.__name__}"
     if isinstance(data, pl.LazyFrame):
         data = data.collect()
     if isinstance(data, pl.DataFrame):

@@ -15,7 +15,7 @@ import numpy as np
 import polars as pl
 
 from limpide.errors import ArgumentError, DataError, FileError
-from limpide.tables.cells import TypedColumns
+from limpide.tables.cells import TypedColumns, plural
 from limpide.tables.columns import tidy
 from limpide.tables.decimals import find_decimal
 from limpide.tables.decoding import byte_order_mark, codec_name, utf8_chunks
@@ -30,6 +30,8 @@ from limpide.tables.files import kind_of, read_binary, readable_path
 from limpide.tables.frames import from_memory
 from limpide.tables.scan import Block, Scan
 from limpide.tables.table import LineMap, Table
+
+WIDE = 1000
 
 
 def read_table(
@@ -129,7 +131,10 @@ def _whole(frame: pl.DataFrame, source: str, notes: list[str]) -> Table:
         raise DataError(f"{source} has columns but no rows (0 rows). Give a table with rows.")
     counts = [n for n in frame.null_count().row(0) if n]
     if counts:
-        notes = [*notes, f"missing: {sum(counts)} cells in {len(counts)} columns"]
+        notes = [
+            *notes,
+            f"missing: {plural(sum(counts), 'cell')} in {plural(len(counts), 'column')}",
+        ]
     return Table(frame, source, notes)
 
 
@@ -153,9 +158,9 @@ def _read_text(
     sign = decimal
     while True:
         columns: TypedColumns | None = None
-        for block in blocks():
+        for block in _joined(blocks(), len(dialect.header)):
             cells = _parsed(block, dialect)
-            sign = sign or find_decimal(cells, dialect.header, dialect.delimiter, source)
+            sign = sign or _decimal(block, cells, dialect, source)
             if columns is None:
                 columns = TypedColumns(dialect.header, n_rows, sign, decimal is not None, as_text)
             columns.add(cells)
@@ -168,8 +173,7 @@ def _read_text(
     series, found = columns.finish(source, lines)
     notes += _dialect_notes(dialect, sign, decimal is None)
     if scan.blank_lines:
-        n = scan.blank_lines
-        notes.append(f"{n} blank {'line' if n == 1 else 'lines'} skipped")
+        notes.append(f"{plural(scan.blank_lines, 'blank line')} skipped")
     frame = pl.DataFrame(_without_index(series, source, dialect.header_line, notes))
     return Table(frame, source, notes + found, lines)
 
@@ -188,6 +192,28 @@ def _structure(blocks: Iterator[Block], source: str) -> tuple[LineMap, int]:
     return lines, n_rows
 
 
+def _joined(blocks: Iterator[Block], n_columns: int) -> Iterator[Block]:
+    """Join blocks of very wide tables: each block costs polars a fixed time a column."""
+    least = min(512 * n_columns, 16 << 20) if n_columns > WIDE else 0
+    held: list[Block] = []
+    size = 0
+    for block in blocks:
+        held.append(block)
+        size += len(block.data)
+        if size >= least:
+            yield _one(held)
+            held, size = [], 0
+    if held:
+        yield _one(held)
+
+
+def _one(blocks: list[Block]) -> Block:
+    if len(blocks) == 1:
+        return blocks[0]
+    data = b"".join(block.data for block in blocks)
+    return Block(data, np.concatenate([block.lines for block in blocks]))
+
+
 def _parsed(block: Block, dialect: Dialect) -> pl.DataFrame:
     """Let polars cut a checked block into cells, all text, in columns named 0, 1, and so on."""
     names = [str(index) for index in range(len(dialect.header))]
@@ -201,6 +227,12 @@ def _parsed(block: Block, dialect: Dialect) -> pl.DataFrame:
     if cells.height != len(block.lines):
         raise AssertionError(f"polars found {cells.height} rows, the scan {len(block.lines)}")
     return cells
+
+
+def _decimal(block: Block, cells: pl.DataFrame, dialect: Dialect, source: str) -> str:
+    if dialect.delimiter == "," and b'"' not in block.data:
+        return "."  # no cell can hold a comma
+    return find_decimal(cells, dialect.header, dialect.delimiter, source)
 
 
 def _encoding_notes(file: Path, encoding: str | None) -> list[str]:

@@ -17,7 +17,7 @@ from limpide.errors import DataError
 from limpide.tables.decoding import count_lines
 
 FIELD_LIMIT = 1 << 20
-RECORD_LIMIT = 64 << 20
+RECORD_LIMIT = 16 << 20
 
 _LF, _CR, _QUOTE = 10, 13, 34
 
@@ -72,7 +72,12 @@ class Scan:
         for chunk, final in _with_last(chunks):
             part = self._split(rest + chunk, line, final)
             rest, line = part.rest, part.rest_line
-            part = self._checked(part)
+            part = self._checked(part)  # first the whole rows, then what follows them
+            if part.fault is not None:
+                raise part.fault
+            self._check_sizes(part)
+            if final and rest:
+                raise self._open_quote(part, "is never closed")
             if len(part.lines) and not below_header:
                 below_header = True
                 part = part.below(1)
@@ -83,13 +88,8 @@ class Scan:
         if final and data and not data.endswith((b"\n", b"\r")):
             data += b"\n"
         if b'"' not in data:
-            part = _split_plain(data, self.delimiter, line)
-        else:
-            part = _split_quoted(data, self.delimiter, line) or self._split_exactly(data, line)
-        self._check_sizes(part)
-        if final and part.rest:
-            raise self._open_quote(part, "is never closed")
-        return part
+            return _split_plain(data, self.delimiter, line)
+        return _split_quoted(data, self.delimiter, line) or self._split_exactly(data, line)
 
     def _check_sizes(self, part: _Part) -> None:
         long = np.flatnonzero(part.cells > FIELD_LIMIT)
@@ -103,7 +103,7 @@ class Scan:
             raise self._long_cell(part.rest_line, part.rest_column)
         if len(part.rest) > RECORD_LIMIT:
             raise DataError(
-                f"{self.source}, line {part.rest_line}: a row is longer than 64 MiB. "
+                f"{self.source}, line {part.rest_line}: a row is longer than 16 MiB. "
                 "Check that it is a table with one row a line."
             )
 
@@ -127,19 +127,20 @@ class Scan:
         """Leave out blank lines and refuse rows of another length than the header's."""
         expected = len(self.header)
         blank = (part.n_cells == 1) & (part.first_cells == 0)
-        for row in np.flatnonzero((part.n_cells != expected) & ~blank):
-            text = part.row(int(row))
-            if part.n_cells[row] != 1 or text.strip(b" \t\n"):
-                raise self._wrong_length(part, int(row), text)
-            blank[row] = True
+        wrong = (part.n_cells != expected) & ~blank
+        if (wrong & (part.n_cells == 1)).any():
+            blank |= wrong & (part.n_cells == 1) & part.all_blanks()
+            wrong &= ~blank
+        if wrong.any():
+            raise self._wrong_length(part, int(np.argmax(wrong)))
         if not blank.any():
             return part
         self.blank_lines += int(blank.sum())
         return part.without(blank)
 
-    def _wrong_length(self, part: _Part, row: int, text: bytes) -> DataError:
+    def _wrong_length(self, part: _Part, row: int) -> DataError:
         line, found, expected = int(part.lines[row]), int(part.n_cells[row]), len(self.header)
-        last = line + text.count(b"\n") - 1
+        last = line + count_lines(part.row(row)) - 1
         if last > line:
             lines = f"lines {line} to {last} (a quoted cell runs over them)"
         else:
@@ -160,9 +161,9 @@ class Scan:
         if part is None:
             raise AssertionError("tidied rows must be tidy")
         if after is not None:
-            text = data[after : after + 20].strip().splitlines()[0].decode("utf-8", "ignore")
+            text = data[after:].lstrip(b" \t")[:20].splitlines()[0].decode("utf-8", "ignore")
             last = line + count_lines(data[:after])
-            raise DataError(
+            part.fault = DataError(
                 f"{self.source}, line {part.rest_cell_line}, {self._column(part.rest_column)}: "
                 f"the quote that opens here is followed, after it closes, by the text {text!r} "
                 f"in line {last}. Close the quote at the end of its cell, or double it where it "
@@ -205,10 +206,18 @@ class _Part:
     rest_column: int = 0
     rest_cell_line: int = 0
     rest_quoted: bool = False
+    fault: DataError | None = None
 
     def row(self, row: int) -> bytes:
         start = self.ends[row - 1] + 1 if row else 0
         return self.data[start : self.ends[row] + 1]
+
+    def all_blanks(self) -> NDArray[np.bool_]:
+        """Say of each row whether it holds spaces and tabs only."""
+        codes = np.frombuffer(self.data, np.uint8)
+        marks = np.cumsum((codes != ord(" ")) & (codes != ord("\t")))[self.ends]
+        blank: NDArray[np.bool_] = np.diff(marks, prepend=0) == 1  # nothing but the line end
+        return blank
 
     def below(self, rows: int) -> _Part:
         """Leave out the first rows. Only what a block needs is kept right."""
@@ -222,6 +231,7 @@ class _Part:
         kept = np.repeat(~rows, sizes)
         self.data = np.frombuffer(self.data, np.uint8)[kept].tobytes()
         self.ends = np.cumsum(sizes[~rows]) - 1
+        self.cells = self.cells[np.repeat(~rows, self.n_cells)]
         self.n_cells, self.first_cells = self.n_cells[~rows], self.first_cells[~rows]
         self.lines = self.lines[~rows]
         return self
