@@ -173,7 +173,7 @@ class Model:
         extra = [name for name in table.columns if name not in known]
         if extra:
             some = ", ".join(repr(name) for name in extra[:5]) + ", …" * (len(extra) > 5)
-            notes = [*notes, f"{len(extra)} columns that the model does not use: {some}"]
+            notes = [*notes, f"{_count(extra)} that the model does not use: {some}"]
         for note in notes:
             warnings.warn(f"{table.source}: {note}", LimpideWarning, stacklevel=3)
         return X
@@ -238,6 +238,10 @@ class Model:
             f"<Model {self.task} of {self.target!r} from {len(self.features)} columns: "
             f"{self.network.n_parameters:,} parameters>"
         )
+
+
+def _count(names: list[str]) -> str:
+    return "1 column" if len(names) == 1 else f"{len(names)} columns"
 
 
 def _as_table(data: Any, **options: Any) -> Table:
@@ -347,6 +351,7 @@ def train(
         np.arange(known.n_rows), None if found.classes is None else y, share, number
     )
     seen = known if len(held) == 0 else Table(known.frame[trained], known.source)
+    more += _single_rows(found, y) if len(held) else []
     columns, numbers, left_out = fit_columns(seen, names, scaling)
     preprocessing = Preprocessing(tuple(columns))
     recipe = choose(found.task, len(trained), hidden, epochs, batch_size, learning_rate)
@@ -383,8 +388,22 @@ def _rows_with_target(table: Table, name: str) -> tuple[Array, Table, list[str]]
     rows = np.flatnonzero(np.asarray(there))
     if not lost:
         return rows, table, []
-    note = f"{lost} rows without a target ({name!r}) are left out"
+    words = "row {} is left out" if lost == 1 else "rows {} are left out"
+    note = f"{lost} {words.format(f'without a target ({name!r})')}"
     return rows, Table(table.frame.filter(there), table.source), [note]
+
+
+def _single_rows(target: Target, codes: Array) -> list[str]:
+    """Say which classes have a single row, so that none of it can be held out."""
+    if target.classes is None:
+        return []
+    single = np.flatnonzero(np.bincount(codes) == 1)
+    if len(single) > 1:
+        return [f"{len(single)} classes have 1 row each, which is trained on; none is held out"]
+    return [
+        f"class {target.classes.tolist()[code]!r} has 1 row, which is trained on; none is held out"
+        for code in single
+    ]
 
 
 def _fit(

@@ -180,7 +180,7 @@ def _target(entry: Mapping[str, Any], where: str) -> Target:
     expect_keys(entry, keys, where=where)
     kind = expect_choice(entry, "kind", tuple(_LABELS), where=where)
     task = expect_choice(entry, "task", TASKS, where=where)
-    labels = expect_list(entry, "classes", _LABELS[kind][0], where=where)
+    labels: list[Any] = expect_list(entry, "classes", _LABELS[kind][0], where=where)
     fits = {"regression": not labels, "binary": len(labels) == 2, "multiclass": len(labels) > 1}
     if not fits[task] or len(set(labels)) < len(labels):
         raise ModelFileError(

@@ -53,6 +53,10 @@ class Parameters(dict[str, Array]):
             )
         self[name][...] = array
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        # A copy starts from all arrays at once: there is none yet to write into.
+        return Parameters, (dict(self),)
+
 
 class Network:
     """A network of layers.

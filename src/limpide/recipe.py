@@ -59,7 +59,7 @@ def choose(
 
     The batch is the power of two nearest to √rows, within 16 and 1,024; epochs make about 0.7
     steps a row, within 2,500 and 8,000, and within 12 and 300 epochs. The weight decay is 300
-    (regression: 150) over the rows, within 0.02 and 2.
+    (regression: 150) over the rows, within 0.02 and 2, and less for layers narrower than 128.
 
     Raises
     ------
@@ -72,13 +72,16 @@ def choose(
     steps = -(-rows // batch)
     wanted = min(max(_STEPS * rows, _STEP_BOUNDS[0]), _STEP_BOUNDS[1])
     usual = min(max(math.ceil(wanted / steps), _EPOCHS[0]), _EPOCHS[1])
+    sizes = (128,) if hidden is None else _hidden(hidden)
+    width = min(sizes, default=0)
+    decay = min(_DECAY[task] / rows, _DECAY_BOUNDS[1]) * min(width / 128, 1)
     rate = 1e-2 if task == "regression" else 3e-3
     return Recipe(
-        hidden=(128,) if hidden is None else _hidden(hidden),
+        hidden=sizes,
         epochs=usual if epochs is None else check_size(epochs, "epochs"),
         batch_size=batch,
         learning_rate=rate if learning_rate is None else check_rate(learning_rate),
-        weight_decay=min(max(_DECAY[task] / rows, _DECAY_BOUNDS[0]), _DECAY_BOUNDS[1]),
+        weight_decay=max(decay, _DECAY_BOUNDS[0]),
         dropout=0.0 if task == "regression" else 0.2,
     )
 
@@ -159,7 +162,7 @@ def _quotas(sizes: Array, wanted: int) -> Array:
             break
         if quotas[place] < sizes[place] - 1:
             quotas[place] += 1
-    return quotas
+    return np.asarray(quotas)
 
 
 def build(
