@@ -142,6 +142,14 @@ def test_one_row_is_a_dict(mixed, model):
     assert model.predict_proba(row).shape == (1, 2)
 
 
+def test_a_row_s_prediction_does_not_depend_on_the_rows_beside_it(mixed, model):
+    expected = model.predict_proba(mixed)
+    for start, stop in ((0, 1), (3, 8), (100, 240)):
+        assert np.array_equal(model.predict_proba(mixed[start:stop]), expected[start:stop])
+    many = pl.concat([mixed] * 3)
+    assert np.array_equal(model.predict_proba(many), np.tile(expected, (3, 1)))
+
+
 def test_columns_in_another_order_give_the_same_bits(mixed, model):
     turned = mixed.select(reversed(mixed.columns))
     assert np.array_equal(model.predict_proba(turned), model.predict_proba(mixed))

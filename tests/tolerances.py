@@ -27,8 +27,15 @@ ABSOLUTE: dict[str, tuple[float, str]] = {
     "first_derivative": (1e-7, "central differences in float64: step**2 against eps / step"),
     "second_derivative": (1e-5, "differences of differences lose as many digits again"),
     "engine_float64": (1e-12, "engines may add in another order, never by another formula"),
+    "order_of_sums": (8.0, "eps times the sum of absolute values: terms are added in any order"),
+    "float32_beside_float64": (1e-5, "a few dozen float32 roundings of numbers below 10"),
     "golden": (1e-12, "GOLDEN.md gives 16 digits"),
     "training_weights": (1e-12, "a thousand epochs carry the rounding of each step forward"),
+    "peer_float64": (
+        1e-11,
+        "PyTorch adds in another order; 50 steps of training, sums of 64 terms",
+    ),
+    "peer_float32": (2e-5, "PyTorch adds in another order: a few hundred roundings of 6e-8"),
     "long_sum_float32": (1e-6, "FAULTS.md: the mean of 10**8 times 0.1"),
 }
 

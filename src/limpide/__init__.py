@@ -12,6 +12,7 @@ from typing import Any
 __version__ = "0.1.0"
 
 _ROOMS: dict[str, tuple[str, ...]] = {
+    "check": ("check_engines", "gradcheck"),
     "errors": (
         "ArgumentError",
         "ArgumentTypeError",
@@ -29,6 +30,7 @@ _ROOMS: dict[str, tuple[str, ...]] = {
     ),
     "activations": ("elu", "gelu", "leaky_relu", "linear", "mish", "selu", "silu"),
     "callbacks": ("Callback", "EarlyStopping", "Run"),
+    "generator": ("Generator",),
     "history": ("History",),
     "initializers": ("glorot", "he", "lecun", "normal", "uniform", "zeros"),
     "layers": ("BatchNorm", "Dense", "Dropout", "Embedding", "Layer", "LayerNorm"),
@@ -101,13 +103,15 @@ _ROOMS: dict[str, tuple[str, ...]] = {
     ),
 }
 _HOME = {name: room for room, names in _ROOMS.items() for name in names}
-_MODULES = ("datasets", "metrics", "spam", "tables")
+_MODULES = ("datasets", "metrics", "model", "reports", "spam", "storage", "tables", "terminal")
 
 __all__ = ["__version__", *_HOME]
 
 
 def __getattr__(name: str) -> Any:
     if name in _HOME:
+        if _HOME[name] == "tensor":  # its operators are ops: x + y works with nothing else loaded
+            importlib.import_module("limpide.ops")
         value = getattr(importlib.import_module(f"limpide.{_HOME[name]}"), name)
     elif name in _MODULES:
         value = importlib.import_module(f"limpide.{name}")

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from limpide.errors import ArgumentError, ShapeError
-from limpide.ir import FLOATS, Graph, Node, Op
+from limpide.ir import CONSTANT, FLOATS, Graph, Node, Op, layer_scope, node_names, uniform_value
 from limpide.ops import ones_like, zeros_like
 from limpide.tensor import Tensor, Traced, Tracing, tracing_into
 
@@ -102,8 +102,9 @@ def gradient(
     with_respect_to
         Names of inputs; default: every input that holds floats.
     all_nodes
-        Also give the gradient for every node on the way, as explanations need it; the names of
-        these outputs are ``d <output> / d %<place of the node>``.
+        Also give the gradient for every node of floats, as explanations need it; these outputs
+        are called ``d <output> / d %3``, where ``%3`` is what the printed graph calls the node.
+        Constants, and numbers broadcast, are left out.
 
     Returns
     -------
@@ -120,7 +121,7 @@ def gradient(
     target = values[id(graph.outputs[of])]
     wanted = [node for name in names for node in graph.inputs if node.name == name]
     if all_nodes:
-        wanted += [node for node in graph.nodes if node.spec.dtype in FLOATS]
+        wanted += [n for n in graph.nodes if n.spec.dtype in FLOATS and not _is_constant(n)]
     with tracing_into(tracing):
         seeds = {id(graph.outputs[of]): seed_gradient(target)}
         found = backward(applied, seeds, [id(node) for node in wanted])
@@ -128,12 +129,11 @@ def gradient(
             tracing.lift(found[id(n)] if id(n) in found else zeros_like(values[id(n)])).node
             for n in wanted
         ]
-    label = graph.output_names[of]
-    places = {id(node): f"%{i}" for i, node in enumerate(graph.nodes)}
+    label, said = graph.output_names[of], node_names(graph)
     outputs = [values[id(node)].node for node in graph.outputs]
     return tracing.trace.finish(
         [*outputs, *results],
-        [*graph.output_names, *(f"d {label} / d {n.name or places[id(n)]}" for n in wanted)],
+        [*graph.output_names, *(f"d {label} / d {said[id(n)]}" for n in wanted)],
     )
 
 
@@ -144,15 +144,20 @@ def replay(graph: Graph, tracing: Tracing) -> tuple[dict[int, Traced], list[Appl
     }
     applied: list[Applied] = []
     for node in graph.nodes:
-        values[id(node)] = _replayed(node, values, tracing)
+        with layer_scope(node.layer):
+            values[id(node)] = _replayed(node, values, tracing)
         inputs = tuple(values[id(n)] for n in node.inputs)
         keys = tuple(map(id, node.inputs))
         applied.append(Applied(node.op, node.params, keys, inputs, id(node), values[id(node)]))
     return values, applied
 
 
+def _is_constant(node: Node) -> bool:
+    return node.op is CONSTANT or uniform_value(node) is not None
+
+
 def _replayed(node: Node, values: Mapping[int, Traced], tracing: Tracing) -> Traced:
-    if node.op.name == "constant":
+    if node.op is CONSTANT:
         return Traced(tracing.trace.constant(node.value), tracing)
     inputs = [values[id(n)].node for n in node.inputs]
     return Traced(tracing.trace.record(node.op, inputs, node.params), tracing)

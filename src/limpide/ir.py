@@ -121,6 +121,14 @@ class Op:
     symbol: str
     kind: str = "other"
 
+    def compute(self, *arrays: Array, **params: Any) -> Array:
+        """Give the result in memory of its own, row by row (or a view, for a ``view``).
+
+        The last bits of a matrix product depend on how its operands lie in memory; with results
+        always row by row, eager use and planned programs agree to the bit.
+        """
+        return np.asarray(self.numpy(*arrays, **params), order=None if self.kind == "view" else "C")
+
     def rule(self, index: int) -> Callable[..., Any] | None:
         """Give the derivative rule for one input, or None where the derivative is zero."""
         if callable(self.derivative):
@@ -202,23 +210,31 @@ class Graph:
 
 
 def _number(value: Array) -> str:
-    if value.dtype.kind == "f":
-        return format(float(value), ".9g" if value.dtype.itemsize == 4 else ".17g")
-    return str(value.item())
+    return str(value[()])  # the fewest digits that give the number back
+
+
+def node_names(graph: Graph) -> dict[int, str]:
+    """Give what the printed graph calls each node: ``id(node) -> "%2"``, ``"x"`` or ``"0.5"``."""
+    names = {id(node): node.name for node in graph.inputs}
+    rows = 0
+    for node in graph.nodes:
+        scalar = uniform_value(node)
+        if scalar is None:
+            names[id(node)], rows = f"%{rows}", rows + 1
+        else:
+            names[id(node)] = _number(scalar)
+    return names
 
 
 def _lines(graph: Graph) -> Iterator[str]:
-    names: dict[int, str] = {id(node): node.name for node in graph.inputs}
-    rows: list[tuple[str, str, str, str]] = []
-    for node in graph.nodes:
-        scalar = uniform_value(node)
-        if scalar is not None:
-            names[id(node)] = _number(scalar)
-            continue
-        names[id(node)] = f"%{len(rows)}"
-        rows.append((f"%{len(rows)}", str(node.spec), _formula(node, names), node.layer))
+    names = node_names(graph)
+    rows = [
+        (names[id(node)], str(node.spec), _formula(node, names), node.layer)
+        for node in graph.nodes
+        if uniform_value(node) is None
+    ]
     name_width = max([len(n.name) for n in graph.inputs] + [len(r[0]) for r in rows] + [1])
-    spec_width = max([len(str(n.spec)) for n in (*graph.inputs, *graph.nodes)] + [1])
+    spec_width = max([len(str(n.spec)) for n in graph.inputs] + [len(r[1]) for r in rows] + [1])
     text_width = min(max([len(r[2]) for r in rows] + [1]), 48)
     yield f"graph {graph.name}"
     for node in graph.inputs:
@@ -230,7 +246,7 @@ def _lines(graph: Graph) -> Iterator[str]:
         f"{name} = {names[id(node)]}"
         for name, node in zip(graph.output_names, graph.outputs, strict=True)
     ]
-    yield f"  return {', '.join(results)}"
+    yield f"  return {', '.join(results)}".rstrip()
 
 
 def _formula(node: Node, names: Mapping[int, str]) -> str:
@@ -316,13 +332,13 @@ class Trace:
             known = [scalar for scalar in scalars if scalar is not None]
             if len(known) == len(inputs):
                 with np.errstate(all="ignore"):
-                    filled = self.constant(np.array(op.numpy(*known, **params)))
+                    filled = self.constant(op.compute(*known, **params))
                 return self.broadcast(filled, spec.shape)
         known_all = all(node.op is CONSTANT for node in inputs) and op.name != "broadcast"
         # A result larger than what it is made from stays an instruction.
         if known_all and spec.size <= max(64, *(node.spec.size for node in inputs)):
             with np.errstate(all="ignore"):
-                return self.constant(np.array(op.numpy(*(n.value for n in inputs), **params)))
+                return self.constant(op.compute(*(n.value for n in inputs), **params))
         return None
 
     def broadcast(self, node: Node, shape: tuple[int, ...]) -> Node:

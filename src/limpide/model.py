@@ -21,8 +21,9 @@ from limpide.history import History
 from limpide.ir import Array
 from limpide.metrics import classification_figures, regression_figures
 from limpide.model_facts import Facts, from_json, summary, to_json
-from limpide.network import Network, Parameters
+from limpide.network import Network
 from limpide.optimizers import AdamW
+from limpide.parameters import Parameters
 from limpide.recipe import build, check_scaling, check_share, choose, settle_unseen, split_rows
 from limpide.rng import check_seed
 from limpide.schedules import Cosine
@@ -34,6 +35,8 @@ from limpide.tables.targets import Target, class_weights, find_target, with_scal
 
 TABLE = "table"
 """The tensor of a model file that holds all but the network's arrays, as packed JSON."""
+
+_BLOCK = 512  # rows that the network predicts at a time
 
 
 class Model:
@@ -179,7 +182,20 @@ class Model:
         return X
 
     def _outputs(self, X: Array) -> Array:
-        return np.asarray(self.network.predict(X))
+        """Give the network's outputs in blocks of one size, the last one filled up.
+
+        A matrix product may round a row differently in a product of another size; a row's
+        prediction must not depend on the rows beside it.
+        """
+        whole = np.resize(X[-1:], (_BLOCK, X.shape[1]))
+        parts = []
+        for start in range(0, len(X), _BLOCK):
+            block = X[start : start + _BLOCK]
+            if len(block) < _BLOCK:
+                whole[: len(block)] = block
+                block = whole
+            parts.append(self.network.predict(block))
+        return np.concatenate(parts)[: len(X)]
 
     def _probabilities(self, X: Array) -> Array:
         outputs = self._outputs(X).astype(np.float64)
@@ -226,9 +242,16 @@ class Model:
             )
         return cls(network, preprocessing, target, facts)
 
-    def summary(self) -> str:
-        """Give text that says how the task was found and what was done to each column."""
-        return summary(self.preprocessing, self._target, self.facts, self.network.n_parameters)
+    def summary(self, figures: bool = True) -> str:
+        """Give text that says how the task was found and what was done to each column.
+
+        Parameters
+        ----------
+        figures
+            Whether the figures on the rows held out are in it.
+        """
+        parameters = self.network.n_parameters
+        return summary(self.preprocessing, self._target, self.facts, parameters, figures)
 
     def __str__(self) -> str:
         return self.summary()

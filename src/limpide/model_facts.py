@@ -63,13 +63,15 @@ class Facts:
     recipe: dict[str, Any] = field(default_factory=dict)
 
 
-def summary(preprocessing: Preprocessing, target: Target, facts: Facts, parameters: int) -> str:
+def summary(
+    preprocessing: Preprocessing, target: Target, facts: Facts, parameters: int, figures: bool
+) -> str:
     """Give aligned text: the task, the columns and what was done to each, the figures, notes."""
-    return "\n".join(_summary(preprocessing, target, facts, parameters))
+    return "\n".join(_summary(preprocessing, target, facts, parameters, figures))
 
 
 def _summary(
-    preprocessing: Preprocessing, target: Target, facts: Facts, parameters: int
+    preprocessing: Preprocessing, target: Target, facts: Facts, parameters: int, figures: bool
 ) -> Iterator[str]:
     yield f"{facts.source}: {target.task} of {target.name!r} ({target.why})"
     if target.classes is not None:
@@ -99,7 +101,7 @@ def _summary(
         f"batches of {facts.recipe['batch_size']}, rate {facts.recipe['learning_rate']:g}, "
         f"seed {facts.recipe['seed']}"
     )
-    if facts.figures:
+    if figures and facts.figures:
         yield "figures on the rows held out:"
         for name in _FIGURES["regression" if target.classes is None else "classification"]:
             value = facts.figures[name]

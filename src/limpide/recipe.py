@@ -148,6 +148,8 @@ def split_rows(
         starts = np.cumsum(sizes) - sizes
         parts = [by_class[s : s + q] for s, q in zip(starts, quotas, strict=True)]
         held = np.concatenate(parts)
+    if len(held) == 0:
+        return rows, none, ["no rows are held out, since each class has a single one"]
     mask = np.zeros(len(rows), bool)
     mask[held] = True
     return rows[~mask], rows[mask], []

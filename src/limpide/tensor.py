@@ -13,86 +13,12 @@ from typing import Any, Protocol, cast
 
 import numpy as np
 
+from limpide.conversion import as_array, cast_array, convert, floats_meet, is_plain, plain_array
 from limpide.errors import ArgumentError, ArgumentTypeError, DtypeError, ShapeError, TraceError
-from limpide.ir import FLOATS, NUMPY_DTYPES, Array, Node, Op, Spec, Trace, dtype_name, spec_of
+from limpide.ir import FLOATS, OPS, Array, Node, Op, Spec, Trace, dtype_name, spec_of
 
 OPERATORS: dict[str, Callable[..., Tensor]] = {}
 """What ``+``, ``@`` and the others call; ``limpide.ops`` fills it."""
-
-# Narrower dtypes than graphs have, each to one that holds all of its values exactly.
-_WIDER = {"b": "i4", "h": "i4", "B": "i4", "H": "i4", "e": "f4", "p": "i8", "q": "i8", "l": "i8"}
-
-
-def as_array(value: object, what: str = "value") -> Array:
-    """Convert numbers, lists and arrays to an array in a dtype of limpide, exactly.
-
-    Numbers and lists become float32 (bool stays bool), an array keeps its dtype; int8, int16,
-    uint8, uint16 become int32, float16 becomes float32, other byte orders become native.
-
-    Raises
-    ------
-    DtypeError
-        For text, objects, complex numbers, dates, masked or sparse arrays, and numbers that are
-        too large for float32.
-    """
-    if isinstance(value, Tensor):
-        return value.numpy()
-    if isinstance(value, (bool, int, float, list, tuple)) and not isinstance(value, np.generic):
-        return _from_python(value, what)
-    if isinstance(value, np.ma.MaskedArray):
-        raise DtypeError(f"{what} is a masked array; fill it first, e.g. {what}.filled(0).")
-    if hasattr(value, "toarray"):
-        raise DtypeError(f"{what} is sparse; make it dense first with .toarray().")
-    return _known_dtype(np.asarray(value), what)
-
-
-def _from_python(value: object, what: str) -> Array:
-    try:
-        array = np.asarray(value)
-    except ValueError:
-        raise ShapeError(f"{what} is a list whose rows differ in length.") from None
-    if array.dtype.kind == "b":
-        return array
-    if array.dtype.kind not in "iuf":
-        return _known_dtype(array, what)
-    with np.errstate(over="ignore"):
-        narrow = array.astype(np.float32)
-    if not np.array_equal(np.isfinite(narrow), np.isfinite(array)):
-        raise DtypeError(
-            f"{what} holds {np.abs(array).max():g}, too large for float32; "
-            "pass a float64 array instead: np.array(..., dtype='float64')."
-        )
-    return narrow
-
-
-def _known_dtype(array: Array, what: str) -> Array:
-    dtype = array.dtype
-    if not dtype.isnative:
-        array = array.astype(dtype.newbyteorder("="))
-        dtype = array.dtype
-    if dtype in NUMPY_DTYPES.values():
-        return array
-    if dtype.char in _WIDER:
-        return array.astype(_WIDER[dtype.char])
-    if dtype.kind == "u" and (array.size == 0 or int(array.max()) < 2**63):
-        return array.astype(np.int64)
-    raise DtypeError(
-        f"{what} has dtype {dtype}, which limpide cannot convert exactly; "
-        "convert it yourself to float32, float64, int32, int64, uint32 or bool."
-    )
-
-
-def cast_array(array: Array, dtype: str, what: str = "value") -> Array:
-    """Convert an array to a dtype; floats to integers only where every value is whole."""
-    if array.dtype == NUMPY_DTYPES[dtype]:
-        return array
-    if dtype not in FLOATS and array.dtype.kind == "f":
-        raise DtypeError(
-            f"{what} holds floats and meets a tensor of {dtype}; "
-            "cast the tensor instead: lp.cast(tensor, 'float32')."
-        )
-    with np.errstate(over="ignore"):
-        return array.astype(NUMPY_DTYPES[dtype])
 
 
 class Tensor:
@@ -123,7 +49,7 @@ class Tensor:
 
     def __init__(self, value: object, dtype: object = None) -> None:
         array = _array_of(value, dtype)
-        self._array = np.array(array)  # a copy: nobody else can change it
+        self._array = np.array(array, order="C")  # a copy: nobody else can change it
         self.spec = spec_of(self._array)
 
     @classmethod
@@ -136,7 +62,7 @@ class Tensor:
 
     @property
     def weak(self) -> str:
-        """``""``, or for an argument in a trace ``"number"`` or ``"array"``: it takes the dtype
+        """``""``, or for an argument of a function ``"number"`` or ``"array"``: it takes the dtype
         of the tensor that it meets."""
         return ""
 
@@ -198,8 +124,9 @@ class Tensor:
         return str(self.numpy())
 
     def __repr__(self) -> str:
-        numbers = np.array2string(self.numpy(), separator=", ", threshold=20)
-        return f"{type(self).__name__}({numbers}, {self.spec})"
+        start = f"{type(self).__name__}("
+        numbers = np.array2string(self.numpy(), separator=", ", threshold=20, prefix=start)
+        return f"{start}{numbers}, {self.spec})"
 
     def __format__(self, spec: str) -> str:
         return format(self.item(), spec) if spec else str(self)
@@ -214,7 +141,8 @@ class Tensor:
 
     @property
     def T(self) -> Tensor:
-        return _as_weak_as(self, OPERATORS["transpose"](self))
+        order = tuple(range(self.ndim))[::-1]
+        return _as_weak_as(self, apply(OPS["transpose"], self, order=order))
 
     def __getitem__(self, key: object) -> Tensor:
         return _as_weak_as(self, OPERATORS["index"](self, key))
@@ -281,16 +209,25 @@ class Tensor:
 
 
 def _array_of(value: object, dtype: object) -> Array:
+    refuse_tensors_in_list(value)
     if dtype is None:
         return as_array(value)
-    name = dtype_name(dtype)
-    if isinstance(value, Tensor):
-        return value.numpy().astype(NUMPY_DTYPES[name])
-    if isinstance(value, (bool, int, float, list, tuple)):
-        # Straight from Python's numbers: going through float32 would lose digits of a float64.
-        array = np.asarray(value)
-        return _known_dtype(array, "value").astype(NUMPY_DTYPES[name])
-    return cast_array(as_array(value), name)
+    # Straight from Python's numbers: going through float32 would lose digits of a float64.
+    array = plain_array(value) if is_plain(value) else as_array(value)
+    return convert(array, dtype_name(dtype))
+
+
+def refuse_tensors_in_list(value: object) -> None:
+    """Raise for a list that holds tensors: as an array of numbers it would lose the gradient."""
+    if not isinstance(value, (list, tuple)):
+        return
+    for item in value:
+        if isinstance(item, Tensor):
+            raise ArgumentTypeError(
+                "A list that holds tensors was given where one tensor is needed; join them "
+                "first: lp.stack(list)."
+            )
+        refuse_tensors_in_list(item)
 
 
 class Traced(Tensor):
@@ -322,6 +259,20 @@ class Traced(Tensor):
         return f"<traced {self.spec}>"
 
 
+class Loose(Tensor):
+    """A number, list or array given to a function: it takes the dtype of the tensor it meets."""
+
+    __slots__ = ("_weak",)
+
+    def __init__(self, array: Array, weak: str) -> None:
+        super().__init__(array)
+        self._weak = weak
+
+    @property
+    def weak(self) -> str:
+        return self._weak
+
+
 class Variable(Tensor):
     """A tensor that can be assigned to, such as a weight.
 
@@ -346,6 +297,11 @@ class Variable(Tensor):
     __slots__ = ("name",)
 
     def __init__(self, value: object, name: str = "", dtype: object = None) -> None:
+        if current_tracing() is not None:
+            raise TraceError(
+                "A Variable was made while a function is traced: it would be made once, not at "
+                "each call. Make it outside of the function."
+            )
         super().__init__(value, dtype)
         self.name = name
 
@@ -375,7 +331,7 @@ class Variable(Tensor):
         if tracing is not None:
             tracing.assign(self, tensor)
         else:
-            self._array[...] = tensor._array
+            self._array[...] = present(tensor)._array
 
     def assign_add(self, value: object) -> None:
         """Add to the value."""
@@ -507,20 +463,32 @@ def apply(op: Op, *given: Tensor, **params: Any) -> Tensor:
         values = tuple(_snapshot(t) if type(t) is not Tensor else t for t in given)
         op.spec(*(t.spec for t in values), **params)
         with np.errstate(all="ignore"):
-            output = Tensor._wrap(np.asarray(op.numpy(*(t._array for t in values), **params)))
+            output = Tensor._wrap(op.compute(*(t._array for t in values), **params))
     for tape in _local.tapes:
         tape.record(op, params, given, values, output)
     return output
 
 
-def _snapshot(tensor: Tensor) -> Tensor:
+def present(tensor: Tensor) -> Tensor:
+    """Give a tensor that holds numbers, or raise for one that was kept from a trace."""
     if isinstance(tensor, Traced):
         raise TraceError(
             f"A traced value ({tensor.spec}) was used after its function had been traced; "
             "return it from the function instead of keeping it."
         )
+    return tensor
+
+
+def current_value(tensor: Tensor) -> Tensor:
+    """Give a tensor that stays as it is, where a variable may be assigned later."""
+    if not isinstance(tensor, Variable):
+        return tensor
+    return apply(OPS["reshape"], tensor, shape=tensor.shape)
+
+
+def _snapshot(tensor: Tensor) -> Tensor:
     # A copy, because an assignment may come before the tape's gradient is asked for.
-    return Tensor._wrap(tensor._array.copy())
+    return Tensor._wrap(present(tensor)._array.copy())
 
 
 def unify(values: list[Any], dtype: str | None = None) -> list[Tensor]:
@@ -548,43 +516,38 @@ def unify(values: list[Any], dtype: str | None = None) -> list[Tensor]:
 
 
 def _landing_dtype(values: list[Any]) -> str:
-    arrays = [v for v in values if isinstance(v, np.ndarray) or _weak(v) == "array"]
+    arrays = [_dtype_of(v) for v in values if _weak(v) == "array"]
     if arrays:
-        first = arrays[0]
-        return first.spec.dtype if isinstance(first, Tensor) else spec_of(as_array(first)).dtype
-    kinds = {v.spec.dtype if isinstance(v, Tensor) else as_array(v).dtype.name for v in values}
-    return "bool" if kinds == {"bool"} else "f32"
+        return dtype_name(np.result_type(*arrays))
+    kinds = {_dtype_of(v) for v in values}
+    return "bool" if kinds == {np.dtype(bool)} else "f32"
+
+
+def _dtype_of(value: Any) -> np.dtype[Any]:
+    return value.dtype if isinstance(value, Tensor) else as_array(value).dtype
 
 
 def _weak(value: object) -> str:
-    return value.weak if isinstance(value, Tensor) else ""
+    """Give ``""`` for a tensor, else ``"array"`` for what has a dtype, or ``"number"``."""
+    if isinstance(value, Tensor):
+        return value.weak
+    return "number" if is_plain(value) else "array"
 
 
 def _lift(value: Any, dtype: str) -> Tensor:
     if isinstance(value, Tensor):
         if value.spec.dtype == dtype and not value.weak:
             return value
+        if value.spec.dtype in FLOATS and dtype not in FLOATS:
+            raise floats_meet(repr(value), dtype)
         return OPERATORS["cast"](value, dtype)
-    if isinstance(value, (int, float, list, tuple)):
-        return Tensor._wrap(_number_array(value, dtype))
+    if is_plain(value):
+        refuse_tensors_in_list(value)
+        return Tensor._wrap(cast_array(plain_array(value), dtype, repr(value)[:60]))
     array = cast_array(as_array(value), dtype)
-    return Tensor._wrap(np.array(array) if array is value else array)
-
-
-def _number_array(value: Any, dtype: str) -> Array:
-    array = np.asarray(value)
-    if array.dtype.kind not in "biuf":
-        as_array(value)  # raises, naming what it is
-    with np.errstate(over="ignore", invalid="ignore"):
-        result = array.astype(NUMPY_DTYPES[dtype])
-    if array.dtype.kind == "f" and dtype not in FLOATS:
-        raise DtypeError(
-            f"{value!r} is a float and meets a tensor of {dtype}; "
-            "cast the tensor instead: lp.cast(tensor, 'float32')."
-        )
-    if dtype == "f32" and not np.array_equal(np.isfinite(result), np.isfinite(array)):
-        raise DtypeError(f"{value!r} is too large for float32; use float64.")
-    return result
+    # Row by row: the last bits of a matrix product depend on how its operands lie in memory.
+    copy = True if array is value else None
+    return Tensor._wrap(np.array(array, order="C", copy=copy))
 
 
 def _operator(name: str, *operands: Any) -> Tensor:
@@ -592,30 +555,41 @@ def _operator(name: str, *operands: Any) -> Tensor:
     for operand in operands:
         if operand is None or isinstance(operand, (str, bytes, dict, set)):
             return cast("Tensor", NotImplemented)
-    weak = {_weak(v) or ("array" if isinstance(v, np.ndarray) else "number") for v in operands}
     if any(isinstance(v, Tensor) and not v.weak for v in operands):
         return OPERATORS[name](*operands)
+    weak = {_weak(v) for v in operands}
     dtype = _promoted(name, operands)
-    result = OPERATORS[name](*(_lift(v, dtype) for v in operands))
-    assert isinstance(result, Traced)
-    return Traced(result.node, result.tracing, "array" if "array" in weak else "number")
+    # A number stays one: ``x ** 2`` is a product, as it is between arrays.
+    result = OPERATORS[name](
+        *(_lift(v, dtype) if isinstance(v, Tensor) or not is_plain(v) else v for v in operands)
+    )
+    return _weakened(result, "array" if "array" in weak else "number")
+
+
+def _weakened(result: Tensor, weak: str) -> Tensor:
+    if isinstance(result, Traced):
+        return Traced(result.node, result.tracing, weak)
+    return Loose(result._array, weak)
 
 
 def _as_weak_as(source: Tensor, result: Tensor) -> Tensor:
-    if source.weak and isinstance(result, Traced):
-        return Traced(result.node, result.tracing, source.weak)
-    return result
+    return _weakened(result, source.weak) if source.weak else result
+
+
+def settle(tensor: Tensor) -> Tensor:
+    """Give a tensor that has met no other the dtype that it lands on."""
+    return unify([tensor])[0] if tensor.weak else tensor
 
 
 def _promoted(name: str, operands: tuple[Any, ...]) -> str:
     parts: list[Any] = []
     for value in operands:
-        if isinstance(value, Tensor):
-            number = value.weak == "number"
-            kind = {"f": 0.0, "b": False}.get(value.dtype.kind, 0)
-            parts.append(kind if number else value.dtype)
+        dtype = value.dtype if isinstance(value, Tensor) else as_array(value).dtype
+        if _weak(value) == "array":
+            parts.append(dtype)
         else:
-            parts.append(value if isinstance(value, np.ndarray) else np.asarray(value).item(0))
+            kind = dtype.kind if isinstance(value, Tensor) else plain_array(value).dtype.kind
+            parts.append({"f": 0.0, "b": False}.get(kind, 0))
     dtype = np.result_type(*parts)
     if dtype.kind in "iub" and name in ("divide", "power"):
         dtype = np.dtype(np.float64)
@@ -626,7 +600,12 @@ def check_finite_scalar(value: object, name: str) -> float:
     """Give a finite float, or raise naming the argument; bool and text are refused."""
     if isinstance(value, (bool, str, bytes)) or not hasattr(value, "__float__"):
         raise ArgumentTypeError(f"{name} must be a number; received {value!r}.")
-    number = float(value)
+    try:
+        number = float(value)
+    except OverflowError:
+        number = np.inf
+    except TypeError:  # an array of several
+        raise ArgumentTypeError(f"{name} must be one number; received {value!r}.") from None
     if not np.isfinite(number):
         raise ArgumentError(f"{name} must be finite; received {number}.")
     return number

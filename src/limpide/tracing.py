@@ -17,15 +17,17 @@ from typing import Any
 import numpy as np
 
 from limpide import engines
+from limpide.conversion import as_array, cast_array, is_plain, plain_array
 from limpide.errors import ArgumentError, ArgumentTypeError
-from limpide.ir import INPUT, Array, Graph, Loop, Node, Spec, Trace, spec_of
+from limpide.ir import FLOATS, INPUT, Array, Graph, Loop, Node, Spec, Trace, spec_of
 from limpide.tensor import (
+    Loose,
     Tensor,
     Tracing,
     Variable,
-    as_array,
-    cast_array,
     current_tracing,
+    present,
+    settle,
     tracing_into,
     watching,
 )
@@ -51,6 +53,7 @@ class Concrete:
     variables: list[Variable]  # in the order of the graph's inputs behind the arguments
     assigned: list[Variable]  # in the order of the graph's last outputs
     result: Any  # the structure returned, with places of outputs
+    leaves: list[Leaf]  # keeps static arguments alive: they are known by their id
     run: Callable[[list[Array]], list[Array]] | None = None
     loop: Callable[..., list[Array]] | None = None
 
@@ -67,17 +70,19 @@ class Function:
 
     def __init__(self, python: Callable[..., Any]) -> None:
         self._python = python
+        self._name = getattr(python, "__name__", type(python).__name__)
         self._concrete: dict[Any, Concrete] = {}
         self._lock = threading.RLock()
         functools.update_wrapper(self, python)
 
     def __get__(self, instance: object, owner: type | None = None) -> Any:
-        return self if instance is None else functools.partial(self, instance)
+        return self if instance is None else Method(self, instance)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         # Inside another trace it is inlined; under a tape it runs eagerly, to be seen.
         if current_tracing() is not None or watching():
-            return self._python(*args, **kwargs)
+            given = {name: _loose(value) for name, value in kwargs.items()}
+            return _settled(self._python(*map(_loose, args), **given))
         with self._lock:
             concrete, arrays = self._prepare(args, kwargs)
             if concrete.run is None:
@@ -116,6 +121,11 @@ class Function:
             raise ArgumentError(
                 f"repeat needs a whole number of times, 0 or more; received {times!r}."
             )
+        if current_tracing() is not None or watching():
+            raise ArgumentError(
+                f"{self._name}.repeat runs its loop in the engine, where no tape and no trace "
+                f"sees it; call {self._name} in a Python loop here."
+            )
         with self._lock:
             concrete, arrays = self._prepare(args, kwargs)
             n_results = len(concrete.graph.outputs) - len(concrete.assigned)
@@ -135,7 +145,7 @@ class Function:
             return _filled(concrete.result, [Tensor._wrap(a) for a in seen])
 
     def _prepare(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Concrete, list[Any]]:
-        names, values = _named(self._python, args, kwargs)
+        names, values = self._named(args, kwargs)
         leaves: list[Leaf] = []
         arrays: list[Array] = []
         structure = [_leaf(value, leaves, arrays) for value in values]
@@ -150,8 +160,16 @@ class Function:
             for array, node in zip(arrays, inputs, strict=False)
         ]
 
+    def _named(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[list[str], list[Any]]:
+        try:
+            bound = inspect.signature(self._python).bind(*args, **kwargs)
+        except TypeError as error:
+            raise ArgumentTypeError(f"{self._name}: {error}.") from None
+        bound.apply_defaults()
+        return list(bound.arguments), list(bound.arguments.values())
+
     def _trace(self, names: list[str], structure: list[Any], leaves: list[Leaf]) -> Concrete:
-        tracing = Tracing(self._python.__name__)
+        tracing = Tracing(self._name)
         tracing.names = _variable_names(self._python)
         arguments = {
             name: _build(part, name, leaves, tracing)
@@ -174,7 +192,28 @@ class Function:
             [variable for variable, _ in tracing.variables.values()],
             [variable for variable, _, _ in assigned],
             result,
+            leaves,
         )
+
+
+class Method:
+    """A function of a class, bound to one object."""
+
+    def __init__(self, function: Function, instance: object) -> None:
+        self._function = function
+        self._instance = instance
+        functools.update_wrapper(self, function)
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        return self._function(self._instance, *args, **kwargs)
+
+    def graph(self, *args: Any, **kwargs: Any) -> Graph:
+        """Give the graph for these arguments; print it to read it."""
+        return self._function.graph(self._instance, *args, **kwargs)
+
+    def repeat(self, times: int, *args: Any, **kwargs: Any) -> Any:
+        """Call ``times`` times, the loop in the engine: see ``Function.repeat``."""
+        return self._function.repeat(times, self._instance, *args, **kwargs)
 
 
 def function(python: Callable[..., Any]) -> Function:
@@ -215,17 +254,6 @@ def slices(total: int, first: int = 16) -> Iterator[tuple[int, int]]:
         start = stop
 
 
-def _named(
-    python: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
-) -> tuple[list[str], list[Any]]:
-    try:
-        bound = inspect.signature(python).bind(*args, **kwargs)
-    except TypeError as error:
-        raise ArgumentTypeError(f"{python.__name__}: {error}.") from None
-    bound.apply_defaults()
-    return list(bound.arguments), list(bound.arguments.values())
-
-
 def _call_with(
     python: Callable[..., Any], arguments: dict[str, Any]
 ) -> tuple[list[Any], dict[str, Any]]:
@@ -245,33 +273,73 @@ def _call_with(
 
 def _leaf(value: Any, leaves: list[Leaf], arrays: list[Array]) -> Any:
     """Sort one argument; containers become structures of places in ``leaves``."""
-    if isinstance(value, tuple):
-        return tuple(_leaf(v, leaves, arrays) for v in value)
+    if _is_container(value):
+        return _like(value, [_leaf(v, leaves, arrays) for v in value])
     if isinstance(value, Mapping):
         return {k: _leaf(v, leaves, arrays) for k, v in value.items()}
     if isinstance(value, Tensor) and not isinstance(value, Variable):
-        leaves.append(Leaf("tensor", value.spec))
-        arrays.append(value._array)
-    elif isinstance(value, (bool, str, bytes, Variable)) or not _is_data(value):
-        leaves.append(Leaf("static", static=value))
-    elif isinstance(value, (int, float, list)):
-        array = np.asarray(value)
-        if array.dtype.kind not in "biuf":
-            as_array(value, "an argument")  # raises, naming what it is
-        array = array.astype(np.int64 if array.dtype.kind in "iu" else array.dtype)
-        leaves.append(Leaf("number", spec_of(array)))
+        arrays.append(present(value)._array)
+        leaves.append(Leaf(value.weak or "tensor", value.spec))
+    elif _is_data(value):
+        kind, array = _data(value)
         arrays.append(array)
+        leaves.append(Leaf(kind, spec_of(array)))
     else:
-        array = as_array(value, "an argument")
-        leaves.append(Leaf("array", spec_of(array)))
-        arrays.append(array)
+        leaves.append(Leaf("static", static=value))
     return _Place(len(leaves) - 1)
 
 
-def _is_data(value: Any) -> bool:
-    return isinstance(value, (int, float, list, np.ndarray, np.generic)) or hasattr(
-        value, "__array__"
+def _is_container(value: Any) -> bool:
+    """Say whether a value is a tuple or a list of more than numbers, such as one of variables."""
+    return isinstance(value, tuple) or (isinstance(value, list) and not _only_numbers(value))
+
+
+def _only_numbers(values: list[Any] | tuple[Any, ...]) -> bool:
+    return all(
+        _only_numbers(v)
+        if isinstance(v, (list, tuple))
+        else isinstance(v, (int, float, np.generic))
+        for v in values
     )
+
+
+def _like(container: Any, parts: list[Any]) -> Any:
+    """Give parts in a container of the same kind: a list, a tuple or a named tuple."""
+    if isinstance(container, list):
+        return parts
+    return type(container)(*parts) if hasattr(container, "_fields") else tuple(parts)
+
+
+def _is_data(value: Any) -> bool:
+    if isinstance(value, (bool, str, bytes, Variable)):
+        return False
+    return isinstance(value, (int, float, list)) or hasattr(value, "__array__")
+
+
+def _data(value: Any) -> tuple[str, Array]:
+    if is_plain(value):
+        return "number", plain_array(value, "an argument")
+    return "array", as_array(value, "an argument")
+
+
+def _loose(value: Any) -> Any:
+    """Make of an argument what it is inside of a trace, but with numbers known."""
+    if _is_container(value):
+        return _like(value, [_loose(v) for v in value])
+    if isinstance(value, Mapping):
+        return {k: _loose(v) for k, v in value.items()}
+    if isinstance(value, Tensor) or not _is_data(value):
+        return value
+    kind, array = _data(value)
+    return Loose(array, kind)
+
+
+def _settled(value: Any) -> Any:
+    if isinstance(value, (tuple, list)):
+        return _like(value, [_settled(v) for v in value])
+    if isinstance(value, dict):
+        return {k: _settled(v) for k, v in value.items()}
+    return settle(value) if isinstance(value, Tensor) else value
 
 
 def _leaf_key(leaf: Leaf) -> Any:
@@ -286,13 +354,14 @@ def _key(structure: Any) -> Any:
     if isinstance(structure, dict):
         return ("dict", tuple((k, _key(v)) for k, v in structure.items()))
     if isinstance(structure, (list, tuple)):
-        return tuple(_key(v) for v in structure)
+        return (type(structure), tuple(_key(v) for v in structure))
     return structure
 
 
 def _build(structure: Any, name: str, leaves: list[Leaf], tracing: Tracing) -> Any:
-    if isinstance(structure, tuple):
-        return tuple(_build(v, f"{name}[{i}]", leaves, tracing) for i, v in enumerate(structure))
+    if isinstance(structure, (list, tuple)):
+        parts = [_build(v, f"{name}[{i}]", leaves, tracing) for i, v in enumerate(structure)]
+        return _like(structure, parts)
     if isinstance(structure, dict):
         return {k: _build(v, f"{name}[{k!r}]", leaves, tracing) for k, v in structure.items()}
     leaf = leaves[structure.index]
@@ -304,11 +373,11 @@ def _build(structure: Any, name: str, leaves: list[Leaf], tracing: Tracing) -> A
 def _outputs(value: Any, name: str, outputs: list[tuple[str, Node]], tracing: Tracing) -> Any:
     if isinstance(value, (tuple, list)):
         parts = [_outputs(v, f"{name}[{i}]", outputs, tracing) for i, v in enumerate(value)]
-        return tuple(parts) if isinstance(value, tuple) else parts
+        return _like(value, parts)
     if isinstance(value, dict):
         return {k: _outputs(v, f"{name}[{k!r}]", outputs, tracing) for k, v in value.items()}
     if isinstance(value, Tensor):
-        outputs.append((name, tracing.lift(value).node))
+        outputs.append((name, tracing.lift(settle(value)).node))
         return _Place(len(outputs) - 1)
     return value
 
@@ -316,10 +385,8 @@ def _outputs(value: Any, name: str, outputs: list[tuple[str, Node]], tracing: Tr
 def _filled(result: Any, tensors: list[Tensor]) -> Any:
     if isinstance(result, _Place):
         return tensors[result.index]
-    if isinstance(result, tuple):
-        return tuple(_filled(r, tensors) for r in result)
-    if isinstance(result, list):
-        return [_filled(r, tensors) for r in result]
+    if isinstance(result, (tuple, list)):
+        return _like(result, [_filled(r, tensors) for r in result])
     if isinstance(result, dict):
         return {k: _filled(r, tensors) for k, r in result.items()}
     return result
@@ -335,7 +402,9 @@ def _cast_outside(
         if leaf.kind == "tensor" or argument in outputs or len(users) != 1:
             continue
         cast = users[0]
-        if cast.op.name == "cast":
+        # Floats that are cut to integers on purpose stay in the graph: here they would be refused.
+        cuts = leaf.spec is not None and leaf.spec.dtype in FLOATS and cast.spec.dtype not in FLOATS
+        if cast.op.name == "cast" and not cuts:
             cast.op, cast.inputs, cast.params, cast.name = INPUT, (), {}, argument.name
             trace.nodes.remove(cast)
             trace.inputs[trace.inputs.index(argument)] = cast

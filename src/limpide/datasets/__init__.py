@@ -8,15 +8,18 @@ from __future__ import annotations
 
 from limpide.datasets.classic import circle, gauss, gaussians, plane, spiral, xor
 from limpide.datasets.dataset import Dataset
+from limpide.datasets.fetching import download, spambase
 from limpide.datasets.tiny import people, xor_table
 
 __all__ = [
     "Dataset",
     "circle",
+    "download",
     "gauss",
     "gaussians",
     "people",
     "plane",
+    "spambase",
     "spiral",
     "xor",
     "xor_table",

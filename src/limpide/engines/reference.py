@@ -30,7 +30,7 @@ def evaluate(graph: Graph, inputs: Sequence[Array]) -> dict[int, Array]:
                 values[id(node)] = node.value
             else:
                 arguments = [values[id(n)] for n in node.inputs]
-                values[id(node)] = np.asarray(node.op.numpy(*arguments, **node.params))
+                values[id(node)] = node.op.compute(*arguments, **node.params)
     return values
 
 
@@ -59,8 +59,8 @@ class Program:
             self._roots[id(node)] = id(node)
             self._fixed.add(id(node))
         self._plan(graph, _targets(graph, carry))
-        self._write_back(graph, carry)
         self.outputs = [self._arrays[id(node)] for node in graph.outputs]
+        self._write_back(graph, carry)
 
     def _plan(self, graph: Graph, targets: Mapping[int, Node]) -> None:
         last_use = self._last_uses(graph)
@@ -91,7 +91,7 @@ class Program:
 
     def _view(self, node: Node, source: Array) -> None:
         view = node.op.numpy(source, **node.params)
-        if np.may_share_memory(view, source) or source.size == 0:
+        if np.may_share_memory(view, source) or view.size == 0:
             self._arrays[id(node)] = view
             self._roots[id(node)] = self._roots[id(node.inputs[0])]
         else:  # a reshape of a turned array: NumPy had to copy
@@ -138,6 +138,7 @@ class Program:
             allowed = carried is not None or owner not in self._fixed
             if not allowed or last_use[owner] > place or array.dtype != node.spec.numpy_dtype:
                 continue
+            # carray: writeable too, which a broadcast that repeats nothing is not
             if not array.flags.carray or array.shape != node.spec.shape:
                 continue
             if carried is None and array.nbytes != self._whole[owner].nbytes:
@@ -163,16 +164,25 @@ class Program:
         """Copy what was not computed in place to its input; through a buffer where they cross."""
         homes = {id(node) for node in graph.inputs[:carry]}
         late: list[Call] = []
+        overwritten: set[int] = set()
         for node, output in zip(graph.inputs[:carry], graph.outputs, strict=False):
             source, target = self._arrays[id(output)], self._arrays[id(node)]
             if source is target:
                 continue
             if self._roots[id(output)] in homes:
-                buffer = np.empty_like(target)
-                self.calls.append(partial(np.copyto, buffer, source))
-                source = buffer
+                source = self._saved(source)
             late.append(partial(np.copyto, target, source))
+            overwritten.add(id(node))
+        for i, output in enumerate(graph.outputs[carry:], carry):
+            # What is observed may be a view of the value that the step began with.
+            if self._roots[id(output)] in overwritten:
+                self.outputs[i] = self._saved(self.outputs[i])
         self.calls += late
+
+    def _saved(self, source: Array) -> Array:
+        buffer = np.empty_like(source)
+        self.calls.append(partial(np.copyto, buffer, source))
+        return buffer
 
 
 def _targets(graph: Graph, carry: int) -> dict[int, Node]:

@@ -5,14 +5,14 @@ Answers for how a function on tensors becomes primitives. Not for: any op's mean
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
 from limpide.errors import DtypeError
 from limpide.ir import FLOATS, OPS, Array, Op, Spec, shape_error, where_raised
-from limpide.tensor import Tensor, apply, unify
+from limpide.tensor import Tensor, apply, current_value, unify
 
 Rule = Callable[..., Any] | None
 
@@ -37,11 +37,21 @@ def same_shapes(name: str, specs: tuple[Spec, ...]) -> None:
         raise shape_error(f"{name} needs equal shapes, got {' and '.join(map(str, specs))}")
 
 
+def same_dtypes(name: str, specs: tuple[Spec, ...]) -> None:
+    if any(s.dtype != specs[0].dtype for s in specs):
+        received = " and ".join(map(str, specs))
+        raise DtypeError(
+            f"{name} needs one dtype, got {received}{where_raised()}; "
+            "use lp.cast(x, 'float64') on one of them."
+        )
+
+
 def spec_float(name: str) -> Callable[..., Spec]:
     """Floats of one shape and dtype → the same."""
 
     def rule(*specs: Spec) -> Spec:
         same_shapes(name, specs)
+        same_dtypes(name, specs)
         for spec in specs:
             if spec.dtype not in FLOATS:
                 raise DtypeError(
@@ -58,6 +68,7 @@ def spec_number(name: str) -> Callable[..., Spec]:
 
     def rule(*specs: Spec) -> Spec:
         same_shapes(name, specs)
+        same_dtypes(name, specs)
         if specs[0].dtype == "bool":
             raise DtypeError(
                 f"{name} needs numbers, got {specs[0]}{where_raised()}; "
@@ -73,6 +84,7 @@ def spec_comparison(name: str) -> Callable[..., Spec]:
 
     def rule(*specs: Spec) -> Spec:
         same_shapes(name, specs)
+        same_dtypes(name, specs)
         return Spec(specs[0].shape, "bool")
 
     return rule
@@ -124,7 +136,7 @@ BROADCAST = primitive(
 )
 
 
-def broadcast_to(x: Any, shape: tuple[int, ...]) -> Tensor:
+def broadcast_to(x: Any, shape: int | Sequence[int]) -> Tensor:
     """Repeat along new leading axes and along axes of length 1, as NumPy does; no copy is made.
 
     Raises
@@ -133,7 +145,10 @@ def broadcast_to(x: Any, shape: tuple[int, ...]) -> Tensor:
         Where the shape does not fit.
     """
     (tensor,) = unify([x])
-    return tensor if tensor.shape == tuple(shape) else apply(BROADCAST, tensor, shape=tuple(shape))
+    wanted = (int(shape),) if isinstance(shape, (int, np.integer)) else tuple(map(int, shape))
+    if tensor.shape == wanted:
+        return current_value(tensor)
+    return apply(BROADCAST, tensor, shape=wanted)
 
 
 def to_one_shape(name: str, tensors: list[Tensor]) -> list[Tensor]:

@@ -10,7 +10,17 @@ from typing import Any
 from limpide.errors import DtypeError
 from limpide.ir import FLOATS, dtype_name
 from limpide.ops.build import broadcast_to
-from limpide.ops.elementwise import cast, equal, exp, log, negative, stop_gradient, where
+from limpide.ops.elementwise import (
+    cast,
+    equal,
+    exp,
+    log,
+    logical_or,
+    negative,
+    not_equal,
+    stop_gradient,
+    where,
+)
 from limpide.ops.reductions import Axis, normal_axes
 from limpide.ops.reductions import max as largest
 from limpide.ops.reductions import sum as total
@@ -39,7 +49,12 @@ def variance(x: Any, axis: Axis = None, keepdims: bool = False) -> Tensor:
 
 def min(x: Any, axis: Axis = None, keepdims: bool = False) -> Tensor:
     """Take the smallest along axes (default: all)."""
-    return negative(largest(negative(x), axis, keepdims))
+    (x,) = unify([x])
+    if x.spec.dtype in FLOATS:
+        return negative(largest(negative(x), axis, keepdims))
+    # The negative of the least integer is itself, and that of an unsigned one wraps around.
+    last = 2**32 - 1 if x.spec.dtype == "u32" else -1
+    return last - largest(last - x, axis, keepdims)
 
 
 def logsumexp(x: Any, axis: Axis = None, keepdims: bool = False) -> Tensor:
@@ -72,6 +87,8 @@ def argmax(x: Any, axis: int = -1) -> Tensor:
     axis = check_axis(axis, x.ndim)
     places = iota(x.shape, axis)
     at_top = equal(x, broadcast_to(largest(x, axis, keepdims=True), x.shape))
+    if x.spec.dtype in FLOATS:  # NaN counts as the largest, as in NumPy
+        at_top = logical_or(at_top, not_equal(x, x))
     return min(where(at_top, places, x.shape[axis]), axis)
 
 
@@ -83,11 +100,13 @@ def one_hot(indices: Any, n_classes: int, dtype: object = "float32") -> Tensor:
     return cast(hit, dtype_name(dtype))
 
 
-def zeros_like(x: Tensor) -> Tensor:
+def zeros_like(x: Any) -> Tensor:
     """Give zeros with the shape and dtype of ``x``."""
+    (x,) = unify([x])
     return broadcast_to(Tensor(0, dtype=x.spec.dtype), x.shape)
 
 
-def ones_like(x: Tensor) -> Tensor:
+def ones_like(x: Any) -> Tensor:
     """Give ones with the shape and dtype of ``x``."""
+    (x,) = unify([x])
     return broadcast_to(Tensor(1, dtype=x.spec.dtype), x.shape)

@@ -10,11 +10,13 @@ from typing import Any
 
 import numpy as np
 
-from limpide.errors import DtypeError
+from limpide.conversion import is_plain, plain_array
+from limpide.errors import ArgumentError, DtypeError
 from limpide.ir import FLOATS, Spec, dtype_name, where_raised
 from limpide.ops import special
 from limpide.ops.build import (
     primitive,
+    same_dtypes,
     same_shapes,
     spec_bool,
     spec_comparison,
@@ -23,7 +25,7 @@ from limpide.ops.build import (
     to_one_shape,
     together,
 )
-from limpide.tensor import Tensor, apply, unify
+from limpide.tensor import Tensor, apply, current_value, unify
 
 # Arithmetic -----------------------------------------------------------------------------------
 
@@ -75,8 +77,10 @@ NEGATIVE = primitive(
 
 
 def _power_base(g: Tensor, y: Tensor, a: Tensor, b: Tensor) -> Tensor:
-    # b = 0 first: 0 · 0⁻¹ would be NaN where the derivative is 0.
-    return where(equal(b, 0), 0, g * b * power(a, b - 1))
+    # b = 0 first: 0 · 0⁻¹ would be NaN where the derivative is 0. It is taken out of the exponent
+    # too, since a second gradient would multiply the infinity that was not chosen by 0.
+    flat = equal(b, 0)
+    return where(flat, 0, g * b * power(a, where(flat, 1, b) - 1))
 
 
 def _power_exponent(g: Tensor, y: Tensor, a: Tensor, b: Tensor) -> Tensor:
@@ -322,6 +326,7 @@ LOGICAL_NOT = primitive(
 
 def _where_spec(condition: Spec, a: Spec, b: Spec) -> Spec:
     same_shapes("where", (condition, a, b))
+    same_dtypes("where", (a, b))
     if condition.dtype != "bool":
         raise DtypeError(f"where needs a bool condition, got {condition}{where_raised()}.")
     return a
@@ -442,7 +447,7 @@ def power(a: Any, b: Any) -> Tensor:
         if b == 0.5:
             return sqrt(a)
         if b == 1:
-            return unify([a])[0]
+            return current_value(unify([a])[0])
     return apply(POWER, *together("power", [a, b]))
 
 
@@ -586,14 +591,17 @@ def where(condition: Any, a: Any, b: Any) -> Tensor:
 def cast(x: Any, dtype: object) -> Tensor:
     """Convert to another dtype; floats to integers cut off the fraction."""
     name = dtype_name(dtype)
-    tensor = x if isinstance(x, Tensor) else unify([x])[0]
+    # Numbers and lists keep their digits: they are not float32 on the way.
+    tensor = x if isinstance(x, Tensor) else Tensor(plain_array(x) if is_plain(x) else x)
     if tensor.spec.dtype == name and not tensor.weak:
-        return tensor
+        return current_value(tensor)
     return apply(CAST, tensor, dtype=name)
 
 
 def shift_right(x: Any, places: int) -> Tensor:
     """Move the bits of ``u32`` numbers to the right, which divides by 2 to the power ``places``."""
+    if not 0 <= places < 32:
+        raise ArgumentError(f"places must be 0 to 31; received {places!r}.")
     return apply(SHIFT_RIGHT, *unify([x]), places=int(places))
 
 

@@ -6,12 +6,12 @@ norms, which are composites.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
 from typing import Any
 
 import numpy as np
 
-from limpide.errors import DtypeError
+from limpide.errors import ArgumentError, DtypeError
 from limpide.ir import FLOATS, Array, Op, Spec, shape_error, where_raised
 from limpide.ops import special
 from limpide.ops.build import broadcast_to, primitive
@@ -19,7 +19,7 @@ from limpide.ops.elementwise import cast, divide, equal, where
 from limpide.ops.shaping import check_axis, reshape, transpose
 from limpide.tensor import Tensor, apply, unify
 
-Axis = int | Sequence[int] | None
+Axis = int | list[int] | tuple[int, ...] | None
 
 
 def _reduced(x: Spec, axis: tuple[int, ...]) -> Spec:
@@ -82,8 +82,11 @@ MAX = primitive(
 
 
 def _matmul_spec(a: Spec, b: Spec) -> Spec:
-    if a.dtype not in FLOATS:
-        raise DtypeError(f"matmul needs floats, got {a} @ {b}{where_raised()}.")
+    if a.dtype not in FLOATS or b.dtype != a.dtype:
+        raise DtypeError(
+            f"matmul needs floats of one dtype, got {a} @ {b}{where_raised()}; "
+            "use lp.cast(x, 'float32') where they are none."
+        )
     fits = a.rank >= 2 and a.rank == b.rank and a.shape[-1] == b.shape[-2]
     if not fits or a.shape[:-2] != b.shape[:-2]:
         raise shape_error(f"matmul needs (n, k) @ (k, m), got {a} @ {b}")
@@ -111,8 +114,10 @@ def normal_axes(axis: Axis, rank: int) -> tuple[int, ...]:
     """Give the axes to reduce in order; None means all."""
     if axis is None:
         return tuple(range(rank))
-    axes = [axis] if isinstance(axis, (int, np.integer)) else list(axis)
-    return tuple(sorted({check_axis(a, rank) for a in axes}))
+    axes = [check_axis(a, rank) for a in (axis if isinstance(axis, (list, tuple)) else [axis])]
+    if len(set(axes)) < len(axes):
+        raise ArgumentError(f"axis names an axis twice: {axis}.")
+    return tuple(sorted(axes))
 
 
 def sum(x: Any, axis: Axis = None, keepdims: bool = False) -> Tensor:
@@ -167,7 +172,7 @@ def _batched(a: Tensor, b: Tensor) -> Tensor:
     if a.shape[-1] != b.shape[-2]:
         raise shape_error(f"matmul needs (n, k) @ (k, m), got {a.spec} @ {b.spec}")
     if b.ndim == 2:  # one matrix for all: a single product of taller rows
-        y = apply(MATMUL, reshape(a, (-1, a.shape[-1])), b)
+        y = apply(MATMUL, reshape(a, (math.prod(a.shape[:-1]), a.shape[-1])), b)
         return reshape(y, (*a.shape[:-1], b.shape[-1]))
     try:
         lead = np.broadcast_shapes(a.shape[:-2], b.shape[:-2])

@@ -15,10 +15,12 @@ from limpide.errors import ArgumentError, ArgumentTypeError, DtypeError
 from limpide.ir import Array, Spec, dtype_name, shape_error, where_raised
 from limpide.ops import special
 from limpide.ops.build import primitive
-from limpide.tensor import Tensor, Variable, apply, unify
+from limpide.tensor import Tensor, apply, current_value, unify
 
 
 def _reshape_spec(x: Spec, shape: tuple[int, ...]) -> Spec:
+    if any(n < 0 for n in shape):
+        raise shape_error(f"{x} cannot take the shape {list(shape)}: one -1 at most, nothing less")
     if math.prod(shape) != x.size:
         raise shape_error(
             f"{x} has {x.size} elements and cannot take the shape {list(shape)}, "
@@ -290,8 +292,8 @@ def reshape(x: Any, shape: int | Sequence[int]) -> Tensor:
         if rest == 0 or tensor.size % rest:
             raise shape_error(f"{tensor.spec} cannot take the shape {wanted}")
         wanted[wanted.index(-1)] = tensor.size // rest
-    if tuple(wanted) == tensor.shape and not isinstance(tensor, Variable):
-        return tensor
+    if tuple(wanted) == tensor.shape:
+        return current_value(tensor)
     return apply(RESHAPE, tensor, shape=tuple(wanted))
 
 
@@ -339,7 +341,9 @@ def gather(x: Any, indices: Any, axis: int = 0) -> Tensor:
 def scatter_add(indices: Any, updates: Any, axis: int, size: int) -> Tensor:
     """Add updates into zeros at the indices along an axis: the derivative of ``gather``."""
     (added,) = unify([updates])
-    return apply(SCATTER_ADD, as_indices(indices), added, axis=int(axis), size=int(size))
+    places = as_indices(indices)
+    axis = check_axis(axis, added.ndim - places.ndim + 1)
+    return apply(SCATTER_ADD, places, added, axis=axis, size=int(size))
 
 
 def iota(shape: Sequence[int], axis: int = 0, dtype: object = "int64") -> Tensor:
@@ -363,19 +367,19 @@ def index(x: Tensor, key: Any) -> Tensor:
         if isinstance(item, slice):
             start[axis], stop[axis], step[axis] = _bounds(item, length)
             shape.append(-(-(stop[axis] - start[axis]) // step[axis]))
-        elif isinstance(item, (int, np.integer)):
+        elif _is_whole(item):
             place = int(item)
             if not -length <= place < length:
                 raise ArgumentError(f"index {place} does not exist in an axis of length {length}.")
             start[axis], stop[axis] = place % length, place % length + 1
         elif gathered is None:
-            gathered = (axis, as_indices(item))
+            gathered = (axis, _places(item, length))
             shape.append(length)
         else:
             raise ArgumentTypeError("A tensor can be indexed by one array of indices at a time.")
         axis += 1
     if gathered is not None:
-        if len(keys) != x.ndim or any(k is None or isinstance(k, int) for k in keys):
+        if any(k is None or _is_whole(k) for k in keys):
             raise ArgumentTypeError(
                 "An index array can stand beside slices only; use lp.gather(x, indices, axis)."
             )
@@ -385,6 +389,19 @@ def index(x: Tensor, key: Any) -> Tensor:
         stop[at : at + 1] = shape[at : at + 1] = list(gathered[1].shape)
     cut = apply(SLICE, x, start=tuple(start), stop=tuple(stop), step=tuple(step))
     return reshape(cut, shape)
+
+
+def _is_whole(item: Any) -> bool:
+    return isinstance(item, (int, np.integer)) and not isinstance(item, bool)
+
+
+def _places(item: Any, length: int) -> Tensor:
+    """Give indices; those of a list or an array may count from the end, as in NumPy."""
+    indices = as_indices(item)
+    if isinstance(item, Tensor):
+        return indices
+    array = indices.numpy()
+    return Tensor(np.where(array < 0, array + length, array))
 
 
 def _expand(x: Tensor, keys: tuple[Any, ...]) -> list[Any]:

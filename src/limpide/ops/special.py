@@ -218,6 +218,9 @@ def tree_sum(x: Array, axis: tuple[int, ...], out: Array | None = None) -> Array
     length = 1
     for a in axis:
         length *= x.shape[a]
+    if not axis and x.dtype.kind != "b":  # np.add.reduce would make 0 of -0
+        np.copyto(out := np.empty_like(x) if out is None else out, x)
+        return out
     if length <= _ONE_CALL or x.dtype.kind != "f":
         dtype = np.int64 if x.dtype == np.bool_ else x.dtype
         return np.asarray(np.add.reduce(x, axis=axis, dtype=dtype, out=out))

@@ -172,7 +172,7 @@ class _Reader:
 
     def parts(self, boundary: bytes, start: int, end: int) -> list[tuple[int, int]]:
         """Give the ranges between boundary lines; none where no such line is found."""
-        line = _boundary_line(boundary)
+        line = _boundary_line(boundary.rstrip())
         start -= 1  # the line end before the body opens the first boundary line
         if not boundary or line.search(self.data, start, end) is None:
             guess = _GUESSED_BOUNDARY.search(self.data, start, end)

@@ -116,6 +116,13 @@ _BUILDERS: dict[str, Callable[[Config, str | None, str], Layer]] = {
 
 def layers_to_config(placed: Sequence[Placed]) -> list[dict[str, Any]]:
     """Describe layers; first values are not described, since the file holds the arrays."""
+    for p in placed:
+        kind = type(p.layer)
+        if kind.__name__ not in _BUILDERS or not kind.__module__.startswith("limpide."):
+            raise ArgumentError(
+                f"Layer {p.name!r} is a {kind.__name__}, a layer of your own; a model file only "
+                "holds limpide's layers. Use one of those to save it."
+            )
     return [
         {"type": type(p.layer).__name__, "name": p.layer.name or "", **p.layer.config()}
         for p in placed
@@ -143,5 +150,7 @@ def layers_from_config(config: Config) -> tuple[int, str, int, list[Layer]]:
         try:
             layers.append(build(entry, name, place))
         except (ArgumentError, ArgumentTypeError) as error:
-            raise ModelFileError(f"{place} describes no layer: {error}") from None
+            raise ModelFileError(f"{place} describes a wrong layer: {error}") from None
+    if not layers:
+        raise ModelFileError(f"{where}.layers is empty. Save the model again.")
     return inputs, dtype, seed, layers
