@@ -31,6 +31,11 @@ ABSOLUTE: dict[str, tuple[float, str]] = {
     "float32_beside_float64": (1e-5, "a few dozen float32 roundings of numbers below 10"),
     "golden": (1e-12, "GOLDEN.md gives 16 digits"),
     "training_weights": (1e-12, "a thousand epochs carry the rounding of each step forward"),
+    "peer_float64": (
+        1e-11,
+        "PyTorch adds in another order; 50 steps of training, sums of 64 terms",
+    ),
+    "peer_float32": (2e-5, "PyTorch adds in another order: a few hundred roundings of 6e-8"),
     "long_sum_float32": (1e-6, "FAULTS.md: the mean of 10**8 times 0.1"),
 }
 

@@ -30,10 +30,12 @@ _ROOMS: dict[str, tuple[str, ...]] = {
     ),
     "activations": ("elu", "gelu", "leaky_relu", "linear", "mish", "selu", "silu"),
     "callbacks": ("Callback", "EarlyStopping", "Run"),
+    "generator": ("Generator",),
     "history": ("History",),
     "initializers": ("glorot", "he", "lecun", "normal", "uniform", "zeros"),
     "layers": ("BatchNorm", "Dense", "Dropout", "Embedding", "Layer", "LayerNorm"),
     "losses": ("Huber", "Loss", "bce", "cross_entropy", "huber", "mae", "mse", "poisson"),
+    "model": ("Model", "load", "train"),
     "network": ("Network",),
     "neuron": ("Neuron",),
     "optimizers": ("SGD", "Adagrad", "Adam", "AdamW", "Optimizer", "RMSProp"),
@@ -101,7 +103,7 @@ _ROOMS: dict[str, tuple[str, ...]] = {
     ),
 }
 _HOME = {name: room for room, names in _ROOMS.items() for name in names}
-_MODULES = ("datasets", "metrics", "spam", "tables")
+_MODULES = ("datasets", "metrics", "model", "reports", "spam", "storage", "tables", "terminal")
 
 __all__ = ["__version__", *_HOME]
 

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 from limpide.errors import ArgumentTypeError, choice_error
-from limpide.ops import erf, expm1, minimum, relu, sigmoid, softmax, softplus, tanh, where
+from limpide.ops import erf, expm1, relu, sigmoid, softmax, softplus, tanh, where
 from limpide.ops import less as less_than
 from limpide.tensor import Tensor, unify
 
@@ -42,8 +42,10 @@ def elu(x: Any, alpha: float = 1.0) -> Tensor:
     Source: Clevert, Unterthiner, Hochreiter, arXiv 1511.07289.
     """
     (x,) = unify([x])
-    # The other branch is kept at 0, so that its derivative stays finite where it is not taken.
-    return where(less_than(0, x), x, expm1(minimum(x, 0)) * alpha)
+    positive = less_than(0, x)
+    # The other branch is kept at 0, so that its derivative stays finite where it is not taken;
+    # not by minimum, whose derivative at the tie x = 0 is a half.
+    return where(positive, x, expm1(where(positive, 0, x)) * alpha)
 
 
 def selu(x: Any) -> Tensor:

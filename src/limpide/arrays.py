@@ -6,15 +6,22 @@ missing values (``limpide.tables``).
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
 
-from limpide.errors import ArgumentError, ArgumentTypeError, DataError, DtypeError, ShapeError
+from limpide.errors import (
+    ArgumentError,
+    ArgumentTypeError,
+    DataError,
+    DtypeError,
+    MemoryLimitError,
+    ShapeError,
+)
 from limpide.ir import NUMPY_DTYPES, Array
 from limpide.losses import BCE, CrossEntropy, Loss, Poisson
-from limpide.tensor import Tensor
+from limpide.tensor import Tensor, check_finite_scalar
 
 
 def as_numbers(value: Any, name: str) -> Array:
@@ -58,8 +65,20 @@ def _from_objects(array: Array, name: str) -> Array:
     return array.astype(np.float64)
 
 
-def as_matrix(X: Any, n_features: int, dtype: str, *, name: str = "X", rows: str = "") -> Array:
+def as_rows(X: Any, n_features: int, dtype: str, *, missing: bool = False) -> tuple[Array, bool]:
+    """Give X as ``as_matrix`` does, and whether it was a single row (one axis)."""
+    array = as_numbers(X, "X")
+    single = array.ndim == 1 and len(array) == n_features
+    rows = array[None] if single else array
+    return as_matrix(rows, n_features, dtype, missing=missing), single
+
+
+def as_matrix(
+    X: Any, n_features: int, dtype: str, *, name: str = "X", missing: bool = False
+) -> Array:
     """Give X as C-contiguous ``dtype[n, n_features]``, itself where it already is.
+
+    ``missing`` lets NaN pass, for a network whose first layer knows what to do with it.
 
     Raises
     ------
@@ -80,16 +99,25 @@ def as_matrix(X: Any, n_features: int, dtype: str, *, name: str = "X", rows: str
         )
     if array.shape[0] == 0:
         raise DataError(f"{name} has 0 rows; at least 1 is needed.")
-    return _cast_finite(array, dtype, name)
+    return _cast_finite(array, dtype, name, missing)
 
 
-def _cast_finite(array: Array, dtype: str, name: str) -> Array:
+def _cast_finite(array: Array, dtype: str, name: str, missing: bool = False) -> Array:
     with np.errstate(over="ignore"):
-        result = np.ascontiguousarray(array, dtype=NUMPY_DTYPES[dtype])
+        try:
+            # Aligned too: NumPy would copy a misaligned table whole for every batch.
+            result = np.require(array, NUMPY_DTYPES[dtype], ["C", "A"])
+        except MemoryError:
+            long = NUMPY_DTYPES[dtype]
+            raise MemoryLimitError(
+                f"{name} as {long} needs {array.size * long.itemsize / 2**30:,.1f} GiB, more than "
+                f"there is. Use fewer rows, or pass a C-contiguous array of {long}, which is not "
+                "copied."
+            ) from None
     # A sum of finite numbers can overflow; only then is each number looked at.
     with np.errstate(over="ignore", invalid="ignore"):
         doubtful = not np.isfinite(result.sum(dtype=np.float64))
-    if doubtful and not (finite := np.isfinite(result)).all():
+    if doubtful and not (finite := np.isfinite(result) | (missing & np.isnan(result))).all():
         first = np.unravel_index(int(np.argmin(finite)), array.shape)
         where = f"row {first[0]}" + (f", column {first[1]}" if len(first) > 1 else "")
         original = array[first]
@@ -106,12 +134,16 @@ def _cast_finite(array: Array, dtype: str, name: str) -> Array:
     return result
 
 
-def one_row(x: Any, n_features: int) -> bool:
-    """Say whether x is a single row: one axis of the right length."""
-    return np.ndim(x) == 1 and len(x) == n_features
-
-
-def as_targets(y: Any, n_rows: int, outputs: int, loss: Loss, dtype: str) -> Array:
+def as_targets(
+    y: Any,
+    n_rows: int,
+    outputs: int,
+    loss: Loss,
+    dtype: str,
+    *,
+    rows_of: str = "X",
+    name: str = "y",
+) -> Array:
     """Give y as ``dtype[n, outputs]``, or for class numbers ``i64[n]``; y is never broadcast.
 
     Raises
@@ -121,53 +153,67 @@ def as_targets(y: Any, n_rows: int, outputs: int, loss: Loss, dtype: str) -> Arr
     DataError
         For values that the loss cannot use.
     """
-    array = as_numbers(y, "y")
+    array = as_numbers(y, name)
     if array.ndim == 0 or len(array) != n_rows:
-        received = "a single number" if array.ndim == 0 else f"{len(array)} rows"
-        raise ShapeError(f"X has {n_rows} rows and y {received}; both need one entry a row.")
+        received = "is a single number" if array.ndim == 0 else f"has {len(array)} rows"
+        raise ShapeError(
+            f"{rows_of} has {n_rows} rows and {name} {received}; both need one entry a row."
+        )
     if isinstance(loss, CrossEntropy):
-        return _class_targets(array, outputs, dtype)
+        return _class_targets(array, outputs, dtype, name)
     if array.ndim == 1:
         array = array[:, None]
     if array.ndim != 2 or array.shape[1] != outputs:
         raise ShapeError(
-            f"y has shape {list(array.shape)}, the network gives [{n_rows}, {outputs}]; "
-            "y is never broadcast. Reshape y, or change the last layer."
+            f"{name} has shape {list(array.shape)}, the network gives [{n_rows}, {outputs}]; "
+            f"{name} is never broadcast. Reshape it, or change the last layer."
         )
-    result = _cast_finite(array, dtype, "y")
+    result = _cast_finite(array, dtype, name)
     if isinstance(loss, BCE) and (result.min() < 0 or result.max() > 1):
-        bad = result.min() if result.min() < 0 else result.max()
-        raise DataError(f"Loss 'bce' needs y between 0 and 1; received {bad:g}. Use loss='mse'.")
+        row = int(np.argmax((result < 0).any(axis=1) | (result > 1).any(axis=1)))
+        bad = next(v for v in result[row].tolist() if not 0 <= v <= 1)
+        raise DataError(
+            f"Loss 'bce' needs {name} between 0 and 1; received {bad:g} in row {row}. "
+            "Use loss='mse', or number the two classes 0 and 1."
+        )
     if isinstance(loss, Poisson) and result.min() < 0:
-        raise DataError(f"Loss 'poisson' needs counts of at least 0; received {result.min():g}.")
+        row = int(np.argmax((result < 0).any(axis=1)))
+        raise DataError(
+            f"Loss 'poisson' needs counts of at least 0 in {name}; received {result.min():g}, the "
+            f"first in row {row}. Use loss='mse'."
+        )
     return result
 
 
-def _class_targets(array: Array, outputs: int, dtype: str) -> Array:
+def _class_targets(array: Array, outputs: int, dtype: str, name: str) -> Array:
     if array.ndim == 2 and array.shape[1] == 1 and outputs > 1:
         array = array[:, 0]
     if array.ndim == 1:
-        numbers = _cast_finite(array, "f64", "y")
-        whole = numbers.astype(np.int64)
-        wrong = np.flatnonzero((whole != numbers) | (whole < 0) | (whole >= outputs))
+        numbers = _cast_finite(array, "f64", name)
+        inside = (numbers >= 0) & (numbers < outputs)
+        whole = np.where(inside, numbers, 0).astype(np.int64)
+        wrong = np.flatnonzero(~inside | (whole != numbers))
         if len(wrong):
             row = int(wrong[0])
             raise DataError(
-                f"y holds {numbers[row]:g} in row {row}; class numbers go from 0 to "
+                f"{name} holds {numbers[row]:g} in row {row}; class numbers go from 0 to "
                 f"{outputs - 1}, one for each output of the network."
             )
         return whole
     if array.ndim != 2 or array.shape[1] != outputs:
         raise ShapeError(
-            f"y has shape {list(array.shape)}; the network has {outputs} classes, so y is class "
-            f"numbers [n] or one column a class [n, {outputs}]."
+            f"{name} has shape {list(array.shape)}; the network has {outputs} classes, so it is "
+            f"class numbers [n] or one column a class [n, {outputs}]."
         )
-    result = _cast_finite(array, dtype, "y")
+    result = _cast_finite(array, dtype, name)
     sums = result.sum(axis=1)
     wrong = np.flatnonzero((np.abs(sums - 1) > 1e-3) | (result.min(axis=1) < 0))
     if len(wrong):
         row = int(wrong[0])
-        raise DataError(f"Row {row} of y must hold probabilities that sum to 1; {sums[row]:g}.")
+        raise DataError(
+            f"Row {row} of {name} must hold probabilities of at least 0 that sum to 1; it holds "
+            f"{result[row].tolist()}. Pass class numbers [n] instead."
+        )
     return result
 
 
@@ -189,41 +235,64 @@ def as_weights(sample_weight: Any, n_rows: int, dtype: str) -> Array | None:
     return result
 
 
-def with_class_weight(class_weight: Any, y: Array, weights: Array | None, dtype: str) -> Any:
+def with_class_weight(
+    class_weight: Any, y: Array, weights: Array | None, dtype: str, rows: Array | None = None
+) -> Array | None:
     """Multiply row weights by the weight of the row's class.
 
-    ``class_weight`` is a dict class number → weight, or ``"balanced"``: n / (classes · count).
+    Parameters
+    ----------
+    class_weight
+        A dict class number → weight, or ``"balanced"``: n / (classes · count).
+    rows
+        Those that are trained on, which are counted; None is all.
     """
     if class_weight is None:
         return weights
     codes = _codes(y)
-    if isinstance(class_weight, str):
-        if class_weight != "balanced":
-            raise ArgumentError(
-                f"class_weight must be 'balanced' or a dict; received {class_weight!r}."
-            )
-        classes, counts = np.unique(codes, return_counts=True)
-        table = dict(zip(classes.tolist(), len(codes) / (len(classes) * counts), strict=True))
-    elif isinstance(class_weight, Mapping):
-        table = dict(class_weight)
+    classes, counts = np.unique(codes if rows is None else codes[rows], return_counts=True)
+    table = dict.fromkeys(classes.tolist(), 1.0)
+    if isinstance(class_weight, Mapping):
+        for key, weight in class_weight.items():
+            if key not in table:
+                raise ArgumentError(f"class_weight names class {key!r}; y holds {_few(table)}.")
+            table[key] = check_finite_scalar(weight, f"class_weight[{key!r}]")
+            if table[key] < 0:
+                raise ArgumentError(
+                    f"class_weight[{key!r}] must be at least 0; received {weight!r}."
+                )
+    elif class_weight == "balanced":
+        shares = counts.sum() / (len(classes) * counts)
+        table = dict(zip(classes.tolist(), shares.tolist(), strict=True))
     else:
-        raise ArgumentTypeError(
-            f"class_weight must be 'balanced' or a dict; received {class_weight!r}."
-        )
-    known = set(np.unique(codes).tolist())
-    for name in table:
-        if name not in known:
-            raise ArgumentError(f"class_weight names class {name!r}; y holds {sorted(known)}.")
+        kind = ArgumentError if isinstance(class_weight, str) else ArgumentTypeError
+        raise kind(f"class_weight must be 'balanced' or a dict; received {class_weight!r}.")
     factor = np.array([table.get(code, 1.0) for code in codes.tolist()], NUMPY_DTYPES[dtype])
-    return as_weights(factor if weights is None else factor * weights, len(codes), dtype)
+    result: Array = factor if weights is None else factor * weights
+    if not (result if rows is None else result[rows]).any():
+        raise DataError("class_weight gives every row the weight 0; let one class have more.")
+    return result
+
+
+def _few(items: Iterable[Any]) -> str:
+    listed = [str(i) for i in items]
+    return ", ".join(listed[:10]) + (f" and {len(listed) - 10} more" if len(listed) > 10 else "")
 
 
 def _codes(y: Array) -> Array:
     if y.ndim == 1:
         return y
     if y.shape[1] > 1:
-        return np.asarray(y.argmax(axis=1))
+        codes = y.argmax(axis=1)
+        if (y.max(axis=1) != 1).any() or (np.count_nonzero(y, axis=1) != 1).any():
+            raise DataError(
+                "class_weight needs one class a row; y has several columns that are not one-hot. "
+                "Use sample_weight."
+            )
+        return np.asarray(codes)
     codes = y[:, 0].astype(np.int64)
     if not np.array_equal(codes, y[:, 0]):
-        raise DataError("class_weight needs classes; y holds numbers that are not whole.")
+        raise DataError(
+            "class_weight needs classes; y holds numbers that are not whole. Use sample_weight."
+        )
     return codes

@@ -13,6 +13,8 @@ from typing import Any
 from limpide.errors import ArgumentError, ArgumentTypeError, choice_error
 from limpide.history import History
 from limpide.ir import Array
+from limpide.keywords import known_keywords
+from limpide.tensor import check_finite_scalar
 
 
 @dataclass
@@ -29,6 +31,8 @@ class Run:
         How many epochs were asked for.
     params, state
         The arrays themselves, by name.
+    has_validation
+        Whether ``history.validation_loss`` gets a figure each epoch.
     """
 
     network: Any
@@ -36,6 +40,7 @@ class Run:
     epochs: int
     params: dict[str, Array]
     state: dict[str, Array]
+    has_validation: bool = False
 
     @property
     def epoch(self) -> int:
@@ -83,6 +88,7 @@ class EarlyStopping(Callback):
         Put back the weights and running statistics of the best epoch.
     """
 
+    @known_keywords
     def __init__(
         self,
         patience: int = 10,
@@ -98,21 +104,21 @@ class EarlyStopping(Callback):
             raise choice_error("monitor", monitor, ("loss", "validation_loss"))
         self.patience = patience
         self.monitor = monitor
-        self.minimum_change = minimum_change
+        self.minimum_change = check_finite_scalar(minimum_change, "minimum_change")
         self.restore_best = restore_best
 
     def begin(self, run: Run) -> None:
+        if self.monitor == "validation_loss" and not run.has_validation:
+            raise ArgumentError(
+                "EarlyStopping watches validation_loss, and there is none: "
+                "pass validation=0.2 or validation=(Xv, yv) to fit."
+            )
         self._best = math.inf
         self._best_epoch: int | None = None
         self._saved: dict[str, Array] = {}
 
     def epoch_end(self, run: Run) -> None:
         figures = getattr(run.history, self.monitor)
-        if not figures:
-            raise ArgumentError(
-                "EarlyStopping watches validation_loss, and there is none: "
-                "pass validation=0.2 or validation=(Xv, yv) to fit."
-            )
         if figures[-1] < self._best - self.minimum_change:
             self._best, self._best_epoch = figures[-1], run.epoch
             self._saved = {k: v.copy() for k, v in (run.params | run.state).items()}
@@ -132,8 +138,9 @@ def as_callbacks(callbacks: Any) -> list[Callback]:
         return []
     items = callbacks if isinstance(callbacks, (list, tuple)) else [callbacks]
     for item in items:
-        if not callable(item) and not isinstance(item, Callback):
+        if isinstance(item, type) or not (callable(item) or isinstance(item, Callback)):
             raise ArgumentTypeError(
-                f"callbacks must hold functions or lp.Callback objects; received {item!r}."
+                f"callbacks must hold functions or objects such as "
+                f"lp.EarlyStopping(); received {item!r}."
             )
     return [item if isinstance(item, Callback) else _Plain(item) for item in items]

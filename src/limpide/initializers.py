@@ -14,9 +14,11 @@ from typing import Any
 import numpy as np
 
 from limpide.errors import ArgumentError, ArgumentTypeError
+from limpide.generator import Generator, fixed_source
 from limpide.ir import FLOATS, Spec, dtype_name
-from limpide.ops import broadcast_to, random_normal, random_uniform
-from limpide.rng import check_seed
+from limpide.keywords import known_keywords
+from limpide.memory import check_fits
+from limpide.ops import RandomSource, broadcast_to, random_normal, random_uniform
 from limpide.tensor import Tensor, check_finite_scalar
 
 Shape = int | Sequence[int]
@@ -30,6 +32,8 @@ def check_shape(shape: object) -> tuple[int, ...]:
     for n in items:
         if isinstance(n, bool) or not isinstance(n, (int, np.integer)) or n < 0:
             raise ArgumentError(f"A shape holds whole numbers of at least 0; received {shape!r}.")
+    needed = 8.0 * math.prod(float(n) for n in items)
+    check_fits(needed, f"An array of shape {list(items)}", "Choose a smaller shape.")
     return tuple(int(n) for n in items)
 
 
@@ -39,10 +43,13 @@ class Initializer:
 
     Called with a shape, it draws: ``lp.normal((2, 2), seed=0, dtype="float64")``. Called with
     its own settings, it gives another rule: ``lp.normal(0.1)``, ``lp.uniform(-1, 1)``.
+
+    With a seed it draws the same numbers each time. Without, it draws new ones each time, also
+    in each call and each step of a compiled function.
     """
 
-    def draw(self, seed: int, stream: int, shape: tuple[int, ...], dtype: str) -> Tensor:
-        """Draw a tensor, a function of seed, stream, shape and dtype (``"f32"``, ``"f64"``)."""
+    def draw(self, source: RandomSource, shape: tuple[int, ...], dtype: str) -> Tensor:
+        """Draw a tensor, a function of source, shape and dtype (``"f32"``, ``"f64"``)."""
         raise NotImplementedError
 
     def settings(self, values: tuple[float, ...]) -> Initializer:
@@ -52,21 +59,24 @@ class Initializer:
             f"received {values}."
         )
 
+    @known_keywords
     def __call__(self, *args: Any, seed: int | None = None, dtype: object = "float32") -> Any:
         if not args:
             raise ArgumentError("Give a shape, such as (2, 2), or the settings of the rule.")
         if not isinstance(args[0], (tuple, list)):
+            if seed is not None:
+                raise ArgumentError(
+                    f"seed goes with a shape, and a shape is a tuple: ({args[0]!r},); received "
+                    f"{args!r}."
+                )
             return self.settings(tuple(check_finite_scalar(a, "an argument") for a in args))
         if len(args) > 1:
             raise ArgumentError(f"Give the shape as one tuple; received {args!r}.")
         name = dtype_name(dtype)
         if name not in FLOATS:
             raise ArgumentError(f"dtype must be float32 or float64; received {dtype!r}.")
-        return self.draw(check_seed(seed), 0, check_shape(args[0]), name)
-
-
-def _scalar(value: int) -> Tensor:
-    return Tensor(value, dtype="uint32")
+        shape = check_shape(args[0])
+        return self.draw(_fresh.source() if seed is None else fixed_source(seed), shape, name)
 
 
 @dataclass(frozen=True)
@@ -80,8 +90,8 @@ class Uniform(Initializer):
         if not self.low <= self.high:
             raise ArgumentError(f"uniform needs low <= high; received {self.low}, {self.high}.")
 
-    def draw(self, seed: int, stream: int, shape: tuple[int, ...], dtype: str) -> Tensor:
-        u = random_uniform(_scalar(seed), _scalar(0), stream=stream, shape=shape, dtype=dtype)
+    def draw(self, source: RandomSource, shape: tuple[int, ...], dtype: str) -> Tensor:
+        u = random_uniform(source, shape, dtype)
         return u * (self.high - self.low) + self.low
 
     def settings(self, values: tuple[float, ...]) -> Initializer:
@@ -100,8 +110,8 @@ class Normal(Initializer):
         if self.std < 0:
             raise ArgumentError(f"normal needs std >= 0; received {self.std}.")
 
-    def draw(self, seed: int, stream: int, shape: tuple[int, ...], dtype: str) -> Tensor:
-        z = random_normal(_scalar(seed), _scalar(0), stream=stream, shape=shape, dtype=dtype)
+    def draw(self, source: RandomSource, shape: tuple[int, ...], dtype: str) -> Tensor:
+        z = random_normal(source, shape, dtype)
         return z * self.std
 
     def settings(self, values: tuple[float, ...]) -> Initializer:
@@ -114,9 +124,10 @@ class Normal(Initializer):
 class Zeros(Initializer):
     """Zeros."""
 
-    def draw(self, seed: int, stream: int, shape: tuple[int, ...], dtype: str) -> Tensor:
+    def draw(self, source: RandomSource, shape: tuple[int, ...], dtype: str) -> Tensor:
         return broadcast_to(Tensor(0, dtype=dtype), shape)
 
+    @known_keywords
     def __call__(self, *args: Any, seed: int | None = None, dtype: object = "float32") -> Any:
         if len(args) != 1:
             raise ArgumentError(f"zeros takes one shape, such as 2 or (2, 2); received {args!r}.")
@@ -135,26 +146,28 @@ def _fans(shape: tuple[int, ...]) -> tuple[int, int]:
 class Glorot(Initializer):
     """Uniform in ±√(6 / (inputs + neurons)). Source: Glorot, Bengio (2010), equation 16."""
 
-    def draw(self, seed: int, stream: int, shape: tuple[int, ...], dtype: str) -> Tensor:
+    def draw(self, source: RandomSource, shape: tuple[int, ...], dtype: str) -> Tensor:
         limit = math.sqrt(6 / sum(_fans(shape)))
-        return Uniform(-limit, limit).draw(seed, stream, shape, dtype)
+        return Uniform(-limit, limit).draw(source, shape, dtype)
 
 
 @dataclass(frozen=True)
 class He(Initializer):
     """Normal with standard deviation √(2 / inputs), for relu. Source: He et al. (2015)."""
 
-    def draw(self, seed: int, stream: int, shape: tuple[int, ...], dtype: str) -> Tensor:
-        return Normal(math.sqrt(2 / _fans(shape)[0])).draw(seed, stream, shape, dtype)
+    def draw(self, source: RandomSource, shape: tuple[int, ...], dtype: str) -> Tensor:
+        return Normal(math.sqrt(2 / _fans(shape)[0])).draw(source, shape, dtype)
 
 
 @dataclass(frozen=True)
 class Lecun(Initializer):
     """Normal with standard deviation √(1 / inputs), for selu. Source: LeCun et al. (1998)."""
 
-    def draw(self, seed: int, stream: int, shape: tuple[int, ...], dtype: str) -> Tensor:
-        return Normal(math.sqrt(1 / _fans(shape)[0])).draw(seed, stream, shape, dtype)
+    def draw(self, source: RandomSource, shape: tuple[int, ...], dtype: str) -> Tensor:
+        return Normal(math.sqrt(1 / _fans(shape)[0])).draw(source, shape, dtype)
 
+
+_fresh = Generator()
 
 uniform = Uniform()
 normal = Normal()

@@ -121,6 +121,14 @@ class Op:
     symbol: str
     kind: str = "other"
 
+    def compute(self, *arrays: Array, **params: Any) -> Array:
+        """Give the result in memory of its own, row by row (or a view, for a ``view``).
+
+        The last bits of a matrix product depend on how its operands lie in memory; with results
+        always row by row, eager use and planned programs agree to the bit.
+        """
+        return np.asarray(self.numpy(*arrays, **params), order=None if self.kind == "view" else "C")
+
     def rule(self, index: int) -> Callable[..., Any] | None:
         """Give the derivative rule for one input, or None where the derivative is zero."""
         if callable(self.derivative):
@@ -324,13 +332,13 @@ class Trace:
             known = [scalar for scalar in scalars if scalar is not None]
             if len(known) == len(inputs):
                 with np.errstate(all="ignore"):
-                    filled = self.constant(np.array(op.numpy(*known, **params)))
+                    filled = self.constant(op.compute(*known, **params))
                 return self.broadcast(filled, spec.shape)
         known_all = all(node.op is CONSTANT for node in inputs) and op.name != "broadcast"
         # A result larger than what it is made from stays an instruction.
         if known_all and spec.size <= max(64, *(node.spec.size for node in inputs)):
             with np.errstate(all="ignore"):
-                return self.constant(np.array(op.numpy(*(n.value for n in inputs), **params)))
+                return self.constant(op.compute(*(n.value for n in inputs), **params))
         return None
 
     def broadcast(self, node: Node, shape: tuple[int, ...]) -> Node:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 
@@ -16,6 +16,7 @@ from limpide.activations import Activation, activation_name, linear, resolve_act
 from limpide.errors import ArgumentError, ArgumentTypeError
 from limpide.initializers import Initializer, Normal, glorot, he, uniform, zeros
 from limpide.ir import layer_scope, shape_error
+from limpide.keywords import known_keywords
 from limpide.ops import (
     cast,
     floor,
@@ -67,10 +68,12 @@ def check_size(value: object, name: str) -> int:
 class Layer:
     """One step from features to features: ``f[n, k] → f[n, m]``.
 
-    ``name`` replaces the name that the network would give it.
+    ``name`` replaces the name that the network would give it. ``takes_missing`` says that NaN in
+    the input means a missing number; other layers never see one.
     """
 
     name: str | None = field(default=None, kw_only=True)
+    takes_missing: ClassVar[bool] = False
 
     def outputs(self, inputs: int) -> int:
         """Give the number of features that come out, for a number that goes in."""
@@ -99,6 +102,7 @@ class Layer:
         return type(self).__name__
 
 
+@known_keywords
 @dataclass(frozen=True)
 class Dense(Layer):
     """Every output is the activation of a weighted sum of all inputs plus a bias.
@@ -169,6 +173,7 @@ class Dense(Layer):
         return f"Dense, {activation_name(self.function)}"
 
 
+@known_keywords
 @dataclass(frozen=True)
 class Dropout(Layer):
     """In training, set each input to 0 with probability ``rate`` and scale up the others.
@@ -202,6 +207,7 @@ def _check_epsilon(epsilon: float) -> None:
         raise ArgumentError(f"epsilon must be above 0; received {epsilon}.")
 
 
+@known_keywords
 @dataclass(frozen=True)
 class LayerNorm(Layer):
     """Scale each row to mean 0 and variance 1, then by a learned scale and shift.
@@ -232,6 +238,7 @@ class LayerNorm(Layer):
         return {"epsilon": float(self.epsilon)}
 
 
+@known_keywords
 @dataclass(frozen=True)
 class BatchNorm(Layer):
     """Scale each feature by the batch's mean and variance, then by a learned scale and shift.
@@ -266,17 +273,17 @@ class BatchNorm(Layer):
             centred = x - middle
             spread = mean(centred * centred, axis=0)
             rows = x.shape[0]
-            unbiased = spread * (rows / max(rows - 1, 1))
-            new = {
-                "mean": state["mean"] * (1 - self.momentum) + middle * self.momentum,
-                "variance": state["variance"] * (1 - self.momentum) + unbiased * self.momentum,
-            }
+            new = {"mean": state["mean"] * (1 - self.momentum) + middle * self.momentum}
+            if rows > 1:  # one row, as a short last batch may have, tells nothing of a spread
+                unbiased = spread * (rows / (rows - 1))
+                new["variance"] = state["variance"] * (1 - self.momentum) + unbiased * self.momentum
         return centred / sqrt(spread + self.epsilon) * params["scale"] + params["shift"], new
 
     def config(self) -> dict[str, Any]:
         return {"momentum": float(self.momentum), "epsilon": float(self.epsilon)}
 
 
+@known_keywords
 @dataclass(frozen=True)
 class Embedding(Layer):
     """Look up a learned vector for each code: ``f[n, k]`` of codes → ``f[n, k · size]``.
@@ -290,8 +297,8 @@ class Embedding(Layer):
     size: int
 
     def __post_init__(self) -> None:
-        check_size(self.categories, "categories")
-        check_size(self.size, "size")
+        for name in ("categories", "size"):
+            object.__setattr__(self, name, check_size(getattr(self, name), name))
 
     def outputs(self, inputs: int) -> int:
         return inputs * self.size
@@ -322,6 +329,17 @@ class Placed(NamedTuple):
     outputs: int
 
 
+def _check_name(name: object) -> str:
+    if not isinstance(name, str):
+        raise ArgumentTypeError(f"The name of a layer must be text; received {name!r}.")
+    if not name.isidentifier():
+        raise ArgumentError(
+            f"The name of a layer is letters, digits and underscores, as in 'hidden_a'; "
+            f"received {name!r}."
+        )
+    return name
+
+
 def place(layers: Sequence[Layer], inputs: int) -> list[Placed]:
     """Name the layers and work out their sizes.
 
@@ -337,7 +355,7 @@ def place(layers: Sequence[Layer], inputs: int) -> list[Placed]:
     trained = [i for i, layer in enumerate(layers) if layer.parameters(sizes[i][0])]
     for i, layer in enumerate(layers):
         if layer.name is not None:
-            name = layer.name
+            name = _check_name(layer.name)
         elif trained and i == trained[-1]:
             name = "output"
         elif i in trained:
@@ -350,6 +368,30 @@ def place(layers: Sequence[Layer], inputs: int) -> list[Placed]:
         taken.add(name)
         placed.append(Placed(name, layer, *sizes[i]))
     return placed
+
+
+def resolve_layers(
+    layers: Sequence[int | Layer], activation: str | Activation, output: str | Activation
+) -> tuple[int, list[Layer]]:
+    """Give the number of inputs and the layers that ``Network([2, 8, 1])`` means."""
+    if isinstance(layers, (int, str)) or not isinstance(layers, Sequence) or len(layers) < 2:
+        raise ArgumentError(
+            "layers must list the number of inputs and at least one layer, such as [2, 8, 1]; "
+            f"received {layers!r}."
+        )
+    inputs = check_size(layers[0], "layers[0], the number of inputs,")
+    inner = resolve_activation(activation)
+    outer = resolve_activation(output, "output")
+    built: list[Layer] = []
+    for i, item in enumerate(layers[1:], 1):
+        layer = item if isinstance(item, Layer) else Dense(check_size(item, f"layers[{i}]"))
+        if isinstance(layer, Dense) and layer.activation is None:
+            function = outer if i == len(layers) - 1 else inner
+            layer = Dense(
+                layer.neurons, function, weights=layer.weights, bias=layer.bias, name=layer.name
+            )
+        built.append(layer)
+    return inputs, built
 
 
 def _of(layer: str, values: Mapping[str, Tensor]) -> dict[str, Tensor]:

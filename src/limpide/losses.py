@@ -13,6 +13,7 @@ import numpy as np
 
 from limpide.activations import Activation, activation_name
 from limpide.errors import ArgumentError, ArgumentTypeError, choice_error
+from limpide.keywords import known_keywords
 from limpide.ops import (
     abs,
     cast,
@@ -38,7 +39,6 @@ _UNBOUNDED = frozenset(
 )
 
 
-@dataclass(frozen=True)
 class Loss:
     """The error of each element; called with (y, ŷ), it gives the mean.
 
@@ -68,7 +68,6 @@ class Loss:
         return mean(self.elements(y, prediction))
 
 
-@dataclass(frozen=True)
 class MSE(Loss):
     """Mean of (y − ŷ)².
 
@@ -84,7 +83,6 @@ class MSE(Loss):
         return difference * difference
 
 
-@dataclass(frozen=True)
 class MAE(Loss):
     """Mean of |y − ŷ|."""
 
@@ -94,6 +92,7 @@ class MAE(Loss):
         return abs(y - prediction)
 
 
+@known_keywords
 @dataclass(frozen=True)
 class Huber(Loss):
     """Mean of ½ d² where |d| ≤ δ, else δ (|d| − ½ δ), with d = y − ŷ.
@@ -114,7 +113,6 @@ class Huber(Loss):
         return where(distance <= self.delta, 0.5 * distance * distance, outside)
 
 
-@dataclass(frozen=True)
 class BCE(Loss):
     """Mean of −y log ŷ − (1 − y) log(1 − ŷ), for ŷ in (0, 1).
 
@@ -125,8 +123,7 @@ class BCE(Loss):
     name = "bce"
 
     def elements(self, y: Tensor, prediction: Tensor) -> Tensor:
-        positive = maximum(log(prediction), -100)
-        negative = maximum(log(1 - prediction), -100)
+        positive, negative = _log(prediction), _log(1 - prediction)
         return -(y * positive + (1 - y) * negative)
 
     def of_sum(self, y: Tensor, z: Tensor, activation: Activation) -> Tensor:
@@ -138,7 +135,6 @@ class BCE(Loss):
         _need_probability(self.name, activation, "sigmoid")
 
 
-@dataclass(frozen=True)
 class CrossEntropy(Loss):
     """Mean over rows of −Σ y log ŷ; y holds class numbers (i64), or a probability a class.
 
@@ -149,7 +145,7 @@ class CrossEntropy(Loss):
     per_row = True
 
     def elements(self, y: Tensor, prediction: Tensor) -> Tensor:
-        logs = maximum(log(prediction), -100)
+        logs = _log(prediction)
         return -sum(_shares(y, logs) * logs, axis=-1)
 
     def of_sum(self, y: Tensor, z: Tensor, activation: Activation) -> Tensor:
@@ -168,7 +164,6 @@ class CrossEntropy(Loss):
         return mean(self.elements(targets, prediction))
 
 
-@dataclass(frozen=True)
 class Poisson(Loss):
     """Mean of e^z − y z for counts y, where the output z is the logarithm of the rate.
 
@@ -195,6 +190,12 @@ def _need_probability(name: str, activation: Activation, wanted: str) -> None:
             f"loss {name!r} needs an output between 0 and 1, and the output is "
             f"{activation_name(activation)!r}. Build the network with output={wanted!r}."
         )
+
+
+def _log(p: Tensor) -> Tensor:
+    """Give log p, at least −100; the derivative at p = 0 is 0, not 0 · ∞."""
+    nothing = equal(p, 0)
+    return where(nothing, -100, maximum(log(where(nothing, 1, p)), -100))
 
 
 def _shares(y: Tensor, like: Tensor) -> Tensor:

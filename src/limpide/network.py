@@ -14,44 +14,43 @@ import numpy as np
 
 from limpide import engines, storage
 from limpide.activations import Activation, activation_name, is_known, resolve_activation
-from limpide.arrays import as_matrix, as_targets, as_weights, one_row, with_class_weight
+from limpide.arrays import as_matrix, as_rows, as_targets, as_weights, with_class_weight
 from limpide.callbacks import as_callbacks
 from limpide.errors import (
     ArgumentError,
     ArgumentTypeError,
-    MemoryLimitError,
     ModelFileError,
-    ShapeError,
     nearest,
 )
+from limpide.generator import fixed_source
 from limpide.history import History
 from limpide.ir import NUMPY_DTYPES, Array, Graph, Spec, dtype_name, spec_of
-from limpide.layers import Dense, Layer, Placed, check_size, forward, place
+from limpide.keywords import known_keywords
+from limpide.layers import (
+    Dense,
+    Layer,
+    ParameterSpec,
+    Placed,
+    check_size,
+    forward,
+    place,
+    resolve_layers,
+)
 from limpide.losses import BCE, CrossEntropy, Loss, resolve_loss
+from limpide.memory import check_parameters, check_step
 from limpide.optimizers import Optimizer, resolve_optimizer
+from limpide.parameters import Parameters
 from limpide.progress import progress_bar
 from limpide.rng import check_seed
 from limpide.scalars import Scalars
+from limpide.storage import expect_tensor
 from limpide.storage.layers import layers_from_config, layers_to_config
-from limpide.tensor import Tensor, Tracing, Variable, tracing_into, unify
-from limpide.training import Data, Recipe, Trainer, build_loop, trace_loss
+from limpide.summary import layer_table
+from limpide.tensor import Tensor, Tracing, Variable, check_finite_scalar, tracing_into, unify
+from limpide.training import Data, Recipe, Trainer, build_loop, rows_a_step, split, trace_loss
 
 _BLOCK = 1024  # rows that predict and evaluate take at a time
 _KEPT = 16  # compiled graphs kept a network
-
-
-class Parameters(dict[str, Array]):
-    """A dict of arrays that keep their identity: setting an item writes into its array."""
-
-    def __setitem__(self, name: str, value: Any) -> None:
-        if name not in self:
-            raise ArgumentError(f"No parameter is named {name!r}.{nearest(name, self)}")
-        array = np.asarray(value)
-        if array.shape not in ((), self[name].shape):
-            raise ShapeError(
-                f"{name} has shape {list(self[name].shape)}; received {list(array.shape)}."
-            )
-        self[name][...] = array
 
 
 class Network:
@@ -83,6 +82,7 @@ class Network:
     ['hidden1.weights', 'hidden1.bias', 'output.weights', 'output.bias']
     """
 
+    @known_keywords
     def __init__(
         self,
         layers: Sequence[int | Layer],
@@ -91,47 +91,45 @@ class Network:
         dtype: object = "float32",
         seed: int | None = None,
     ) -> None:
-        self._dtype = _float_name(dtype)
-        self.seed = check_seed(seed)
-        inputs, built = _resolve(layers, activation, output)
-        self.placed: tuple[Placed, ...] = tuple(place(built, inputs))
-        self.n_inputs = inputs
-        self.n_outputs = self.placed[-1].outputs
-        self.params = Parameters()
-        self.state = Parameters()
-        self._check_memory()
+        name, number = _float_name(dtype), check_seed(seed)
+        inputs, built = resolve_layers(layers, activation, output)
+        self._lay_out(inputs, built, name, number)
         self._initialize()
-        self._setup()
 
-    def _setup(self) -> None:
+    def _lay_out(self, inputs: int, layers: Sequence[Layer], dtype: str, seed: int) -> None:
+        """Set everything but the arrays."""
+        self._dtype, self.seed = dtype, seed
+        self.placed: tuple[Placed, ...] = tuple(place(layers, inputs))
+        self.n_inputs, self.n_outputs = inputs, self.placed[-1].outputs
+        shapes = [spec.shape for spec in self._parameters().values()]
+        check_parameters(shapes, self.dtype.itemsize)
+        self._last: tuple[Loss, Optimizer] | None = None
+        self._forget()
+
+    def _forget(self) -> None:
         self._compiled: dict[Any, Any] = {}
         self._variables: dict[str, Variable] = {}
-        self._last: tuple[Loss, Optimizer] | None = getattr(self, "_last", None)
 
-    def _check_memory(self) -> None:
-        count = sum(
-            int(np.prod([float(n) for n in spec.shape]))
-            for p in self.placed
-            for spec in p.layer.parameters(p.inputs).values()
-        )
-        needed = 4 * count * NUMPY_DTYPES[self._dtype].itemsize  # weights, gradient, two slots
-        present = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-        if needed > present:
-            raise MemoryLimitError(
-                f"A network with {count:,} parameters needs about {needed / 2**30:,.0f} GiB to "
-                f"train, and this machine has {present / 2**30:,.0f} GiB. Choose smaller layers."
-            )
+    def _parameters(self) -> dict[str, ParameterSpec]:
+        return {
+            f"{name}.{key}": spec
+            for name, layer, inputs, _ in self.placed
+            for key, spec in layer.parameters(inputs).items()
+        }
+
+    def _first_state(self) -> dict[str, Array]:
+        return {
+            f"{name}.{key}": np.array(value, self.dtype, order="C")
+            for name, layer, inputs, _ in self.placed
+            for key, value in layer.state(inputs).items()
+        }
 
     def _initialize(self) -> None:
-        numpy_dtype, stream = NUMPY_DTYPES[self._dtype], 0
-        for name, layer, inputs, _ in self.placed:
-            for key, spec in layer.parameters(inputs).items():
-                drawn = spec.initializer.draw(self.seed, stream, spec.shape, self._dtype)
-                dict.__setitem__(self.params, f"{name}.{key}", np.ascontiguousarray(drawn.numpy()))
-                stream += 1
-            for key, value in layer.state(inputs).items():
-                array = np.array(value, numpy_dtype, order="C")
-                dict.__setitem__(self.state, f"{name}.{key}", array)
+        arrays = {}
+        for stream, (name, spec) in enumerate(self._parameters().items()):
+            drawn = spec.initializer.draw(fixed_source(self.seed, stream), spec.shape, self._dtype)
+            arrays[name] = np.ascontiguousarray(drawn.numpy())
+        self.params, self.state = Parameters(arrays), Parameters(self._first_state())
 
     # Parameters -------------------------------------------------------------------------------
 
@@ -170,7 +168,7 @@ class Network:
     def set(self, name: str, value: float) -> None:
         """Set one parameter by its scalar name."""
         key, index = self.scalars.locate(name)
-        self.params[key][index] = value
+        self.params[key][index] = check_finite_scalar(value, name)
 
     # Prediction -------------------------------------------------------------------------------
 
@@ -203,9 +201,9 @@ class Network:
         ShapeError, DtypeError, DataError
             Where X does not fit; see ``fit``.
         """
-        single = one_row(X, self.n_inputs)
-        rows = np.asarray(X)[None] if single else X
-        return self._shaped(self._outputs(as_matrix(rows, self.n_inputs, self._dtype)), single)
+        missing = self._takes_missing
+        rows, single = as_rows(X, self.n_inputs, self._dtype, missing=missing)
+        return self._shaped(self._outputs(rows), single)
 
     feedforward = predict
 
@@ -250,6 +248,7 @@ class Network:
 
     # Training ---------------------------------------------------------------------------------
 
+    @known_keywords
     def fit(
         self,
         X: Any,
@@ -258,7 +257,7 @@ class Network:
         loss: str | Loss | None = None,
         optimizer: str | Optimizer | None = None,
         epochs: int = 20,
-        batch_size: int = 32,
+        batch_size: int | None = None,
         shuffle: bool = True,
         validation: Any = None,
         sample_weight: Any = None,
@@ -279,10 +278,12 @@ class Network:
             A name or a loss; None: sigmoid → bce, softmax → cross_entropy, else mse.
         optimizer
             None is ``lp.Adam(0.001)``.
+        batch_size
+            Rows a step; None: 32, or all where there are fewer.
         validation
             (Xv, yv), or the share of the rows, drawn by the seed, that is held out.
         sample_weight, class_weight
-            A weight a row; a dict class → weight, or ``"balanced"``.
+            A weight a row; a dict class → weight, or ``"balanced"``, for the training rows alone.
         callbacks
             Functions or ``lp.Callback`` objects, called after each epoch.
         freeze
@@ -305,12 +306,21 @@ class Network:
         """
         resolved = resolve_loss(loss, self.output_activation)
         chosen = resolve_optimizer(optimizer)
-        epochs, batch_size = check_size(epochs, "epochs"), check_size(batch_size, "batch_size")
+        epochs = check_size(epochs, "epochs")
+        if batch_size is not None:
+            batch_size = check_size(batch_size, "batch_size")
+        for name, flag in (("shuffle", shuffle), ("progress", progress or False)):
+            if not isinstance(flag, (bool, np.bool_)):
+                raise ArgumentTypeError(f"{name} must be True or False; received {flag!r}.")
         frozen = self._frozen(freeze)
         number = check_seed(seed)
-        data = self._data(X, y, resolved, sample_weight, class_weight)
+        watched = as_callbacks(callbacks)
+        data = self._data(X, y, resolved, sample_weight)
         data, validate = self._validation(validation, data, resolved, number, engine)
-        batch_size = _clamped(batch_size, data.n_rows)
+        data.weights = with_class_weight(class_weight, data.y, data.weights, self._dtype, data.rows)
+        batch_size = rows_a_step(batch_size, data.n_rows)
+        widths = [n for p in self.placed for n in (p.inputs, p.outputs)]
+        check_step(batch_size, sum(widths), self.dtype.itemsize)
         recipe = Recipe(self.placed, resolved, chosen, frozen, data.weights is not None)
         rest = data.n_rows % batch_size
         key = ("fit", engine, recipe.key(), batch_size, rest, data.y.ndim)
@@ -332,17 +342,20 @@ class Network:
             engine=engine,
             run_loop=run_loop,
             validate=validate,
-            callbacks=as_callbacks(callbacks),
+            callbacks=watched,
         )
+        trainer.begin(self)
         self._last = (resolved, chosen)
         with progress_bar(progress, epochs) as bar:
             if bar is not None:
                 trainer.callbacks = [*trainer.callbacks, bar]
                 trainer.watch = bar.tick
-            return trainer.fit(self)
+            return trainer.fit()
 
     def _frozen(self, freeze: Sequence[str]) -> frozenset[str]:
-        names = [freeze] if isinstance(freeze, str) else list(freeze)
+        names = [freeze] if isinstance(freeze, str) else freeze
+        if not isinstance(names, (list, tuple, set, frozenset)):
+            raise ArgumentTypeError(f"freeze must be a list of names; received {freeze!r}.")
         for name in names:
             if name not in self.params:
                 raise ArgumentError(
@@ -353,24 +366,41 @@ class Network:
             raise ArgumentError("freeze names all parameters; leave at least one to train.")
         return frozenset(names)
 
+    @property
+    def _takes_missing(self) -> bool:
+        return self.placed[0].layer.takes_missing
+
     def _data(
-        self, X: Any, y: Any, loss: Loss, sample_weight: Any = None, class_weight: Any = None
+        self, X: Any, y: Any, loss: Loss, sample_weight: Any = None, prefix: str = ""
     ) -> Data:
-        matrix = as_matrix(X, self.n_inputs, self._dtype)
-        targets = as_targets(y, len(matrix), self.n_outputs, loss, self._dtype)
-        weights = as_weights(sample_weight, len(matrix), self._dtype)
-        weights = with_class_weight(class_weight, targets, weights, self._dtype)
-        return Data(matrix, targets, weights)
+        matrix = as_matrix(
+            X, self.n_inputs, self._dtype, name=f"{prefix}X", missing=self._takes_missing
+        )
+        targets = as_targets(
+            y,
+            len(matrix),
+            self.n_outputs,
+            loss,
+            self._dtype,
+            rows_of=f"{prefix}X",
+            name=f"{prefix}y",
+        )
+        return Data(matrix, targets, as_weights(sample_weight, len(matrix), self._dtype))
 
     def _validation(
         self, validation: Any, data: Data, loss: Loss, seed: int, engine: str | None
     ) -> tuple[Data, Any]:
         if validation is None:
             return data, None
-        if isinstance(validation, (tuple, list)) and len(validation) == 2:
-            held = self._data(validation[0], validation[1], loss)
+        if isinstance(validation, (tuple, list)):
+            if len(validation) != 2:
+                raise ArgumentError(
+                    f"validation is a pair (Xv, yv) or a share of the rows; received "
+                    f"{len(validation)} members."
+                )
+            held = self._data(validation[0], validation[1], loss, prefix="validation ")
         else:
-            data, held = _split(data, validation, seed)
+            data, held = split(data, validation, seed)
         return data, lambda: self._loss(held, loss, engine)
 
     def _loss(self, data: Data, loss: Loss, engine: str | None = None) -> float:
@@ -391,6 +421,7 @@ class Network:
             weight += share
         return total / weight if weight else 0.0
 
+    @known_keywords
     def evaluate(
         self, X: Any, y: Any, *, loss: str | Loss | None = None, sample_weight: Any = None
     ) -> dict[str, float]:
@@ -434,7 +465,7 @@ class Network:
                 raise ArgumentError(
                     f"Layer {p.name!r} has the activation "
                     f"{activation_name(p.layer.function)!r}, a function of your own; a model "
-                    "file can only name limpide's activations."
+                    "file can only name limpide's activations. Use one of those to save it."
                 )
         return {
             "kind": "network",
@@ -448,16 +479,15 @@ class Network:
     def from_stored(cls, tensors: Mapping[str, Array], config: Mapping[str, Any]) -> Network:
         """Build a network from what a model file holds."""
         inputs, dtype, seed, layers = layers_from_config(config)
+        network = cls.__new__(cls)
         try:
-            network = cls([inputs, *layers], dtype=NUMPY_DTYPES[dtype], seed=seed)
+            network._lay_out(inputs, layers, dtype, seed)
         except (ArgumentError, ArgumentTypeError) as error:
             raise ModelFileError(f"The model file describes a wrong network: {error}") from None
-        for own, prefix in ((network.params, "params."), (network.state, "state.")):
-            for name, array in own.items():
-                stored = tensors.get(prefix + name)
-                if stored is None or stored.shape != array.shape or stored.dtype != array.dtype:
-                    raise ModelFileError(f"The model file lacks a right tensor {prefix + name!r}.")
-                array[...] = stored
+        shapes = {n: spec.shape for n, spec in network._parameters().items()}
+        state = {n: array.shape for n, array in network._first_state().items()}
+        network.params = _stored(tensors, shapes, "params.", network.dtype)
+        network.state = _stored(tensors, state, "state.", network.dtype)
         return network
 
     def __getstate__(self) -> dict[str, Any]:
@@ -467,23 +497,11 @@ class Network:
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__ |= state
-        self._setup()
+        self._forget()
 
     def __str__(self) -> str:
-        rows = [("layer", "kind", "in", "out", "parameters")]
-        for p in self.placed:
-            count = sum(int(np.prod(s.shape)) for s in p.layer.parameters(p.inputs).values())
-            rows.append((p.name, p.layer.describe(), str(p.inputs), str(p.outputs), f"{count:,}"))
-        widths = [max(len(row[i]) for row in rows) for i in range(5)]
-        lines = [
-            "  ".join(
-                cell.ljust(w) if i < 2 else cell.rjust(w)
-                for i, (cell, w) in enumerate(zip(row, widths, strict=True))
-            ).rstrip()
-            for row in rows
-        ]
-        lines.insert(1, "─" * (sum(widths) + 8))
-        return "\n".join([*lines, f"{self.n_parameters:,} parameters, {self.dtype.name}"])
+        counted = f"{self.n_parameters:,} parameters, {self.dtype.name}"
+        return f"{layer_table(self.placed)}\n{counted}"
 
     def __repr__(self) -> str:
         sizes = [self.n_inputs, *(p.outputs for p in self.placed)]
@@ -497,48 +515,24 @@ def _float_name(dtype: object) -> str:
     return name
 
 
-def _resolve(
-    layers: Sequence[int | Layer], activation: str | Activation, output: str | Activation
-) -> tuple[int, list[Layer]]:
-    if isinstance(layers, (int, str)) or not isinstance(layers, Sequence) or len(layers) < 2:
-        raise ArgumentError(
-            "layers must list the number of inputs and at least one layer, such as [2, 8, 1]; "
-            f"received {layers!r}."
-        )
-    inputs = check_size(layers[0], "layers[0], the number of inputs,")
-    inner = resolve_activation(activation)
-    outer = resolve_activation(output, "output")
-    built: list[Layer] = []
-    for i, item in enumerate(layers[1:], 1):
-        layer = item if isinstance(item, Layer) else Dense(check_size(item, f"layers[{i}]"))
-        if isinstance(layer, Dense) and layer.activation is None:
-            function = outer if i == len(layers) - 1 else inner
-            layer = Dense(
-                layer.neurons, function, weights=layer.weights, bias=layer.bias, name=layer.name
-            )
-        built.append(layer)
-    return inputs, built
-
-
 def _blocks(n: int) -> Iterator[tuple[int, int]]:
     return ((start, min(start + _BLOCK, n)) for start in range(0, n, _BLOCK))
 
 
-def _clamped(batch_size: int, n_rows: int) -> int:
-    return min(batch_size, n_rows)
-
-
-def _split(data: Data, share: Any, seed: int) -> tuple[Data, Data]:
-    if isinstance(share, bool) or not isinstance(share, (int, float)):
-        raise ArgumentTypeError(
-            f"validation must be (Xv, yv) or a share between 0 and 1; received {share!r}."
+def _stored(
+    tensors: Mapping[str, Array], shapes: Mapping[str, tuple[int, ...]], prefix: str, dtype: Any
+) -> Parameters:
+    """Take the named tensors of a model file, each of the right shape and dtype."""
+    unknown = {n for n in tensors if n.startswith(prefix)} - {prefix + n for n in shapes}
+    if unknown:
+        raise ModelFileError(
+            f"The model file has the tensor {min(unknown)!r}, which its network has no place for. "
+            "Save the model again."
         )
-    if not 0 < share < 1:
-        raise ArgumentError(f"validation is a share between 0 and 1; received {share!r}.")
-    n = data.n_rows
-    held = min(max(round(share * n), 1), n - 1)
-    if n < 2:
-        raise ArgumentError("validation needs at least 2 rows to split.")
-    order = np.random.Generator(np.random.Philox(seed)).permutation(n)
-    first, second = np.sort(order[held:]), np.sort(order[:held])
-    return Data(data.X, data.y, data.weights, first), Data(data.X, data.y, data.weights, second)
+    where = "the model file"
+    return Parameters(
+        {
+            name: np.array(expect_tensor(tensors, prefix + name, shape, dtype, where=where))
+            for name, shape in shapes.items()
+        }
+    )

@@ -11,11 +11,13 @@ from typing import Any
 import numpy as np
 
 from limpide.activations import Activation
-from limpide.errors import ArgumentError, ShapeError
+from limpide.arrays import as_numbers
+from limpide.errors import ArgumentError, DataError, ShapeError
 from limpide.history import History
 from limpide.initializers import uniform
 from limpide.ir import Array
-from limpide.layers import Dense
+from limpide.keywords import known_keywords
+from limpide.layers import Dense, check_size
 from limpide.network import Network
 from limpide.tensor import check_finite_scalar
 
@@ -44,6 +46,7 @@ class Neuron:
     0.9990889488055994
     """
 
+    @known_keywords
     def __init__(
         self,
         inputs: int | Sequence[float] | Array | None = None,
@@ -53,7 +56,7 @@ class Neuron:
         activation: str | Activation = "sigmoid",
         seed: int | None = None,
     ) -> None:
-        if inputs is not None and np.ndim(inputs) > 0:
+        if hasattr(inputs, "__len__") and not isinstance(inputs, (str, bytes)):
             if weights is not None:
                 raise ArgumentError("Give the weights once: as the first argument or by keyword.")
             weights, inputs = inputs, None  # type: ignore[assignment]
@@ -62,15 +65,15 @@ class Neuron:
                 raise ArgumentError("bias goes with weights: Neuron(weights=[0, 1], bias=4).")
             if inputs is None:
                 raise ArgumentError("Give the number of inputs or the weights: Neuron(2).")
-            self.network = _network(inputs, activation, seed)
+            self.network = _network(check_size(inputs, "inputs"), activation, seed)
             return
-        values = np.array(weights, np.float64)
-        if values.ndim != 1 or values.size == 0 or not np.isfinite(values).all():
-            raise ShapeError(f"weights must be a list of finite numbers; received {weights!r}.")
+        values = as_numbers(weights, "weights")
+        if values.ndim != 1 or values.size == 0:
+            raise ShapeError(f"weights must be a list of numbers; received {weights!r}.")
         if inputs is not None and inputs != len(values):
             raise ShapeError(f"inputs is {inputs!r}, but there are {len(values)} weights.")
         self.network = _network(len(values), activation, 0)
-        self.weights[:] = values
+        self.weights = values
         self.bias = 0.0 if bias is None else bias
 
     @property
@@ -80,7 +83,14 @@ class Neuron:
 
     @weights.setter
     def weights(self, values: Any) -> None:
-        self.network.params["output.weights"][:, 0] = values
+        array = as_numbers(values, "weights")
+        if array.shape not in ((), self.weights.shape):
+            raise ShapeError(
+                f"weights has shape {list(self.weights.shape)}; received {list(array.shape)}."
+            )
+        if not np.isfinite(array).all():
+            raise DataError(f"weights must be finite; received {values!r}.")
+        self.weights[:] = array
 
     @property
     def bias(self) -> float:

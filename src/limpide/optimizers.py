@@ -11,6 +11,7 @@ from dataclasses import dataclass, fields
 from typing import Any, ClassVar
 
 from limpide.errors import ArgumentError, ArgumentTypeError, choice_error
+from limpide.keywords import known_keywords
 from limpide.ops import cast, power, sqrt
 from limpide.schedules import Schedule, check_rate
 from limpide.tensor import Tensor, check_finite_scalar
@@ -94,6 +95,7 @@ def _like(scalar: Tensor, parameter: Tensor) -> Tensor:
     return cast(scalar, parameter.spec.dtype)
 
 
+@known_keywords
 @dataclass(frozen=True)
 class SGD(Optimizer):
     """Gradient descent: w ← w − rate · v, with v = gradient, or momentum · v + gradient.
@@ -135,6 +137,7 @@ class SGD(Optimizer):
         return parameter - rate * way, {"velocity": velocity}
 
 
+@known_keywords
 @dataclass(frozen=True)
 class RMSProp(Optimizer):
     """w ← w − rate · g / (√s + ε), with s = α s + (1 − α) g².
@@ -166,6 +169,7 @@ class RMSProp(Optimizer):
         return parameter - _like(rate, parameter) * (gradient / scale), {"square": square}
 
 
+@known_keywords
 @dataclass(frozen=True)
 class Adagrad(Optimizer):
     """w ← w − rate · g / (√s + ε), with s the sum of all g². Source: Duchi et al. (2011)."""
@@ -190,6 +194,7 @@ class Adagrad(Optimizer):
         return parameter - _like(rate, parameter) * (gradient / scale), {"square": square}
 
 
+@known_keywords
 @dataclass(frozen=True)
 class Adam(Optimizer):
     """w ← w − rate · m̂ / (√v̂ + ε), with running means m of g and v of g², corrected for their
@@ -227,6 +232,7 @@ class Adam(Optimizer):
         return parameter - size * (mean / scale), {"mean": mean, "square": square}
 
 
+@known_keywords
 @dataclass(frozen=True)
 class AdamW(Adam):
     """Adam, and each step also takes rate · ``weight_decay`` of every parameter away.

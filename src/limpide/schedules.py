@@ -11,7 +11,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 
 from limpide.errors import ArgumentError
-from limpide.ops import cos, floor, minimum, power
+from limpide.keywords import known_keywords
+from limpide.ops import cos, floor, maximum, minimum, power
 from limpide.tensor import Tensor, check_finite_scalar
 
 Scalars = Mapping[str, Tensor]
@@ -35,8 +36,10 @@ class Schedule:
     def __post_init__(self) -> None:
         for field in fields(self):
             value = check_finite_scalar(getattr(self, field.name), field.name)
-            if value < 0 or (value == 0 and field.name in ("learning_rate", "every")):
-                raise ArgumentError(f"{field.name} must be above 0; received {value:g}.")
+            positive = field.name in ("learning_rate", "every")
+            if value < 0 or (value == 0 and positive):
+                bound = "above 0" if positive else "at least 0"
+                raise ArgumentError(f"{field.name} must be {bound}; received {value:g}.")
 
     def scalars(self) -> dict[str, float]:
         """Give the numbers of the schedule, by name."""
@@ -47,6 +50,7 @@ class Schedule:
         raise NotImplementedError
 
 
+@known_keywords
 @dataclass(frozen=True)
 class StepDecay(Schedule):
     """Multiply the rate by ``factor`` after each ``every`` steps."""
@@ -60,9 +64,10 @@ class StepDecay(Schedule):
         return scalars["learning_rate"] * power(scalars["factor"], times)
 
 
+@known_keywords
 @dataclass(frozen=True)
 class ExponentialDecay(Schedule):
-    """Let the rate fall smoothly to ``final_fraction`` of itself at the last step."""
+    """Let the rate fall smoothly to ``final_fraction`` of itself at the end of the run."""
 
     learning_rate: float
     final_fraction: float = 0.01
@@ -71,6 +76,7 @@ class ExponentialDecay(Schedule):
         return scalars["learning_rate"] * power(scalars["final_fraction"], step / total)
 
 
+@known_keywords
 @dataclass(frozen=True)
 class Cosine(Schedule):
     """Let the rate fall to ``final_fraction`` of itself along half a cosine, after a warm-up.
@@ -91,16 +97,17 @@ class Cosine(Schedule):
     def rate(self, step: Tensor, total: Tensor, scalars: Scalars) -> Tensor:
         done = step / total
         rise = minimum((step + 1) / (scalars["warmup"] * total + 1e-9), 1)
-        share = (done - scalars["warmup"]) / (1 - scalars["warmup"])
-        wave = (cos(minimum(abs(share), 1) * math.pi) + 1) * 0.5
+        share = maximum((done - scalars["warmup"]) / (1 - scalars["warmup"]), 0)
+        wave = (cos(share * math.pi) + 1) * 0.5
         final = scalars["final_fraction"]
         past = final + (1 - final) * wave
         return scalars["learning_rate"] * minimum(rise, past)
 
 
+@known_keywords
 @dataclass(frozen=True)
 class Linear(Schedule):
-    """Let the rate fall in a line to ``final_fraction`` of itself at the last step."""
+    """Let the rate fall in a line to ``final_fraction`` of itself at the end of the run."""
 
     learning_rate: float
     final_fraction: float = 0.0

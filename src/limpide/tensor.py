@@ -124,8 +124,9 @@ class Tensor:
         return str(self.numpy())
 
     def __repr__(self) -> str:
-        numbers = np.array2string(self.numpy(), separator=", ", threshold=20)
-        return f"{type(self).__name__}({numbers}, {self.spec})"
+        start = f"{type(self).__name__}("
+        numbers = np.array2string(self.numpy(), separator=", ", threshold=20, prefix=start)
+        return f"{start}{numbers}, {self.spec})"
 
     def __format__(self, spec: str) -> str:
         return format(self.item(), spec) if spec else str(self)
@@ -462,7 +463,7 @@ def apply(op: Op, *given: Tensor, **params: Any) -> Tensor:
         values = tuple(_snapshot(t) if type(t) is not Tensor else t for t in given)
         op.spec(*(t.spec for t in values), **params)
         with np.errstate(all="ignore"):
-            output = Tensor._wrap(np.asarray(op.numpy(*(t._array for t in values), **params)))
+            output = Tensor._wrap(op.compute(*(t._array for t in values), **params))
     for tape in _local.tapes:
         tape.record(op, params, given, values, output)
     return output
@@ -544,7 +545,9 @@ def _lift(value: Any, dtype: str) -> Tensor:
         refuse_tensors_in_list(value)
         return Tensor._wrap(cast_array(plain_array(value), dtype, repr(value)[:60]))
     array = cast_array(as_array(value), dtype)
-    return Tensor._wrap(np.array(array, order="C") if array is value else array)
+    # Row by row: the last bits of a matrix product depend on how its operands lie in memory.
+    copy = True if array is value else None
+    return Tensor._wrap(np.array(array, order="C", copy=copy))
 
 
 def _operator(name: str, *operands: Any) -> Tensor:
@@ -597,7 +600,12 @@ def check_finite_scalar(value: object, name: str) -> float:
     """Give a finite float, or raise naming the argument; bool and text are refused."""
     if isinstance(value, (bool, str, bytes)) or not hasattr(value, "__float__"):
         raise ArgumentTypeError(f"{name} must be a number; received {value!r}.")
-    number = float(value)
+    try:
+        number = float(value)
+    except OverflowError:
+        number = np.inf
+    except TypeError:  # an array of several
+        raise ArgumentTypeError(f"{name} must be one number; received {value!r}.") from None
     if not np.isfinite(number):
         raise ArgumentError(f"{name} must be finite; received {number}.")
     return number

@@ -6,20 +6,23 @@ slices with validation, callbacks, Ctrl-C and divergence. Not for: networks or e
 
 from __future__ import annotations
 
-import math
-import signal
-import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+import warnings
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
-from limpide import engines
+from limpide import engines, stopping
 from limpide.callbacks import Callback, Run
-from limpide.errors import DivergenceError
+from limpide.errors import (
+    ArgumentError,
+    ArgumentTypeError,
+    DataError,
+    DivergenceError,
+    LimpideWarning,
+)
 from limpide.history import History
 from limpide.ir import Array, Graph, Loop, Spec, spec_of
 from limpide.layers import Placed, forward
@@ -64,6 +67,42 @@ class Data:
 
     def arrays(self) -> list[Array]:
         return [a for a in (self.X, self.y, self.weights) if a is not None]
+
+
+def split(data: Data, share: Any, seed: int) -> tuple[Data, Data]:
+    """Give the rows to train on and the share that is held out, drawn by the seed."""
+    if isinstance(share, (bool, np.bool_)) or not isinstance(share, (int, float, np.number)):
+        raise ArgumentTypeError(
+            "validation must be a pair (Xv, yv) or a share between 0 and 1; received "
+            f"{type(share).__name__}."
+        )
+    if not 0 < share < 1:
+        raise ArgumentError(f"validation is a share between 0 and 1; received {share!r}. Try 0.2.")
+    n = data.n_rows
+    if n < 2:
+        raise DataError("validation=share needs at least 2 rows to split; there is 1.")
+    held = min(max(round(share * n), 1), n - 1)
+    order = np.random.Generator(np.random.Philox(seed)).permutation(n)
+    parts = [np.sort(order[held:]), np.sort(order[:held])]
+    for rows, what in zip(parts, ("left to train on", "held out"), strict=True):
+        if data.weights is not None and not data.weights[rows].any():
+            raise DataError(
+                f"sample_weight is 0 in all rows {what}; take another seed, or another validation."
+            )
+    first, second = (Data(data.X, data.y, data.weights, rows) for rows in parts)
+    return first, second
+
+
+def rows_a_step(batch_size: int | None, n_rows: int) -> int:
+    """Give the batch size: 32 for None, and at most all rows."""
+    if batch_size is not None and batch_size > n_rows:
+        warnings.warn(
+            f"batch_size is {batch_size}, and there are {n_rows} rows: each step takes them all. "
+            f"Pass batch_size={n_rows} to say so.",
+            LimpideWarning,
+            stacklevel=4,
+        )
+    return min(batch_size or 32, n_rows)
 
 
 def trace_step(
@@ -195,6 +234,14 @@ def build_loop(
 
 
 @dataclass
+class _Part:
+    """A slice: what was carried before it, and the rows of its steps."""
+
+    before: list[Array]
+    order: Array
+
+
+@dataclass
 class Trainer:
     """One run of training: what is carried from step to step, and how far it has come."""
 
@@ -212,34 +259,41 @@ class Trainer:
     watch: Callable[[int, float], None] | None = None
     callbacks: Sequence[Callback] = ()
     history: History = field(default_factory=History)
+    _run: Run = field(init=False)
+    _part: _Part = field(init=False)
+    _slice: int = 16  # steps in the slice run last; a first guess
 
-    def fit(self, network: Any) -> History:
+    def begin(self, network: Any) -> None:
+        """Let the callbacks begin; they may refuse the run, and nothing has changed yet."""
+        watched = self.validate is not None
+        self._run = Run(network, self.history, self.epochs, self.params, self.state, watched)
+        for callback in self.callbacks:
+            callback.begin(self._run)
+
+    def fit(self) -> History:
         """Train; parameters and state change in place. See ``Network.fit``."""
-        history = self.history
+        history, run = self.history, self._run
         history.batch_size, history.engine = self.batch_size, engines.get(self.engine).name
         carry, held = self._carry(), self._held()
-        run = Run(network, history, self.epochs, self.params, self.state)
-        with _gentle_stop() as stopped:
-            for callback in self.callbacks:
-                callback.begin(run)
+        with stopping.catching() as stop:
             for epoch in range(self.epochs):
-                finished = self._epoch(epoch, carry, held, stopped)
-                if not finished:
-                    history.interrupted = True
+                history.interrupted = not self._epoch(epoch, carry, held, stop)
+                if history.interrupted:
                     break
                 if self.validate is not None:
                     history.validation_loss.append(self.validate())
                 for callback in self.callbacks:
                     callback.epoch_end(run)
-                history.interrupted = stopped.is_set()
+                history.interrupted = stop.asked
                 if history.stopped or history.interrupted:
                     break
+            self._check_last_step(carry, held)
             for callback in self.callbacks:
                 callback.end(run)
         return history
 
     def _epoch(
-        self, epoch: int, carry: list[Array], held: list[Array], stopped: threading.Event
+        self, epoch: int, carry: list[Array], held: list[Array], stop: stopping.Stop
     ) -> bool:
         """Run one epoch in slices; False where it was interrupted."""
         n, batch = self.data.n_rows, self.batch_size
@@ -248,57 +302,70 @@ class Trainer:
             order = self.data.rows[order]
         steps = -(-n // batch)
         losses = np.empty(steps)
-        for start, stop in slices(steps, first=max(1, self._slice)):
-            before = [array.copy() for array in carry]
-            part = order[start * batch : stop * batch]
+        for first, last in slices(steps, first=max(1, self._slice)):
+            part = _Part([array.copy() for array in carry], order[first * batch : last * batch])
             began = time.perf_counter()
-            losses[start:stop] = self._slice_losses(carry, held, part)
+            losses[first:last] = self._losses(carry, held, part.order)
             self.history.seconds += time.perf_counter() - began
-            self.history.steps += stop - start
-            self._slice = stop - start
-            self._check(carry, before, held, part, losses[start:stop])
+            self.history.steps += last - first
+            self._slice, self._part = last - first, part
+            self._check(carry, held, losses[first:last])
             if self.watch is not None:
-                self.watch(stop, float(losses[start:stop].mean()))
-            if stopped.is_set() and stop < steps:
+                self.watch(last, float(losses[first:last].mean()))
+            if stop.asked and last < steps:
                 return False
         rows = np.full(steps, batch)
         rows[-1] = n - (steps - 1) * batch
         self.history.loss.append(float(np.average(losses, weights=rows)))
         return True
 
-    _slice: int = 16
-
-    def _slice_losses(self, carry: list[Array], held: list[Array], order: Array) -> Array:
+    def _losses(self, carry: list[Array], held: list[Array], order: Array) -> Array:
         return self.run_loop(carry, held, self.data.arrays(), order, 0)[0]
 
-    def _check(
-        self,
-        carry: list[Array],
-        before: list[Array],
-        held: list[Array],
-        order: Array,
-        losses: Array,
-    ) -> None:
-        """Notice divergence; restore the last weights that are finite, and say so."""
+    def _check(self, carry: list[Array], held: list[Array], losses: Array) -> None:
+        """Notice divergence in the slice that was run last."""
         bad = np.flatnonzero(~np.isfinite(losses))
-        if len(bad) == 0 and _finite(carry):
-            return
-        good = int(bad[0]) if len(bad) else len(losses)
-        loss = losses[good] if len(bad) else math.inf
-        while good >= 0:
-            for array, old in zip(carry, before, strict=True):
+        if len(bad):
+            at = int(bad[0])
+            self._restore(carry, held, at)
+            step = self.history.steps - len(losses) + at + 1
+            raise self._diverged(f"the loss became {losses[at]:g}", step)
+        if not _finite(carry):
+            good = self._restore(carry, held, len(losses) - 1)
+            step = self.history.steps - len(losses) + good + 1
+            raise self._diverged("a parameter or the optimizer's memory became infinite", step)
+
+    def _check_last_step(self, carry: list[Array], held: list[Array]) -> None:
+        """See what the last update led to: its rows once more, on a copy.
+
+        Every other update is judged by the loss of the step that follows it.
+        """
+        order = self._part.order
+        before = (len(order) - 1) // self.batch_size  # steps of the slice before the last
+        ahead = [array.copy() for array in carry]
+        loss = self._losses(ahead, held, order[before * self.batch_size :])[0]
+        if not np.isfinite(loss):
+            self._restore(carry, held, before)
+            raise self._diverged(f"the loss became {loss:g}", self.history.steps)
+
+    def _restore(self, carry: list[Array], held: list[Array], good: int) -> int:
+        """Run the slice again up to its first ``good`` steps, or to fewer that stay finite."""
+        while True:
+            for array, old in zip(carry, self._part.before, strict=True):
                 array[...] = old
             if good:
-                self._slice_losses(carry, held, order[: good * self.batch_size])
-            if _finite(carry):
-                break
+                self._losses(carry, held, self._part.order[: good * self.batch_size])
+            if good == 0 or _finite(carry):
+                return good
             good -= 1
-        step = self.history.steps - len(losses) + max(good, 0) + 1
+
+    def _diverged(self, what: str, step: int) -> DivergenceError:
         rate = self.recipe.optimizer.scalars().get("learning_rate", 0.0)
-        raise DivergenceError(
-            f"Training diverged: the loss became {loss:g} at step {step} (epoch "
-            f"{self.history.epochs + 1}). The last finite weights were restored. "
-            f"Lower the rate: learning_rate is {rate:g}, try {rate / 10:g}."
+        epoch = (step - 1) // -(-self.data.n_rows // self.batch_size) + 1
+        return DivergenceError(
+            f"Training diverged: {what} at step {step} (epoch {epoch}). The last finite weights "
+            f"were restored. Lower the rate: learning_rate is {rate:g}, try {rate / 10:g}; or "
+            "scale X and y first."
         )
 
     def _carry(self) -> list[Array]:
@@ -322,29 +389,3 @@ class Trainer:
 
 def _finite(arrays: Sequence[Array]) -> bool:
     return all(bool(np.isfinite(a).all()) for a in arrays if a.dtype.kind == "f")
-
-
-@contextmanager
-def _gentle_stop() -> Iterator[threading.Event]:
-    """Let the first Ctrl-C or SIGTERM set an event; the second Ctrl-C acts at once."""
-    stopped = threading.Event()
-    changed: dict[signal.Signals, Any] = {}
-
-    def handler(number: int, frame: Any) -> None:
-        if stopped.is_set():
-            raise KeyboardInterrupt
-        stopped.set()
-
-    if threading.current_thread() is threading.main_thread():
-        for number, usual in (
-            (signal.SIGINT, signal.default_int_handler),
-            (signal.SIGTERM, signal.SIG_DFL),
-        ):
-            # A program's own handler is left alone.
-            if signal.getsignal(number) is usual:
-                changed[number] = signal.signal(number, handler)
-    try:
-        yield stopped
-    finally:
-        for number, old in changed.items():
-            signal.signal(number, old)

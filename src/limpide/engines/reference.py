@@ -30,7 +30,7 @@ def evaluate(graph: Graph, inputs: Sequence[Array]) -> dict[int, Array]:
                 values[id(node)] = node.value
             else:
                 arguments = [values[id(n)] for n in node.inputs]
-                values[id(node)] = np.asarray(node.op.numpy(*arguments, **node.params))
+                values[id(node)] = node.op.compute(*arguments, **node.params)
     return values
 
 

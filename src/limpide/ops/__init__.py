@@ -57,7 +57,7 @@ from limpide.ops.elementwise import (
     tanh,
     where,
 )
-from limpide.ops.randomness import random_bits, random_normal, random_uniform
+from limpide.ops.randomness import RandomSource, random_bits, random_normal, random_uniform
 from limpide.ops.reductions import matmul, max, sum
 from limpide.ops.shaping import (
     concatenate,
@@ -92,6 +92,7 @@ OPERATORS.update(
 
 __all__ = [
     "OPS",
+    "RandomSource",
     "abs",
     "add",
     "argmax",

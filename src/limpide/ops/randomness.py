@@ -7,7 +7,7 @@ draws ahead of need (``limpide.rng``).
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import Any, NamedTuple
 
 from limpide import rng
 from limpide.errors import DtypeError
@@ -45,28 +45,35 @@ def random_bits(seed: Tensor, step: Tensor, *, stream: int, shape: tuple[int, ..
     return apply(RANDOM_BITS, seed, step, stream=int(stream), shape=tuple(shape))
 
 
-def random_uniform(
-    seed: Tensor, step: Tensor, *, stream: int, shape: tuple[int, ...], dtype: str
-) -> Tensor:
+class RandomSource(NamedTuple):
+    """Where random numbers come from: a seed and a step u32[], and which of many streams."""
+
+    seed: Tensor
+    step: Tensor
+    stream: int = 0
+
+    def bits(self, shape: tuple[int, ...]) -> Tensor:
+        """Give u32[shape] of random bits."""
+        return random_bits(self.seed, self.step, stream=self.stream, shape=shape)
+
+
+def random_uniform(source: RandomSource, shape: tuple[int, ...], dtype: str) -> Tensor:
     """Give numbers in [0, 1): 24 random bits each in f32, 53 in f64."""
     if dtype == "f32":
-        bits = random_bits(seed, step, stream=stream, shape=shape)
-        return cast(shift_right(bits, 8), "f32") * 2.0**-24
-    bits = random_bits(seed, step, stream=stream, shape=(2, *shape))
+        return cast(shift_right(source.bits(shape), 8), "f32") * 2.0**-24
+    bits = source.bits((2, *shape))
     high = cast(shift_right(bits[0], 5), "f64")
     low = cast(shift_right(bits[1], 6), "f64")
     return (high * 2.0**26 + low) * 2.0**-53
 
 
-def random_normal(
-    seed: Tensor, step: Tensor, *, stream: int, shape: tuple[int, ...], dtype: str
-) -> Tensor:
+def random_normal(source: RandomSource, shape: tuple[int, ...], dtype: str) -> Tensor:
     """Give standard normal numbers.
 
     Source: Box and Muller, "A note on the generation of random normal deviates", Ann. Math.
     Statist. 29 (1958).
     """
     size = math.prod(shape)
-    u: Any = random_uniform(seed, step, stream=stream, shape=(2, size), dtype=dtype)
+    u: Any = random_uniform(source, (2, size), dtype)
     radius = sqrt(log(1 - u[0]) * -2)  # 1 − u is in (0, 1]: its logarithm is finite
     return reshape(radius * cos(u[1] * (2 * math.pi)), shape)

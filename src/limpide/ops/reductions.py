@@ -93,21 +93,10 @@ def _matmul_spec(a: Spec, b: Spec) -> Spec:
     return Spec((*a.shape[:-1], b.shape[-1]), a.dtype)
 
 
-def _matmul_numpy(a: Array, b: Array, out: Array | None = None) -> Array:
-    result: Array = np.matmul(_row_major(a), _row_major(b), out=out)
-    return result
-
-
-def _row_major(x: Array) -> Array:
-    """Give the matrices row by row: the last bits of a BLAS depend on how operands lie."""
-    wanted = (x.shape[-1] * x.itemsize, x.itemsize)
-    return x if x.strides[-2:] == wanted else np.array(x, order="C")
-
-
 MATMUL: Op = primitive(
     "matmul",
     _matmul_spec,
-    _matmul_numpy,
+    np.matmul,
     (
         lambda g, y, a, b: apply(MATMUL, g, _turned(b)),
         lambda g, y, a, b: apply(MATMUL, _turned(a), g),

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from limpide.activations import ACTIVATIONS
+from limpide.errors import ArgumentError, ArgumentTypeError, ModelFileError
 from limpide.initializers import zeros
 from limpide.layers import BatchNorm, Dense, Dropout, Embedding, Layer, LayerNorm, Placed
 from limpide.storage.vocabulary import (
@@ -19,8 +20,10 @@ from limpide.storage.vocabulary import (
     expect_int,
     expect_keys,
     expect_list,
+    expect_object,
     expect_text,
 )
+from limpide.table_layers import Columns, Equals, Missing, OneHot, RobustScale, Standardize
 
 Config = Mapping[str, Any]
 
@@ -63,17 +66,63 @@ def _embedding(config: Config, name: str | None, where: str) -> Layer:
     )
 
 
+def _plain(kind: type[Layer]) -> Callable[[Config, str | None, str], Layer]:
+    """Give the builder of a layer that has a name and nothing else."""
+
+    def build(config: Config, name: str | None, where: str) -> Layer:
+        expect_keys(config, {"type", "name"}, where=where)
+        return kind(name=name)
+
+    return build
+
+
+def _one_hot(config: Config, name: str | None, where: str) -> Layer:
+    expect_keys(config, {"type", "name", "categories"}, where=where)
+    return OneHot(tuple(expect_list(config, "categories", int, where=where)), name=name)
+
+
+def _columns(config: Config, name: str | None, where: str) -> Layer:
+    expect_keys(config, {"type", "name", "parts"}, where=where)
+    parts = []
+    for i, part in enumerate(expect_list(config, "parts", dict, where=where)):
+        place = f"{where}.parts[{i}]"
+        expect_keys(part, {"columns", "layer"}, where=place)
+        columns = tuple(expect_list(part, "columns", int, where=place))
+        inner = f"{place}.layer"
+        described = expect_object(part, "layer", where=place)
+        build = expect_choice(described, "type", _PARTS, where=inner)
+        label = expect_text(described, "name", where=inner) or None
+        parts.append((columns, build(described, label, inner)))
+    return Columns(tuple(parts), name=name)
+
+
+_PARTS: dict[str, Callable[[Config, str | None, str], Layer]] = {
+    "Embedding": _embedding,
+    "Equals": _plain(Equals),
+    "Missing": _plain(Missing),
+    "OneHot": _one_hot,
+    "RobustScale": _plain(RobustScale),
+    "Standardize": _plain(Standardize),
+}
 _BUILDERS: dict[str, Callable[[Config, str | None, str], Layer]] = {
+    **_PARTS,
+    "Columns": _columns,
     "Dense": _dense,
     "Dropout": _dropout,
     "LayerNorm": _layer_norm,
     "BatchNorm": _batch_norm,
-    "Embedding": _embedding,
 }
 
 
 def layers_to_config(placed: Sequence[Placed]) -> list[dict[str, Any]]:
     """Describe layers; first values are not described, since the file holds the arrays."""
+    for p in placed:
+        kind = type(p.layer)
+        if kind.__name__ not in _BUILDERS or not kind.__module__.startswith("limpide."):
+            raise ArgumentError(
+                f"Layer {p.name!r} is a {kind.__name__}, a layer of your own; a model file only "
+                "holds limpide's layers. Use one of those to save it."
+            )
     return [
         {"type": type(p.layer).__name__, "name": p.layer.name or "", **p.layer.config()}
         for p in placed
@@ -97,5 +146,11 @@ def layers_from_config(config: Config) -> tuple[int, str, int, list[Layer]]:
     for i, entry in enumerate(expect_list(config, "layers", dict, where=where)):
         place = f"{where}.layers[{i}]"
         build = expect_choice(entry, "type", _BUILDERS, where=place)
-        layers.append(build(entry, expect_text(entry, "name", where=place) or None, place))
+        name = expect_text(entry, "name", where=place) or None
+        try:
+            layers.append(build(entry, name, place))
+        except (ArgumentError, ArgumentTypeError) as error:
+            raise ModelFileError(f"{place} describes a wrong layer: {error}") from None
+    if not layers:
+        raise ModelFileError(f"{where}.layers is empty. Save the model again.")
     return inputs, dtype, seed, layers

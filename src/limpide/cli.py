@@ -1,0 +1,491 @@
+"""The command line: ``limpide train``, ``predict``, ``evaluate``, ``verify``, ``data``.
+
+Answers for the commands, their options and their help. Not for: streams, errors and exit statuses
+(``limpide.program``), the live view (``limpide.terminal``), or the words of a report.
+
+Rooms that load more than click are reached as ``limpide.model`` and so on, which loads them when
+they are first used: ``limpide --help`` loads none of them.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import tempfile
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+import limpide
+from limpide import program
+from limpide.errors import DataError, FileError, ModelFileError, choice_error
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+_MESSAGES = (".eml", ".txt")
+_DELIMITERS = {"tab": "\t", "\\t": "\t", "comma": ",", "semicolon": ";", "space": " "}
+_UNBOUNDED = float("inf")
+
+
+class _Program(click.Group):
+    """The commands in the order in which a newcomer needs them."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(self.commands)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command line and leave with its exit status."""
+    sys.exit(program.run(limpide_command, arguments))
+
+
+@click.group(
+    "limpide",
+    cls=_Program,
+    epilog="""\b
+Examples:
+  limpide data circle --out circle.csv         a table to try things with
+  limpide train circle.csv --target class      learn its column 'class'
+  limpide predict circle.safetensors circle.csv
+  limpide train --help                         every option of a command
+\b
+Exit status: 0 done, 1 data or model at fault, 2 wrong usage, 130 interrupted.
+""",
+)
+@click.version_option(limpide.__version__, prog_name="limpide", message="%(prog)s %(version)s")
+@program.with_traceback
+def limpide_command() -> None:
+    """Train a neural network on your own table, and predict with it."""
+
+
+def _reading_options(function: F) -> F:
+    """Add the options that say how a text table is to be read."""
+    for option in (
+        click.option(
+            "--encoding", metavar="NAME", help="Encoding of a text table: utf-8, latin-1."
+        ),
+        click.option("--decimal", metavar="C", help="Decimal sign of a text table: . or ,"),
+        click.option(
+            "--delimiter", metavar="C", help="Between cells: , ; | tab (else recognised)."
+        ),
+    ):
+        function = option(function)
+    return function
+
+
+_path = click.Path(path_type=str)
+_json = click.option("--json", "as_json", is_flag=True, help="Print one JSON object and no more.")
+_force = click.option("--force", is_flag=True, help="Overwrite the file of --out.")
+
+
+@limpide_command.command(
+    epilog="""\b
+Examples:
+  limpide train people.csv --target sex
+  limpide train houses.parquet --target price --hidden 128,64 --epochs 50
+  limpide train prices.csv --target price --delimiter ';' --decimal ,
+  limpide train mail/                          a folder with spam/ and ham/ in it
+"""
+)
+@click.argument("data", type=_path)
+@click.option("--target", metavar="NAME", help="The column to learn.")
+@click.option("--out", metavar="MODEL", type=_path, help="Model file; else DATA.safetensors.")
+@click.option(
+    "--task",
+    metavar="KIND",
+    type=program.Choice(["auto", "binary", "multiclass", "regression"]),
+    default="auto",
+    help="binary, multiclass or regression; else told by the target.",
+)
+@click.option(
+    "--hidden",
+    metavar="64,64",
+    type=program.Sizes(),
+    help="Neurons of each hidden layer.",
+)
+@click.option(
+    "--epochs",
+    metavar="N",
+    type=program.Number(int, 1, 10**7, "--epochs 50"),
+    help="How often to go through all rows, at most.",
+)
+@click.option(
+    "--batch-size",
+    metavar="N",
+    type=program.Number(int, 1, _UNBOUNDED, "--batch-size 64"),
+    help="Rows a step.",
+)
+@click.option(
+    "--learning-rate",
+    metavar="R",
+    type=program.Number(float, 1e-300, _UNBOUNDED, "--learning-rate 0.001"),
+    help="Length of a step.",
+)
+@click.option(
+    "--validation",
+    metavar="SHARE",
+    type=program.Number(float, 0, 1, "--validation 0.2"),
+    default=0.2,
+    show_default=True,
+    help="Share of the rows held out to measure the model.",
+)
+@click.option("--engine", metavar="NAME", help="What computes; else the fastest installed.")
+@click.option(
+    "--seed",
+    metavar="N",
+    type=program.Number(int, 0, 2**32, "--seed 1"),
+    default=0,
+    show_default=True,
+    help="Of all that is drawn at random.",
+)
+@_reading_options
+@_json
+@_force
+@program.with_traceback
+@click.pass_obj
+def train(
+    session: program.Session,
+    /,
+    data: str,
+    target: str | None,
+    out: str | None,
+    as_json: bool,
+    force: bool,
+    delimiter: str | None,
+    **settings: Any,
+) -> int:
+    """Learn the column --target of a table from its other columns.
+
+    DATA is a CSV, TSV, Parquet or Arrow file, or a folder of e-mails with the sub-folders spam
+    and ham. A share of the rows is held out; the figures at the end are measured on it.
+
+    Ctrl-C once ends the training and saves what was learned; twice leaves at once.
+    """
+    folder = os.path.isdir(data)
+    target = target or ("spam" if folder else None)
+    if target is None:
+        raise _target_missing(data, delimiter, settings)
+    path = _model_path(data, out, force)
+    with limpide.terminal.watching(sys.stderr, session.stop, plain=not as_json) as view:
+        source, example = _labelled_messages(data, target) if folder else (data, data)
+        model = limpide.model.train(
+            source,
+            target,
+            delimiter=_delimiter(delimiter),
+            callbacks=[view],
+            progress=False,
+            **settings,
+        )
+    model.save(path)
+    interrupted = model.history.interrupted or session.stop.asked
+    if as_json:
+        report = limpide.reports.training_report(model, path, interrupted)
+        program.write(limpide.reports.as_json(report))
+    else:
+        limpide.reports.print_training(
+            limpide.terminal.console(sys.stdout), model, path, example, interrupted
+        )
+    return program.INTERRUPTED if interrupted else program.DONE
+
+
+def _target_missing(data: str, delimiter: str | None, settings: dict[str, Any]) -> Exception:
+    """Build the error for a missing --target; the columns to choose from are in it."""
+    table = limpide.tables.read_table(
+        data,
+        delimiter=_delimiter(delimiter),
+        decimal=settings["decimal"],
+        encoding=settings["encoding"],
+    )
+    names = ", ".join(table.columns[:12]) + (", ..." if len(table.columns) > 12 else "")
+    return program.Misuse(
+        f"--target is missing: the column to learn. {table.source} has the columns {names}. "
+        f"Write --target {table.columns[-1]}, for example."
+    )
+
+
+def _delimiter(word: str | None) -> str | None:
+    return None if word is None else _DELIMITERS.get(word.lower(), word)
+
+
+def _labelled_messages(folder: str, target: str) -> tuple[dict[str, Any], str]:
+    """Give a table of the messages in a folder, and the path of one to try the model with."""
+    if target != "spam":
+        raise program.Misuse(
+            f"the target of a folder of messages is 'spam'; received --target {target!r}. "
+            "Leave --target out."
+        )
+    messages = limpide.spam.read_folder(folder)
+    columns = {name: messages.matrix[:, i] for i, name in enumerate(limpide.spam.FEATURES)}
+    tried = [name for name in messages.names if name.lower().endswith(_MESSAGES)]
+    example = os.path.join(folder, tried[-1]) if tried else "MESSAGE.eml"
+    return columns | {target: list(messages.labels)}, example
+
+
+def _model_path(data: str, out: str | None, force: bool) -> str:
+    """Give where the model goes, found out before anything is learned."""
+    if out is None:
+        return _free_path(data)
+    _check_output(out, [data], force)
+    if os.path.isdir(out):
+        raise program.Misuse(f"--out {out!r} is a folder. Name a file in it.")
+    folder = os.path.dirname(out) or "."
+    if not os.path.isdir(folder):
+        raise program.Misuse(f"--out {out!r}: there is no folder {folder!r}. Make it first.")
+    if not os.access(folder, os.W_OK):
+        raise FileError(f"--out {out!r}: its folder may not be written to. Choose another one.")
+    return out
+
+
+def _free_path(data: str) -> str:
+    """Give ``<data>.safetensors``, numbered if taken; here, where its folder is read-only."""
+    place = Path(data)
+    if not place.name or place.name == "..":  # a folder given as . or ..
+        place = place.resolve()
+    if not os.access(place.parent, os.W_OK):
+        place = Path(place.name)
+    stem = place.name if place.is_dir() else place.stem
+    number = 1
+    while True:
+        name = stem if number == 1 else f"{stem}-{number}"
+        path = place.with_name(f"{name}.safetensors")
+        if not os.path.lexists(path):
+            return str(path)
+        number += 1
+
+
+def _check_output(out: str, inputs: Sequence[str], force: bool) -> None:
+    """Refuse an output that is an input, or that exists and is not to be overwritten."""
+    for path in inputs:
+        if _same_file(out, path):
+            raise program.Misuse(
+                f"--out {out!r} is the same file as the input {path!r}. Choose another name."
+            )
+    if os.path.isfile(out) and not force:
+        raise program.Misuse(
+            f"{out!r} exists. Choose another name, or add --force to overwrite it."
+        )
+
+
+def _same_file(first: str, second: str) -> bool:
+    try:
+        return os.path.samefile(first, second)
+    except (OSError, ValueError):
+        return False
+
+
+@limpide_command.command(
+    epilog="""\b
+Examples:
+  limpide predict people.safetensors new.csv
+  limpide predict people.safetensors new.csv --out answers.csv
+  limpide predict spam.safetensors inbox/*.eml
+"""
+)
+@click.argument("model", type=_path)
+@click.argument("data", type=_path, nargs=-1, required=True, metavar="DATA...")
+@click.option("--out", metavar="FILE", type=_path, help="CSV file; else standard output.")
+@_reading_options
+@_force
+@program.with_traceback
+def predict(
+    model: str, data: tuple[str, ...], out: str | None, force: bool, **reading: str | None
+) -> None:
+    """Predict each row of a table, or each of several e-mails.
+
+    Prints CSV: a header and one line a row, in order. First the column prediction, then, for
+    classes, a column probability_<class> each.
+
+    DATA is a table with the columns that the model was trained on; others are left out of account.
+    Where those are the columns of Spambase, DATA can also be e-mails (.eml, .txt), and the name of
+    each is given in a last column, message.
+    """
+    if out is not None:
+        _check_output(out, [model, *data], force)
+    loaded = _load(model)
+    messages = [path for path in data if _is_message(path, loaded)]
+    if messages and len(messages) < len(data):
+        table = next(path for path in data if path not in messages)
+        raise program.Misuse(f"{messages[0]!r} is an e-mail, {table!r} is not. Give them apart.")
+    if not messages and len(data) > 1:
+        raise program.Misuse(f"one table at a time; received {len(data)}. Give {data[0]!r} alone.")
+    source = _message_columns(messages) if messages else data[0]
+    columns = _predictions(loaded, _table(source, loaded, reading))
+    if messages:
+        columns["message"] = [limpide.reports.printable(path) for path in messages]
+    if out is not None:
+        limpide.tables.write_csv(out, columns)
+        return
+    with program.output() as file:
+        limpide.tables.write_csv(file, columns)
+
+
+def _load(path: str) -> Any:
+    """Load the model of a table; a bare network knows no columns."""
+    model = limpide.model.load(path)
+    if not isinstance(model, limpide.model.Model):
+        raise ModelFileError(
+            f"{path!r} holds a bare network, without the columns of a table. Use it in Python "
+            "(limpide.load), or train a model with limpide train."
+        )
+    return model
+
+
+def _table(source: Any, model: Any, reading: dict[str, str | None]) -> Any:
+    """Read a table as the model's own was read: what was text there is text here."""
+    text = list(model.preprocessing.text)
+    if model.classes is not None and model.classes.dtype.kind == "U":
+        text.append(model.target)
+    reading = {**reading, "delimiter": _delimiter(reading["delimiter"])}
+    table = limpide.tables.read_table(source, text=text, **reading)
+    for found in table.notes:
+        program.note(f"{table.source}: {found}")
+    return table
+
+
+def _predictions(model: Any, table: Any) -> dict[str, Any]:
+    """Give the columns that are written: prediction, then a probability for each class."""
+    if model.target in table.columns:
+        program.note(f"{table.source}: the target column {model.target!r} is not looked at")
+    columns = {"prediction": model.predict(table)}
+    if model.classes is not None:
+        chances = model.predict_proba(table)
+        for i, label in enumerate(model.classes.tolist()):
+            columns[f"probability_{label}"] = chances[:, i]
+    return columns
+
+
+def _is_message(path: str, model: Any) -> bool:
+    """Tell whether a file is an e-mail for this model; refuse an .eml that cannot be one."""
+    suffix = os.path.splitext(path)[1].lower()
+    # A feature that was the same in every message has been left out of the model.
+    if set(model.features) <= set(limpide.spam.FEATURES):
+        return suffix in _MESSAGES
+    if suffix == ".eml":
+        names = ", ".join(model.features[:5]) + (", ..." if len(model.features) > 5 else "")
+        raise DataError(
+            f"{path!r} is an e-mail, but the model was trained on the columns {names}. Give a "
+            "table with them, or a model trained on Spambase or on a folder of messages."
+        )
+    return False
+
+
+def _message_columns(paths: Sequence[str]) -> dict[str, Any]:
+    counted = [limpide.spam.features(limpide.spam.read_message(path)).tolist() for path in paths]
+    names = limpide.spam.FEATURES
+    return {
+        name: list(cells) for name, cells in zip(names, zip(*counted, strict=True), strict=True)
+    }
+
+
+@limpide_command.command(
+    epilog="""\b
+Example:
+  limpide evaluate people.safetensors people-2.csv
+"""
+)
+@click.argument("model", type=_path)
+@click.argument("data", type=_path)
+@_reading_options
+@_json
+@program.with_traceback
+def evaluate(model: str, data: str, as_json: bool, **reading: str | None) -> None:
+    """Measure a model on a table that holds the right answers too.
+
+    Rows that the model has learned from flatter it: measure on others.
+    """
+    loaded = _load(model)
+    table = _table(data, loaded, reading)
+    figures = loaded.evaluate(table)
+    rows = table.n_rows - table.frame[loaded.target].null_count()
+    if as_json:
+        program.write(limpide.reports.as_json({"rows": rows} | figures))
+    else:
+        screen = limpide.terminal.console(sys.stdout)
+        screen.print(f"Measured on {rows:,} rows:", style="bold")
+        limpide.reports.print_figures(screen, figures, loaded.classes)
+
+
+@limpide_command.command(
+    epilog="""\b
+Example:
+  limpide verify people.safetensors
+"""
+)
+@click.argument("model", type=_path)
+@program.with_traceback
+def verify(model: str) -> None:
+    """Check that a model file is whole, and list what it holds."""
+    program.write(str(limpide.storage.verify(model)))
+
+
+# Name: what it is, and its columns, the target last
+_POINTS = ("x1", "x2", "class")
+_SURFACE = ("x1", "x2", "height")
+_DATA = {
+    "people": ("4 people: weight and height, and who is a woman", ("weight", "height", "woman")),
+    "xor_table": ("4 rows: the exclusive or of two inputs", _POINTS),
+    "circle": ("500 points: a disc inside a ring", _POINTS),
+    "xor": ("500 points: four squares, two classes", _POINTS),
+    "gauss": ("500 points: two clouds", _POINTS),
+    "spiral": ("500 points: two interwoven spirals", _POINTS),
+    "plane": ("1,200 points: a tilted plane, a number to predict", _SURFACE),
+    "gaussians": ("1,200 points: six bumps, a number to predict", _SURFACE),
+    "spambase": ("4,601 e-mails in 57 numbers, and which are spam; downloaded", ("spam",)),
+}
+
+
+@limpide_command.command(
+    epilog="""\b
+Examples:
+  limpide data                            list them
+  limpide data circle --out circle.csv
+  limpide data spambase                   download it, check it, write spambase.csv
+"""
+)
+@click.argument("name", required=False)
+@click.option("--out", metavar="FILE", type=_path, help="CSV file; else standard output.")
+@_force
+@program.with_traceback
+def data(name: str | None, out: str | None, force: bool) -> None:
+    """Write a small data set as CSV, or list all of them.
+
+    spambase comes from its public home; the others are made here.
+    """
+    if name is None:
+        program.write("\n".join(f"{each:<11}{words}" for each, (words, _) in _DATA.items()))
+        return
+    if name not in _DATA:
+        raise choice_error("NAME", name, _DATA)
+    if out is not None:
+        _check_output(out, [], force)
+    if name == "spambase":
+        out = _download(name, out)
+    else:
+        _make(name, out)
+    if out is not None:
+        target = _DATA[name][1][-1]
+        following = limpide.reports.command("limpide", "train", out, "--target", target)
+        program.note(f"{limpide.reports.printable(out)} is written. Next: {following}")
+
+
+def _make(name: str, out: str | None) -> None:
+    X, y = dataset = getattr(limpide.datasets, name)()
+    whole = dataset.task != "regression"
+    names = _DATA[name][1]
+    columns = {names[0]: X[:, 0], names[1]: X[:, 1], names[2]: y.astype(int) if whole else y}
+    if out is not None:
+        limpide.tables.write_csv(out, columns)
+        return
+    with program.output() as file:
+        limpide.tables.write_csv(file, columns)
+
+
+def _download(name: str, out: str | None) -> str:
+    if out is None:
+        return str(limpide.datasets.download(name))
+    with tempfile.TemporaryDirectory() as folder:
+        content = limpide.datasets.download(name, folder).read_bytes()
+    limpide.storage.atomic_write(out, content)
+    return out

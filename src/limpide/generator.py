@@ -1,0 +1,83 @@
+"""Generator: random numbers that advance with each use, eager and in compiled functions.
+
+Answers for drawing in a user's own code. Not for: dropout and first weights, which are functions
+of a seed; nor for the bits themselves (``limpide.rng``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from limpide.errors import DtypeError
+from limpide.ir import FLOATS, dtype_name
+from limpide.ops import RandomSource, random_normal, random_uniform
+from limpide.ops.shaping import RESHAPE
+from limpide.rng import check_seed
+from limpide.tensor import Tensor, Variable, apply
+
+
+def fixed_source(seed: int | None, stream: int = 0) -> RandomSource:
+    """Give the source for a seed; the same seed and stream give the same numbers."""
+    return RandomSource(_u32(check_seed(seed)), _u32(0), stream)
+
+
+def _u32(value: int) -> Tensor:
+    return Tensor(value, dtype="uint32")
+
+
+class Generator:
+    """Random numbers, new ones with each use.
+
+    How often it was used is a variable. So in a function compiled with ``@lp.function`` each call
+    and each step of ``repeat`` draws new numbers, the same as eager calls would have drawn.
+
+    Parameters
+    ----------
+    seed
+        0 to 2**32 - 1; None takes a fresh one.
+
+    Examples
+    --------
+    >>> import limpide as lp
+    >>> first, again = lp.Generator(seed=0), lp.Generator(seed=0)
+    >>> bool((first.normal((3,)) == again.normal((3,)))[0])
+    True
+    """
+
+    def __init__(self, seed: int | None = None) -> None:
+        self.seed = check_seed(seed)
+        self._uses = Variable(_u32(0), name="random_uses")
+
+    def source(self) -> RandomSource:
+        """Give a source of numbers that no earlier use has given, and count the use."""
+        now = apply(RESHAPE, self._uses, shape=())
+        self._uses.assign(now + 1)
+        return RandomSource(_u32(self.seed), now)
+
+    def uniform(
+        self,
+        shape: Sequence[int] = (),
+        low: float = 0.0,
+        high: float = 1.0,
+        dtype: object = "float32",
+    ) -> Tensor:
+        """Draw numbers uniform in [low, high)."""
+        drawn = random_uniform(self.source(), tuple(shape), _float(dtype))
+        return drawn * (high - low) + low
+
+    def normal(
+        self,
+        shape: Sequence[int] = (),
+        mean: float = 0.0,
+        std: float = 1.0,
+        dtype: object = "float32",
+    ) -> Tensor:
+        """Draw normal numbers."""
+        return random_normal(self.source(), tuple(shape), _float(dtype)) * std + mean
+
+
+def _float(dtype: object) -> str:
+    name = dtype_name(dtype)
+    if name not in FLOATS:
+        raise DtypeError(f"dtype must be float32 or float64; received {dtype!r}.")
+    return name

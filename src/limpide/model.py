@@ -1,0 +1,466 @@
+"""Model: a network with the columns, labels and preprocessing of its table; ``train`` and ``load``.
+
+Answers for tables in, labels and figures out, and for the file of a model. Not for: numerics,
+which are layers, nor for what is done to a column (``limpide.tables``).
+"""
+
+from __future__ import annotations
+
+import os
+import warnings
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import Any
+
+import numpy as np
+
+from limpide import storage
+from limpide.arrays import as_weights
+from limpide.errors import ArgumentTypeError, DataError, LimpideWarning, ModelFileError
+from limpide.history import History
+from limpide.ir import Array
+from limpide.metrics import classification_figures, regression_figures
+from limpide.model_facts import Facts, from_json, summary, to_json
+from limpide.network import Network
+from limpide.optimizers import AdamW
+from limpide.parameters import Parameters
+from limpide.recipe import build, check_scaling, check_share, choose, settle_unseen, split_rows
+from limpide.rng import check_seed
+from limpide.schedules import Cosine
+from limpide.tables import Table, missing_column, read_table
+from limpide.tables.features import check_finite
+from limpide.tables.fitting import fit_columns
+from limpide.tables.preprocessing import Preprocessing
+from limpide.tables.targets import Target, class_weights, find_target, with_scale
+
+TABLE = "table"
+"""The tensor of a model file that holds all but the network's arrays, as packed JSON."""
+
+
+class Model:
+    """A trained network with the preprocessing and the labels of its table; ``lp.train`` makes it.
+
+    Attributes
+    ----------
+    network
+        The ``Network``: its first layer, ``columns``, scales and encodes the table's matrix.
+    task
+        ``"binary"``, ``"multiclass"`` or ``"regression"``.
+    target, features
+        The names of the target and of the columns that a table must have.
+    classes
+        The labels in their own type, in the order of ``predict_proba``; None for regression.
+    history
+        The losses of training, ``History``.
+    figures
+        On the rows held out, or None: ``loss`` (the network's own: for regression in the scaled
+        unit), then ``accuracy``, ``auc``, ``log_loss``, ``confusion``, or ``rmse``, ``mae``,
+        ``r2`` in the unit of the target.
+    notes
+        What was recognised, left out or assumed.
+    facts
+        How many rows there were, and the recipe.
+    """
+
+    def __init__(
+        self, network: Network, preprocessing: Preprocessing, target: Target, facts: Facts
+    ) -> None:
+        self.network = network
+        self.preprocessing = preprocessing
+        self.facts = facts
+        self._target = target
+
+    @property
+    def task(self) -> str:
+        return self._target.task
+
+    @property
+    def target(self) -> str:
+        return self._target.name
+
+    @property
+    def classes(self) -> Array | None:
+        return self._target.classes
+
+    @property
+    def features(self) -> list[str]:
+        return self.preprocessing.features
+
+    @property
+    def params(self) -> Parameters:
+        """The parameters of the network, by name."""
+        return self.network.params
+
+    @property
+    def history(self) -> History:
+        return self.facts.history
+
+    @property
+    def figures(self) -> dict[str, Any] | None:
+        return self.facts.figures
+
+    @property
+    def notes(self) -> list[str]:
+        return self.facts.notes
+
+    # Prediction -------------------------------------------------------------------------------
+
+    def predict(self, data: Any) -> Array:
+        """Give the label of each row in its own type, or for regression f64[n] in its own unit.
+
+        Parameters
+        ----------
+        data
+            Whatever ``train`` takes, or a dict of one value a column for one row. Columns are
+            found by name, in any order; the target may be missing.
+
+        Raises
+        ------
+        DataError
+            A column is missing, or holds something else than in training.
+
+        Warns
+        -----
+        LimpideWarning
+            For columns that are not used, and for categories that the model does not know.
+        """
+        X = self._matrix(self._read(data))
+        if self.classes is None:
+            return self._target.in_unit(self._outputs(X)[:, 0])
+        return self._target.labels(self._probabilities(X).argmax(axis=1))
+
+    def predict_proba(self, data: Any) -> Array:
+        """Give the probability of each class, f64[n, classes], in the order of ``classes``.
+
+        Raises
+        ------
+        ArgumentTypeError
+            For a regression.
+        """
+        if self.classes is None:
+            raise ArgumentTypeError(
+                "predict_proba is for classes, and this model's task is regression. Use predict."
+            )
+        return self._probabilities(self._matrix(self._read(data)))
+
+    def evaluate(self, data: Any) -> dict[str, Any]:
+        """Give the figures on a table that has the target; rows without one are left out.
+
+        Raises
+        ------
+        DataError
+            The target is missing, or holds a class that the model does not know.
+        """
+        table = self._read(data, target=True)
+        if self.target not in table.columns:
+            raise missing_column(self.target, table.columns, "Target column")
+        y, there = self._target.encode(table)
+        if not there.any():
+            raise DataError(
+                f"{table.source}, target column {self.target!r}: every cell is missing. "
+                "Give rows whose target is known."
+            )
+        return self._figures(self._matrix(table)[there], y[there])
+
+    def _read(self, data: Any, target: bool = False) -> Table:
+        text = self.preprocessing.text
+        if target and self._target.kind == "text":
+            text = [*text, self.target]
+        return _as_table(data, text=text)
+
+    def _matrix(self, table: Table) -> Array:
+        X, notes = self.preprocessing.matrix(table)
+        known = {self.target, *(column.name for column in self.preprocessing.columns)}
+        extra = [name for name in table.columns if name not in known]
+        if extra:
+            some = ", ".join(repr(name) for name in extra[:5]) + ", …" * (len(extra) > 5)
+            notes = [*notes, f"{len(extra)} columns that the model does not use: {some}"]
+        for note in notes:
+            warnings.warn(f"{table.source}: {note}", LimpideWarning, stacklevel=3)
+        return X
+
+    def _outputs(self, X: Array) -> Array:
+        return np.asarray(self.network.predict(X))
+
+    def _probabilities(self, X: Array) -> Array:
+        outputs = self._outputs(X).astype(np.float64)
+        if self.task == "binary":
+            return np.hstack([1 - outputs, outputs])
+        return np.asarray(outputs / outputs.sum(axis=1, keepdims=True))
+
+    def _figures(self, X: Array, y: Array, weights: Array | None = None) -> dict[str, Any]:
+        if self.classes is None:
+            learned = self._target.scaled(y)
+            found = self._target.in_unit(self._outputs(X)[:, 0])
+            figures: dict[str, Any] = dict(regression_figures(y, found, weights))
+        else:
+            learned = y
+            figures = classification_figures(y, self._probabilities(X), weights)
+        loss = self.network.evaluate(X, learned, sample_weight=weights)["loss"]
+        return {"loss": loss, **figures}
+
+    # Files and text ---------------------------------------------------------------------------
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write a model file (safetensors); an existing file is replaced in one step."""
+        packed = storage.pack_json(
+            to_json(self.preprocessing, self._target, self.facts), "the model's table"
+        )
+        metadata = {"kind": "model", "network": self.network.config()}
+        storage.write(path, {**self.network.tensors(), TABLE: packed}, metadata)
+
+    @classmethod
+    def from_stored(cls, tensors: Mapping[str, Array], metadata: Mapping[str, Any]) -> Model:
+        """Build a model from what a model file holds."""
+        storage.expect_keys(metadata, {"kind", "network"}, where="model")
+        config = storage.expect_object(metadata, "network", where="model")
+        packed = storage.expect_tensor(tensors, TABLE, (None,), np.uint8, where="the model file")
+        preprocessing, target, facts = from_json(storage.unpack_json(packed, TABLE), TABLE)
+        network = Network.from_stored(tensors, config)
+        outputs = (
+            len(target.classes) if target.task == "multiclass" and target.classes is not None else 1
+        )
+        if (network.n_inputs, network.n_outputs) != (preprocessing.width, outputs):
+            raise ModelFileError(
+                f"The model file's table makes {preprocessing.width} inputs and {outputs} outputs, "
+                f"its network has {network.n_inputs} and {network.n_outputs}. Save the model again."
+            )
+        return cls(network, preprocessing, target, facts)
+
+    def summary(self, figures: bool = True) -> str:
+        """Give text that says how the task was found and what was done to each column.
+
+        Parameters
+        ----------
+        figures
+            Whether the figures on the rows held out are in it.
+        """
+        parameters = self.network.n_parameters
+        return summary(self.preprocessing, self._target, self.facts, parameters, figures)
+
+    def __str__(self) -> str:
+        return self.summary()
+
+    def __repr__(self) -> str:
+        return (
+            f"<Model {self.task} of {self.target!r} from {len(self.features)} columns: "
+            f"{self.network.n_parameters:,} parameters>"
+        )
+
+
+def _as_table(data: Any, **options: Any) -> Table:
+    """Read a table; a dict of single values is one row."""
+    if isinstance(data, Table):
+        return data
+    if isinstance(data, Mapping) and data and all(_is_single(v) for v in data.values()):
+        data = {name: [value] for name, value in data.items()}
+    return read_table(data, **options)
+
+
+def _is_single(value: Any) -> bool:
+    return value is None or isinstance(value, (str, bytes)) or not hasattr(value, "__len__")
+
+
+def _target_name(target: Any, table: Table) -> str:
+    name = str(target)
+    if name in table.columns:
+        return name
+    if isinstance(target, (int, np.integer)) and f"x{name}" in table.columns:
+        return f"x{name}"
+    raise missing_column(name, table.columns, "Target column")
+
+
+def train(
+    data: Any,
+    target: str | int,
+    *,
+    task: str = "auto",
+    hidden: Any = None,
+    epochs: int | None = None,
+    batch_size: int | None = None,
+    learning_rate: float | None = None,
+    validation: float | None = 0.2,
+    scaling: str = "robust",
+    engine: str | None = None,
+    seed: int | None = 0,
+    class_weight: Any = None,
+    sample_weight: Any = None,
+    delimiter: str | None = None,
+    decimal: str | None = None,
+    encoding: str | None = None,
+    callbacks: Any = None,
+    progress: bool | None = None,
+) -> Model:
+    """Train a network on a table, with all that its columns need, and give it as a ``Model``.
+
+    Parameters
+    ----------
+    data
+        A path (CSV, TSV, Parquet, Arrow), any data frame, a dict of columns, a NumPy array (its
+        columns are x0, x1, …), or a ``limpide.tables.Table``.
+    target
+        The name of the column to predict (for an array, its number). Rows without a target are
+        left out, with a note.
+    task
+        ``"auto"``: text, booleans and few whole numbers are classes, other numbers a regression.
+        Or ``"binary"``, ``"multiclass"``, ``"regression"``.
+    hidden
+        Sizes of the hidden layers; None: one of 128. ``[]``: none, a logistic or linear regression.
+    epochs, batch_size, learning_rate
+        None: by the number of rows. The rate falls along half a cosine; AdamW.
+    validation
+        The share of rows held out for the figures, of each class alike, drawn by ``seed``. They
+        are never trained on, and nothing is chosen by them: the number of epochs is fixed
+        beforehand. 0 or None, or fewer than 20 rows: none.
+    scaling
+        ``"robust"`` (median, quartiles, smooth clipping) or ``"standard"``.
+    class_weight
+        ``"balanced"``, or a dict label → weight.
+    sample_weight
+        A weight a row, f64[n].
+    delimiter, decimal, encoding
+        Of a text file; found unless given.
+    engine, seed, callbacks, progress
+        As in ``Network.fit``.
+
+    Raises
+    ------
+    DataError, ArgumentError
+        For a table, a target or an option that cannot be used.
+    DivergenceError
+        When the loss is no longer finite.
+
+    Notes
+    -----
+    After Ctrl-C the model trained so far is given, and ``model.history.interrupted`` is True.
+
+    Examples
+    --------
+    >>> import limpide as lp
+    >>> table = {"height": [1.5, 1.6, 1.8, 1.9], "sex": ["F", "F", "M", "M"]}
+    >>> model = lp.train(table, "sex")
+    >>> model.predict({"height": 1.95}).tolist()
+    ['M']
+    """
+    check_scaling(scaling)
+    share, number = check_share(validation), check_seed(seed)
+    table = _as_table(data, delimiter=delimiter, decimal=decimal, encoding=encoding)
+    name = _target_name(target, table)
+    names = [column for column in table.columns if column != name]
+    check_finite(table, names)
+    rows, known, notes = _rows_with_target(table, name)
+    found = find_target(known, name, task)
+    y, _ = found.encode(known)
+    trained, held, more = split_rows(
+        np.arange(known.n_rows), None if found.classes is None else y, share, number
+    )
+    seen = known if len(held) == 0 else Table(known.frame[trained], known.source)
+    columns, numbers, left_out = fit_columns(seen, names, scaling)
+    preprocessing = Preprocessing(tuple(columns))
+    recipe = choose(found.task, len(trained), hidden, epochs, batch_size, learning_rate)
+    if found.classes is None:
+        found = with_scale(found, y[trained])
+    outputs = len(found.classes) if found.classes is not None and found.task == "multiclass" else 1
+    network = build(preprocessing, numbers, scaling, recipe, found.task, outputs, number)
+    facts = Facts(
+        table.source,
+        len(trained),
+        len(held),
+        None,
+        [*table.notes, *notes, *more, *left_out],
+        History(),
+        {**asdict(recipe), "hidden": list(recipe.hidden), "scaling": scaling, "seed": number},
+    )
+    model = Model(network, preprocessing, found, facts)
+    weights = as_weights(sample_weight, table.n_rows, "f64")
+    weights = None if weights is None else weights[rows]
+    chosen = class_weights(class_weight, found, y)
+    X, _ = preprocessing.matrix(known)
+    _fit(model, X, y, trained, held, weights, chosen, engine, callbacks, progress)
+    return model
+
+
+def _rows_with_target(table: Table, name: str) -> tuple[Array, Table, list[str]]:
+    """Give the numbers of the rows whose target is known, a table of them, and a note."""
+    there = table.frame[name].is_not_null()
+    lost = int((~there).sum())
+    if lost == table.n_rows:
+        raise DataError(
+            f"{table.source}, target column {name!r}: every cell is missing. Choose another target."
+        )
+    rows = np.flatnonzero(np.asarray(there))
+    if not lost:
+        return rows, table, []
+    note = f"{lost} rows without a target ({name!r}) are left out"
+    return rows, Table(table.frame.filter(there), table.source), [note]
+
+
+def _fit(
+    model: Model,
+    X: Array,
+    y: Array,
+    trained: Array,
+    held: Array,
+    weights: Array | None,
+    class_weight: Any,
+    engine: str | None,
+    callbacks: Any,
+    progress: bool | None,
+) -> None:
+    """Train the network of a new model, and take its figures on the rows held out."""
+    recipe, target = model.facts.recipe, model._target
+    learned = target.scaled(y) if target.classes is None else y
+    Xt, Xh = (X, X[:0]) if len(held) == 0 else (X[trained], X[held])
+    del X
+    model.facts.history = model.network.fit(
+        Xt,
+        learned[trained],
+        optimizer=AdamW(Cosine(recipe["learning_rate"]), weight_decay=recipe["weight_decay"]),
+        epochs=recipe["epochs"],
+        batch_size=recipe["batch_size"],
+        validation=(Xh, learned[held]) if len(held) else None,
+        sample_weight=None if weights is None else weights[trained],
+        class_weight=class_weight,
+        callbacks=callbacks,
+        engine=engine,
+        seed=recipe["seed"],
+        progress=progress,
+    )
+    settle_unseen(model.network, Xt)
+    if len(held):
+        model.facts.figures = model._figures(
+            Xh, y[held], None if weights is None else weights[held]
+        )
+
+
+def load(path: str | os.PathLike[str]) -> Network | Model:
+    """Read a model file that ``Network.save`` or ``Model.save`` wrote; it gives that kind.
+
+    Raises
+    ------
+    FileError
+        If there is no such file, or it cannot be read.
+    ModelFileError
+        If it is damaged, of another kind, or written by a newer limpide.
+
+    Examples
+    --------
+    >>> import limpide as lp, os, tempfile
+    >>> net = lp.Network([2, 1], seed=0)
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = os.path.join(folder, "net.safetensors")
+    ...     net.save(path)
+    ...     same = lp.load(path)
+    >>> bool((same.params["output.weights"] == net.params["output.weights"]).all())
+    True
+    """
+    stored = storage.read(path)
+    try:
+        kind = storage.expect_choice(
+            stored.metadata, "kind", ("model", "network"), where="metadata"
+        )
+        if kind == "network":
+            return Network.from_stored(stored.tensors, stored.metadata)
+        return Model.from_stored(stored.tensors, stored.metadata)
+    except ModelFileError as error:
+        raise ModelFileError(f"{os.fspath(path)!r}: {error}") from None

@@ -1,0 +1,247 @@
+"""What a model knows of its training, as text to read and as JSON to keep.
+
+Answers for ``Facts`` and the printed summary. Not for: arrays, which are tensors of the file, nor
+for predicting.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from limpide.errors import ModelFileError
+from limpide.history import History
+from limpide.storage.vocabulary import (
+    expect_choice,
+    expect_float,
+    expect_int,
+    expect_keys,
+    expect_list,
+    expect_object,
+    expect_text,
+)
+from limpide.tables.preprocessing import Preprocessing
+from limpide.tables.targets import TASKS, Target
+
+_LABELS: dict[str, tuple[type, type]] = {
+    "text": (str, np.str_),
+    "boolean": (bool, np.bool_),
+    "integer": (int, np.int64),
+    "float": (float, np.float64),
+}
+_FIGURES = {
+    "classification": ("loss", "accuracy", "auc", "log_loss", "confusion"),
+    "regression": ("loss", "rmse", "mae", "r2"),
+}
+
+
+@dataclass
+class Facts:
+    """What was found and done in training.
+
+    Attributes
+    ----------
+    source
+        What the table was called.
+    rows, held_out
+        How many rows were trained on, and how many were kept for the figures.
+    figures
+        The figures on the rows held out, or None.
+    recipe
+        hidden, epochs, batch_size, learning_rate, weight_decay, dropout, scaling, seed.
+    """
+
+    source: str
+    rows: int
+    held_out: int
+    figures: dict[str, Any] | None
+    notes: list[str]
+    history: History
+    recipe: dict[str, Any] = field(default_factory=dict)
+
+
+def summary(
+    preprocessing: Preprocessing, target: Target, facts: Facts, parameters: int, figures: bool
+) -> str:
+    """Give aligned text: the task, the columns and what was done to each, the figures, notes."""
+    return "\n".join(_summary(preprocessing, target, facts, parameters, figures))
+
+
+def _summary(
+    preprocessing: Preprocessing, target: Target, facts: Facts, parameters: int, figures: bool
+) -> Iterator[str]:
+    yield f"{facts.source}: {target.task} of {target.name!r} ({target.why})"
+    if target.classes is not None:
+        names = [str(label) for label in target.classes.tolist()]
+        yield f"classes: {', '.join(names[:10])}{f', … ({len(names)})' if len(names) > 10 else ''}"
+    else:
+        yield f"target: mean {target.centre:g}, standard deviation {target.scale:g}"
+    held = f", {facts.held_out:,} held out" if facts.held_out else ", none held out"
+    yield f"rows: {facts.rows:,} trained on{held}"
+    yield ""
+    yield from _table(
+        ("column", "kind", "missing", "treatment"),
+        [
+            (
+                c.name,
+                c.kind,
+                f"{c.missing:,}",
+                c.treatment if c.parts else f"left out: {c.treatment}",
+            )
+            for c in preprocessing.columns
+        ],
+    )
+    yield ""
+    hidden = ", ".join(map(str, facts.recipe["hidden"])) or "none"
+    yield (
+        f"network: hidden {hidden}; {parameters:,} parameters; {facts.history.epochs} epochs, "
+        f"batches of {facts.recipe['batch_size']}, rate {facts.recipe['learning_rate']:g}, "
+        f"seed {facts.recipe['seed']}"
+    )
+    if figures and facts.figures:
+        yield "figures on the rows held out:"
+        for name, value in facts.figures.items():
+            if name != "confusion":
+                yield f"  {name:<9} {'–' if value is None else format(value, '.4g')}"
+    if facts.notes:
+        yield "notes:"
+        yield from (f"  {note}" for note in facts.notes)
+
+
+def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> Iterator[str]:
+    shown = [tuple(_cut(cell) for cell in row) for row in rows]
+    widths = [max(len(row[i]) for row in (head, *shown)) for i in range(len(head) - 1)]
+    for row in (head, *shown):
+        cells = [
+            cell.rjust(w) if i == 2 else cell.ljust(w)
+            for i, (cell, w) in enumerate(zip(row[:-1], widths, strict=True))
+        ]
+        yield "  ".join([*cells, row[-1]]).rstrip()
+
+
+def _cut(text: str) -> str:
+    clean = "".join(c if c.isprintable() else "�" for c in text)
+    return clean if len(clean) <= 100 else clean[:99] + "…"
+
+
+def to_json(preprocessing: Preprocessing, target: Target, facts: Facts) -> dict[str, Any]:
+    """Give all of it for a model file."""
+    history = facts.history
+    return {
+        "columns": preprocessing.config(),
+        "target": {
+            "name": target.name,
+            "kind": target.kind,
+            "task": target.task,
+            "why": target.why,
+            "classes": [] if target.classes is None else target.classes.tolist(),
+            "centre": target.centre,
+            "scale": target.scale,
+        },
+        "facts": {
+            "source": facts.source,
+            "rows": facts.rows,
+            "held_out": facts.held_out,
+            "figures": facts.figures or {},
+            "notes": facts.notes,
+            "recipe": facts.recipe,
+        },
+        "history": {
+            "loss": history.loss,
+            "validation_loss": history.validation_loss,
+            "steps": history.steps,
+            "seconds": history.seconds,
+            "batch_size": history.batch_size,
+            "engine": history.engine,
+        },
+    }
+
+
+def from_json(value: Any, where: str) -> tuple[Preprocessing, Target, Facts]:
+    """Build it from what a model file holds.
+
+    Raises
+    ------
+    ModelFileError
+        For what is not in the vocabulary; the message names its place.
+    """
+    found = expect_keys(value, {"columns", "target", "facts", "history"}, where=where)
+    preprocessing = Preprocessing.from_config(found["columns"])
+    target = _target(expect_object(found, "target", where=where), f"{where}.target")
+    history = _history(expect_object(found, "history", where=where), f"{where}.history")
+    facts = _facts(expect_object(found, "facts", where=where), target, history, f"{where}.facts")
+    return preprocessing, target, facts
+
+
+def _target(entry: Mapping[str, Any], where: str) -> Target:
+    keys = {"name", "kind", "task", "why", "classes", "centre", "scale"}
+    expect_keys(entry, keys, where=where)
+    kind = expect_choice(entry, "kind", tuple(_LABELS), where=where)
+    task = expect_choice(entry, "task", TASKS, where=where)
+    labels: list[Any] = expect_list(entry, "classes", _LABELS[kind][0], where=where)
+    fits = {"regression": not labels, "binary": len(labels) == 2, "multiclass": len(labels) > 1}
+    if not fits[task] or len(set(labels)) < len(labels):
+        raise ModelFileError(
+            f"{where}.classes must be {'none' if task == 'regression' else 'distinct'} for task "
+            f"{task!r}; received {len(labels)}. Save the model again."
+        )
+    return Target(
+        expect_text(entry, "name", where=where),
+        kind,
+        task,
+        expect_text(entry, "why", where=where),
+        np.array(labels, _LABELS[kind][1]) if labels else None,
+        expect_float(entry, "centre", where=where),
+        expect_float(entry, "scale", where=where, minimum=5e-324),
+    )
+
+
+def _history(entry: Mapping[str, Any], where: str) -> History:
+    keys = {"loss", "validation_loss", "steps", "seconds", "batch_size", "engine"}
+    expect_keys(entry, keys, where=where)
+    return History(
+        loss=expect_list(entry, "loss", float, where=where),
+        validation_loss=expect_list(entry, "validation_loss", float, where=where),
+        steps=expect_int(entry, "steps", where=where, minimum=0),
+        seconds=expect_float(entry, "seconds", where=where, minimum=0),
+        batch_size=expect_int(entry, "batch_size", where=where, minimum=0),
+        engine=expect_text(entry, "engine", where=where),
+    )
+
+
+def _facts(entry: Mapping[str, Any], target: Target, history: History, where: str) -> Facts:
+    keys = {"source", "rows", "held_out", "figures", "notes", "recipe"}
+    expect_keys(entry, keys, where=where)
+    figures = expect_object(entry, "figures", where=where)
+    if figures:
+        names = _FIGURES["regression" if target.task == "regression" else "classification"]
+        expect_keys(figures, names, where=f"{where}.figures")
+        for name in names:
+            if name == "confusion":
+                expect_list(figures, name, list, where=f"{where}.figures")
+            elif figures[name] is not None:
+                expect_float(figures, name, where=f"{where}.figures")
+    return Facts(
+        source=expect_text(entry, "source", where=where),
+        rows=expect_int(entry, "rows", where=where, minimum=1),
+        held_out=expect_int(entry, "held_out", where=where, minimum=0),
+        figures=figures or None,
+        notes=expect_list(entry, "notes", str, where=where),
+        history=history,
+        recipe=_recipe(expect_object(entry, "recipe", where=where), f"{where}.recipe"),
+    )
+
+
+def _recipe(entry: Mapping[str, Any], where: str) -> dict[str, Any]:
+    numbers = ("learning_rate", "weight_decay", "dropout")
+    sizes = ("epochs", "batch_size", "seed")
+    expect_keys(entry, {"hidden", "scaling", *numbers, *sizes}, where=where)
+    return {
+        "hidden": expect_list(entry, "hidden", int, where=where),
+        "scaling": expect_choice(entry, "scaling", ("robust", "standard"), where=where),
+        **{name: expect_int(entry, name, where=where, minimum=0) for name in sizes},
+        **{name: expect_float(entry, name, where=where, minimum=0) for name in numbers},
+    }

@@ -1,0 +1,274 @@
+"""How the command line starts and ends: streams, notes, one-line errors, exit statuses, Ctrl-C.
+
+Answers for what holds for every command. Not for: the commands (``limpide.cli``).
+
+Exit statuses: 0 done, 1 data or model at fault, 2 wrong usage, 130 interrupted.
+"""
+
+from __future__ import annotations
+
+import errno
+import io
+import os
+import sys
+import traceback
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from typing import IO, TYPE_CHECKING, Any, TextIO, TypeVar
+
+import click
+
+import limpide
+from limpide import stopping
+from limpide.errors import (
+    ArgumentError,
+    ArgumentTypeError,
+    LimpideError,
+    LimpideWarning,
+    nearest,
+)
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+DONE, FAULT, USAGE, INTERRUPTED = 0, 1, 2, 130
+
+
+class Misuse(click.UsageError):
+    """A command that cannot be meant like that; the message says what to write instead."""
+
+
+if TYPE_CHECKING:  # generic in new versions of click only
+    _Choice = click.Choice[str]
+    _Type = click.ParamType[Any]
+else:
+    _Choice, _Type = click.Choice, click.ParamType
+
+
+@dataclass
+class Session:
+    """One run of the program: how it is to be stopped, and whether tracebacks are wanted."""
+
+    stop: stopping.Stop = field(default_factory=lambda: stopping.Stop(gentle=False))
+    traceback: bool = False
+
+
+class Choice(_Choice):
+    """One of a few words; a wrong one is answered with all of them and the nearest."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        if value not in self.choices:
+            self.fail(
+                f"{value!r} is none of {', '.join(self.choices)}."
+                + nearest(str(value), self.choices),
+                param,
+                ctx,
+            )
+        return str(value)
+
+
+class Number(_Type):
+    """A number in a range; anything else is answered with the range and an example."""
+
+    name = "number"
+
+    def __init__(
+        self, kind: type[int] | type[float], low: float, high: float, example: str
+    ) -> None:
+        self._kind, self._low, self._high, self._example = kind, low, high, example
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> float:
+        what = "a whole number" if self._kind is int else "a number"
+        try:
+            converted = self._kind(value)
+        except ValueError:
+            self.fail(f"{value!r} is not {what}. Write {self._example}.", param, ctx)
+        if not self._low <= converted < self._high:  # NaN fails it too
+            above = f" and less than {self._high:,}" if self._high < float("inf") else ""
+            text = f"{value} must be at least {self._low:g}{above}. Write {self._example}."
+            self.fail(text, param, ctx)
+        return converted
+
+
+class Sizes(_Type):
+    """The sizes of hidden layers, such as 64,64."""
+
+    name = "sizes"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> list[int]:
+        if isinstance(value, list):
+            return value
+        words = [word.strip() for word in str(value).split(",")]
+        if not all(word.isascii() and word.isdigit() and int(word) > 0 for word in words):
+            self.fail(
+                f"{value!r} is not a list of layer sizes. Write --hidden 64 for one layer of 64 "
+                "neurons, --hidden 64,64 for two.",
+                param,
+                ctx,
+            )
+        return [int(word) for word in words]
+
+
+def run(program: click.Group, arguments: Sequence[str] | None = None) -> int:
+    """Run a command and give its exit status; whatever goes wrong becomes one line."""
+    session = Session()
+    _prepare_streams()
+    with stopping.catching(session.stop), _notes():
+        try:
+            status = program.main(
+                arguments, prog_name="limpide", standalone_mode=False, obj=session
+            )
+            sys.stdout.flush()
+            return int(status or DONE)
+        except SystemExit as exit:  # click's own end, where a pipe was closed during --help
+            return int(exit.code or DONE)
+        except BaseException as error:
+            if session.traceback:
+                traceback.print_exc()
+            status, text = _judged(error)
+            complain(text)
+            return status
+
+
+def _judged(error: BaseException) -> tuple[int, str]:
+    """Give the exit status for an error, and the line that is shown."""
+    if isinstance(error, click.exceptions.NoArgsIsHelpError):
+        return USAGE, error.format_message()
+    if isinstance(error, click.ClickException):
+        return error.exit_code, _usage_text(error)
+    if isinstance(error, (click.Abort, KeyboardInterrupt)):
+        return INTERRUPTED, "interrupted."
+    if isinstance(error, LimpideError):
+        wrong = isinstance(error, (ArgumentError, ArgumentTypeError))
+        return USAGE if wrong else FAULT, str(error)
+    if isinstance(error, MemoryError):
+        return FAULT, f"out of memory: {error or 'nothing more is said'}. Give fewer rows."
+    if isinstance(error, OSError) and error.filename is None:
+        abandon(sys.stdout)
+        return FAULT, f"cannot write the output: {error.strerror or error}. Send it elsewhere."
+    if isinstance(error, OSError):
+        return FAULT, f"{error.filename!r}: {error.strerror or error}. Check the path."
+    return FAULT, (
+        f"a fault of limpide itself: {type(error).__name__}: {error}. "
+        "Run it again with --traceback and report what that shows."
+    )
+
+
+def _usage_text(error: click.ClickException) -> str:
+    text = error.format_message()
+    context = getattr(error, "ctx", None)
+    if context is None or type(error) in (click.BadParameter, Misuse):  # which say what to write
+        return text
+    return f"{text} See {context.command_path} --help."
+
+
+def complain(text: str) -> None:
+    """Write one line on standard error, or a help text as it is."""
+    with suppress(OSError):
+        if text.startswith("Usage:"):
+            print(text, file=sys.stderr, flush=True)
+        else:
+            line = limpide.reports.printable(" ".join(text.split()))
+            print(f"limpide: {line}", file=sys.stderr, flush=True)
+
+
+def note(text: str) -> None:
+    """Write a note on standard error."""
+    with suppress(OSError):
+        line = limpide.reports.printable(" ".join(text.split()))
+        print(f"note: {line}", file=sys.stderr, flush=True)
+
+
+@contextmanager
+def _notes() -> Iterator[None]:
+    """Show limpide's own warnings as notes, each text once."""
+    with warnings.catch_warnings():
+        usual = warnings.showwarning
+        seen: set[str] = set()
+
+        def show(message: Warning | str, category: type[Warning], *rest: Any) -> None:
+            if not issubclass(category, LimpideWarning):
+                usual(message, category, *rest)
+            elif str(message) not in seen:
+                seen.add(str(message))
+                note(str(message))
+
+        warnings.filterwarnings("always", category=LimpideWarning)
+        warnings.showwarning = show  # type: ignore[assignment]
+        yield
+
+
+def _prepare_streams() -> None:
+    """Make sure that both streams exist, and that no character stops them."""
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:  # closed by the shell: >&-
+            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+
+
+def write(text: str) -> None:
+    """Write a text and a line end on standard output; quiet where nobody reads any more."""
+    with output() as file:
+        file.write(text + "\n")
+
+
+@contextmanager
+def output() -> Iterator[TextIO]:
+    """Give standard output as UTF-8 with LF line ends, whatever the locale and the system.
+
+    Where its reader has gone away (``| head``), that is no error, and nothing more is written.
+    """
+    sys.stdout.flush()
+    file = io.TextIOWrapper(
+        sys.stdout.buffer, encoding="utf-8", errors="backslashreplace", newline=""
+    )
+    try:
+        yield file
+        file.flush()
+    except OSError as error:
+        if not closed_pipe(error):
+            raise
+        abandon(sys.stdout)
+    finally:
+        with suppress(OSError):
+            file.detach()
+
+
+def closed_pipe(error: OSError) -> bool:
+    """Tell whether the reader of a stream has gone away (Windows says EINVAL)."""
+    return isinstance(error, BrokenPipeError) or (
+        sys.platform == "win32" and error.errno == errno.EINVAL
+    )
+
+
+def abandon(stream: IO[Any]) -> None:
+    """Let what is still to be written vanish, also what Python itself writes at its end."""
+    with suppress(OSError, ValueError):
+        descriptor = os.open(os.devnull, os.O_WRONLY)
+        try:
+            os.dup2(descriptor, stream.fileno())
+        finally:
+            os.close(descriptor)
+
+
+def with_traceback(function: F) -> F:
+    """Add ``--traceback`` to a command."""
+
+    def note_it(context: click.Context, option: click.Parameter, value: bool) -> None:
+        context.obj.traceback = context.obj.traceback or value
+
+    return click.option(
+        "--traceback",
+        is_flag=True,
+        expose_value=False,
+        is_eager=True,
+        callback=note_it,
+        help="Show where in the code an error came from.",
+    )(function)

@@ -1,0 +1,214 @@
+"""How a table's network is built and trained: its layers, its split, its defaults.
+
+Answers for the recipe of ``lp.train``. Not for: reading tables (``limpide.tables``), nor for the
+model that comes out (``limpide.model``).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from limpide.errors import ArgumentError, ArgumentTypeError, choice_error
+from limpide.ir import Array
+from limpide.layers import Dense, Dropout, Embedding, Layer, check_size
+from limpide.network import Network
+from limpide.schedules import check_rate
+from limpide.table_layers import Columns, Equals, Missing, OneHot, RobustScale, Standardize
+from limpide.tables.fitting import ONE_HOT, Numbers, embedding_size
+from limpide.tables.preprocessing import Preprocessing
+from limpide.tensor import check_finite_scalar
+
+SCALINGS = ("robust", "standard")
+
+COLUMNS = "columns"
+"""The name of the layer in front of the network."""
+
+_STEPS = 2_000  # training goes on for about so many steps …
+_EPOCHS = (12, 400)  # … within these bounds
+_BATCH = (16, 1024)
+_FEWEST_ROWS = 20  # with fewer rows none is held out
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """The numbers of one training run."""
+
+    hidden: tuple[int, ...]
+    epochs: int
+    batch_size: int
+    learning_rate: float
+    weight_decay: float
+    dropout: float
+
+
+def choose(
+    task: str, rows: int, hidden: Any, epochs: Any, batch_size: Any, learning_rate: Any
+) -> Recipe:
+    """Give the recipe for so many training rows; what is not None is taken as it is.
+
+    The batch is the power of two nearest to √rows, within 16 and 1,024; epochs make about 2,000
+    steps, within 12 and 400.
+
+    Raises
+    ------
+    ArgumentError, ArgumentTypeError
+        For sizes and rates out of range.
+    """
+    low, high = _BATCH
+    batch = min(max(2 ** round(math.log2(rows) / 2), low), high)
+    batch = min(rows, batch if batch_size is None else check_size(batch_size, "batch_size"))
+    steps = -(-rows // batch)
+    usual = min(max(-(-_STEPS // steps), _EPOCHS[0]), _EPOCHS[1])
+    return Recipe(
+        hidden=(128,) if hidden is None else _hidden(hidden),
+        epochs=usual if epochs is None else check_size(epochs, "epochs"),
+        batch_size=batch,
+        learning_rate=3e-3 if learning_rate is None else check_rate(learning_rate),
+        weight_decay=0.1,
+        dropout=0.0 if task == "regression" else 0.3,
+    )
+
+
+def _hidden(hidden: Any) -> tuple[int, ...]:
+    if isinstance(hidden, (int, np.integer)):
+        return (check_size(hidden, "hidden"),)
+    if isinstance(hidden, str) or not isinstance(hidden, (Sequence, np.ndarray)):
+        raise ArgumentTypeError(
+            f"hidden must be a size or a list of sizes, such as [64, 64]; received {hidden!r}."
+        )
+    return tuple(check_size(n, f"hidden[{i}]") for i, n in enumerate(hidden))
+
+
+def check_scaling(scaling: object) -> str:
+    """Give the name of a scaling, or raise with the choices."""
+    if scaling not in SCALINGS:
+        raise choice_error("scaling", scaling, SCALINGS)
+    return str(scaling)
+
+
+def check_share(validation: Any) -> float:
+    """Give the share of rows to hold out: 0 for None."""
+    if validation is None:
+        return 0.0
+    share = check_finite_scalar(validation, "validation")
+    if not 0 <= share < 1:
+        raise ArgumentError(
+            f"validation is the share of rows held out, from 0 to below 1; received {share:g}. "
+            "Use 0.2, or 0 for none."
+        )
+    return share
+
+
+def split_rows(
+    rows: Array, codes: Array | None, share: float, seed: int
+) -> tuple[Array, Array, list[str]]:
+    """Hold out a share of the rows, of each class alike: (training, held out, notes).
+
+    Parameters
+    ----------
+    rows
+        i64[n], the rows to choose from.
+    codes
+        The class number of each of them, or None for regression.
+
+    A class keeps at least one training row. With fewer than 20 rows none is held out.
+    """
+    none = rows[:0]
+    if share == 0:
+        return rows, none, []
+    if len(rows) < _FEWEST_ROWS:
+        return rows, none, [f"no rows are held out, since there are only {len(rows)}"]
+    random = np.random.Generator(np.random.Philox(seed))
+    order = random.permutation(len(rows))
+    wanted = min(max(round(share * len(rows)), 1), len(rows) - 1)
+    if codes is None:
+        held = order[:wanted]
+    else:
+        # By class, and in one order over all of them: every k-th row, so that shares stay alike.
+        by_class = order[np.argsort(codes[order], kind="stable")]
+        sizes = np.bincount(codes)
+        quotas = _quotas(sizes, wanted)
+        starts = np.cumsum(sizes) - sizes
+        parts = [by_class[s : s + q] for s, q in zip(starts, quotas, strict=True)]
+        held = np.concatenate(parts)
+    mask = np.zeros(len(rows), bool)
+    mask[held] = True
+    return rows[~mask], rows[mask], []
+
+
+def _quotas(sizes: Array, wanted: int) -> Array:
+    """Share ``wanted`` places among classes by size (largest remainder), one row kept in each."""
+    exact = sizes * (wanted / sizes.sum())
+    quotas = np.minimum(np.floor(exact), np.maximum(sizes - 1, 0)).astype(np.int64)
+    for place in np.argsort(quotas - exact, kind="stable"):
+        if quotas.sum() >= wanted:
+            break
+        if quotas[place] < sizes[place] - 1:
+            quotas[place] += 1
+    return np.asarray(quotas)
+
+
+def build(
+    preprocessing: Preprocessing,
+    numbers: Numbers,
+    scaling: str,
+    recipe: Recipe,
+    task: str,
+    outputs: int,
+    seed: int,
+) -> Network:
+    """Build the network for a table's matrix, with the statistics of its columns in place."""
+    layers: list[Layer] = [_columns(preprocessing, numbers, scaling)]
+    for size in recipe.hidden:
+        layers.append(Dense(size, "relu"))
+        if recipe.dropout:
+            layers.append(Dropout(recipe.dropout))
+    ends = {"binary": "sigmoid", "multiclass": "softmax", "regression": "linear"}
+    layers.append(Dense(outputs, ends[task]))
+    network = Network([preprocessing.width, *layers], seed=seed)
+    if numbers.centre:
+        network.state[f"{COLUMNS}.numbers.centre"] = numbers.centre
+        network.state[f"{COLUMNS}.numbers.factor"] = numbers.factor
+    spikes = [value for value in numbers.spike if value is not None]
+    if spikes:
+        network.state[f"{COLUMNS}.spikes.value"] = spikes
+    return network
+
+
+def _columns(preprocessing: Preprocessing, numbers: Numbers, scaling: str) -> Layer:
+    parts: list[tuple[tuple[int, ...], Layer]] = []
+    count = len(numbers.centre)
+    if count:
+        kind = RobustScale if scaling == "robust" else Standardize
+        parts.append((tuple(range(count)), kind(name="numbers")))
+    missing = tuple(i for i, there in enumerate(numbers.missing) if there)
+    if missing:
+        parts.append((missing, Missing(name="missing")))
+    spikes = tuple(i for i, value in enumerate(numbers.spike) if value is not None)
+    if spikes:
+        parts.append((spikes, Equals(name="spikes")))
+    sizes = [part.codes for _, part in preprocessing.codes]
+    few = tuple(i for i, size in enumerate(sizes, count) if size <= ONE_HOT)
+    if few:
+        one_hot = OneHot(tuple(sizes[i - count] for i in few), name="one_hot")
+        parts.append((few, one_hot))
+    for i, size in enumerate(sizes, count):
+        if size > ONE_HOT:
+            name = f"embedding{i - count + 1}"
+            parts.append(((i,), Embedding(size + 1, embedding_size(size), name=name)))
+    return Columns(tuple(parts), name=COLUMNS)
+
+
+def settle_unseen(network: Network, X: Array) -> None:
+    """Give a category that training never saw the mean of those it saw, weighted by their rows."""
+    for places, layer in network.layers[0].parts:  # type: ignore[attr-defined]
+        if isinstance(layer, Embedding):
+            counts = np.bincount(X[:, places[0]].astype(np.int64), minlength=layer.categories)
+            if counts[0] == 0:
+                table = network.params[f"{COLUMNS}.{layer.name}.table"]
+                table[0] = np.average(table, axis=0, weights=counts)

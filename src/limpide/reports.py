@@ -1,0 +1,259 @@
+"""What is printed about a model: its figures as a table, numbers as people read them, JSON.
+
+Answers for the words and the layout. Not for: the figures (``limpide.metrics``), nor the view of a
+run that goes on (``limpide.terminal``).
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import shlex
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from rich.cells import cell_len
+from rich.console import Console
+from rich.text import Text
+
+_MOST_CLASSES = 10  # of a confusion matrix that is shown whole
+_MOST_MISTAKES = 5  # that are named where it is not
+_LONGEST_NAME = 20  # of a class, in columns of the terminal
+
+
+def number(value: float) -> str:
+    """Give a number with four significant digits, as people write it.
+
+    >>> number(0.123456), number(1234567.8), number(1e-9), number(2)
+    ('0.1235', '1,234,568', '1e-09', '2')
+    """
+    size = abs(value)
+    if value == int(value) if math.isfinite(value) and size < 1e6 else False:
+        return f"{int(value):,}"
+    if not 1e-4 <= size < 1e9:
+        return f"{value:.4g}"
+    return f"{value:,.{max(0, 3 - math.floor(math.log10(size)))}f}"
+
+
+def printable(text: object) -> str:
+    """Give a text that is safe to show: what a terminal might obey, or not show, is escaped.
+
+    >>> printable("caf\\u00e9\\x1b[2J")
+    'café\\\\x1b[2J'
+    """
+    return "".join(
+        c if c.isprintable() else c.encode("unicode_escape", "surrogatepass").decode("ascii")
+        for c in str(text)
+    )
+
+
+def command(*words: str) -> str:
+    """Give a command as it has to be typed, quoted where the shell asks for it.
+
+    >>> command("limpide", "verify", "my model.safetensors")
+    "limpide verify 'my model.safetensors'"
+    """
+    return printable(shlex.join(words))
+
+
+def as_json(value: Any) -> str:
+    """Give one JSON object on one line; NaN and infinity, which JSON lacks, become null."""
+    return json.dumps(_plain(value), allow_nan=False)
+
+
+def _plain(value: Any) -> Any:
+    if hasattr(value, "tolist"):
+        value = value.tolist()
+    if isinstance(value, Mapping):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(item) for item in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    if value is None or isinstance(value, (bool, int, float, str)):
+        return value
+    return str(value)
+
+
+def training_report(model: Any, path: str, interrupted: bool) -> dict[str, Any]:
+    """Give what ``limpide train --json`` prints: plain values, no NaN."""
+    facts, history = model.facts, model.history
+    # The last batch of an epoch is short, and an interrupted epoch has fewer steps.
+    epochs = history.steps / math.ceil(facts.rows / max(history.batch_size, 1))
+    return {
+        "task": model.task,
+        "target": model.target,
+        "classes": model.classes,
+        "rows": facts.rows + facts.held_out,
+        "held_out": facts.held_out,
+        "features": len(model.features),
+        "parameters": model.network.n_parameters,
+        "epochs": history.epochs,
+        "interrupted": interrupted,
+        "seconds": history.seconds,
+        "samples_per_second": facts.rows * epochs / history.seconds if history.seconds else None,
+        "engine": history.engine,
+        "model": path,
+        "validation": model.figures,
+        "notes": model.notes,
+    }
+
+
+def print_training(screen: Console, model: Any, path: str, data: str, interrupted: bool) -> None:
+    """Print what was done to each column, the figures, and what to type next."""
+    facts, history = model.facts, model.history
+    _print(screen, model.summary(figures=False))
+    screen.print()
+    planned = facts.recipe["epochs"]
+    if interrupted:
+        screen.print(f"Interrupted after {history.epochs:,} of {planned:,} epochs.", style="bold")
+    if model.figures:
+        screen.print(f"Measured on the {facts.held_out:,} rows held out:", style="bold")
+        print_figures(screen, model.figures, model.classes)
+    else:
+        screen.print("Not measured: no rows were held out.", style="bold")
+    screen.print()
+    kept = " what was learned so far" if interrupted else ""
+    _print(screen, f"Saved{kept} to {printable(path)}")
+    _print(screen, f"Next: {command('limpide', 'predict', path, data)}")
+
+
+def print_figures(screen: Console, figures: Mapping[str, Any], classes: Any) -> None:
+    """Print the figures as a table, and below it the confusion matrix of a classifier."""
+    names = None if classes is None else list(classes)
+    lines = figures_table(figures, names)
+    if names is not None and figures.get("confusion") is not None:
+        lines += [Text(""), *confusion_table(figures["confusion"], names)]
+    for line in lines:
+        screen.print(line, soft_wrap=True)
+
+
+def _print(screen: Console, text: str) -> None:
+    """Print text as it is: lines that are to be copied or aligned are not wrapped."""
+    screen.print(text, soft_wrap=True)
+
+
+def figures_table(figures: Mapping[str, Any], classes: Sequence[Any] | None) -> list[Text]:
+    """Give the figures of a model, one a line, each with what it says.
+
+    Parameters
+    ----------
+    figures
+        ``accuracy``, ``auc``, ``log_loss`` and ``confusion``, or ``rmse``, ``mae`` and ``r2``; a
+        figure that is missing or None is left out.
+    classes
+        The names of the classes, in the order of the confusion matrix; None for a regression.
+    """
+    if classes is None:
+        rows = _regression_rows(figures)
+    else:
+        rows = _classification_rows(figures, classes)
+    return _aligned(
+        [(name, Text(value, "bold"), Text(words, "dim")) for name, value, words in rows], "<><"
+    )
+
+
+def _aligned(rows: Sequence[Sequence[str | Text]], sides: str) -> list[Text]:
+    """Put cells below each other, at the left (<) or right (>) of their column."""
+    cells = [[Text(cell) if isinstance(cell, str) else cell for cell in row] for row in rows]
+    widths = [max(cell.cell_len for cell in column) for column in zip(*cells, strict=True)]
+    lines = []
+    for row in cells:
+        line = Text(" ")
+        for cell, width, side in zip(row, widths, sides, strict=True):
+            blanks = " " * (width - cell.cell_len)
+            line.append(" ").append(blanks if side == ">" else "").append_text(cell)
+            line.append(blanks if side == "<" else "").append(" ")
+        line.rstrip()
+        lines.append(line)
+    return lines
+
+
+def _regression_rows(figures: Mapping[str, Any]) -> list[tuple[str, str, str]]:
+    words = {
+        "mae": ("MAE", "the mean error, in the unit of the target"),
+        "rmse": ("RMSE", "the same, where large errors count more"),
+        "r2": ("R²", "1 is perfect, 0 is as good as always answering the mean"),
+    }
+    return [
+        (name, number(figures[key]), meaning)
+        for key, (name, meaning) in words.items()
+        if figures.get(key) is not None
+    ]
+
+
+def _classification_rows(
+    figures: Mapping[str, Any], classes: Sequence[Any]
+) -> list[tuple[str, str, str]]:
+    confusion = figures.get("confusion")
+    rows = []
+    if figures.get("accuracy") is not None:
+        words = ""
+        if confusion is not None:
+            total = sum(map(sum, confusion))
+            right = sum(row[i] for i, row in enumerate(confusion))
+            words = f"{right:,} of {total:,} right; {_always(confusion, classes)}"
+        rows.append(("accuracy", percent(figures["accuracy"]), words))
+    if figures.get("auc") is not None:
+        rows.append(("AUC", number(figures["auc"]), "1 is perfect, 0.5 is guessing"))
+    if figures.get("log_loss") is not None:
+        meaning = "0 is perfect; confident mistakes cost most"
+        rows.append(("log loss", number(figures["log_loss"]), meaning))
+    return rows
+
+
+def _always(confusion: Sequence[Sequence[int]], classes: Sequence[Any]) -> str:
+    """Say what the most frequent class alone would have reached."""
+    counts = [sum(row) for row in confusion]
+    most = max(range(len(counts)), key=counts.__getitem__)
+    share = percent(counts[most] / max(sum(counts), 1))
+    return f"always answering {_name(classes[most])} gives {share}"
+
+
+def percent(share: float) -> str:
+    """Give a share in per cent; only a whole one is 100 %.
+
+    >>> percent(0.8671), percent(0.99999), percent(1)
+    ('86.7 %', '99.9 %', '100 %')
+    """
+    if share in (0, 1):
+        return f"{100 * share:.0f} %"
+    return f"{min(max(100 * share, 0.1), 99.9):.1f} %"
+
+
+def confusion_table(confusion: Sequence[Sequence[int]], classes: Sequence[Any]) -> list[Text]:
+    """Give the confusion matrix with the names of the classes, or its most frequent mistakes."""
+    if len(classes) > _MOST_CLASSES:
+        return _mistakes_table(confusion, classes)
+    names = [_name(label) for label in classes]
+    rows: list[list[str | Text]] = [["actual", *(f"predicted {name}" for name in names)]]
+    if len(names) > 2:
+        rows = [["", "predicted", *[""] * (len(names) - 1)], ["actual", *names]]
+    for i, row in enumerate(confusion):
+        counts = [Text(f"{n:,}", "bold" if i == j else "") for j, n in enumerate(row)]
+        rows.append([names[i], *counts])
+    return _aligned(rows, "<" + ">" * len(names))
+
+
+def _mistakes_table(confusion: Sequence[Sequence[int]], classes: Sequence[Any]) -> list[Text]:
+    mistakes = [
+        (count, i, j)
+        for i, row in enumerate(confusion)
+        for j, count in enumerate(row)
+        if i != j and count
+    ]
+    mistakes.sort(key=lambda mistake: (-mistake[0], mistake[1:]))
+    rows = [
+        (_name(classes[i]), _name(classes[j]), f"{count:,}")
+        for count, i, j in mistakes[:_MOST_MISTAKES]
+    ]
+    return _aligned([("most often actual", "predicted", "times"), *rows], "<<>")
+
+
+def _name(label: Any) -> str:
+    text = printable(label) or "''"
+    if cell_len(text) <= _LONGEST_NAME:
+        return text
+    while cell_len(text) > _LONGEST_NAME - 3:
+        text = text[:-1]
+    return text + "..."

@@ -1,0 +1,430 @@
+"""The cells of a text table as typed columns, block by block.
+
+Answers for the rule that makes a column numbers, text or dates, for missing cells, and for naming
+the cell that breaks the rule. Not for: the bytes (``scan``), nor for dates themselves (``dates``).
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+import polars as pl
+
+from limpide.errors import DataError
+from limpide.tables.dates import looks_like_dates, read_dates
+from limpide.tables.decimals import reason, to_points
+from limpide.tables.filling import Filling
+from limpide.tables.table import LineMap
+
+#: Cells that mean a missing value, after blanks around them are dropped; in text columns too.
+MISSING = (
+    *("", "NA", "N/A", "n/a", "#N/A", "<NA>", "null", "NULL"),
+    *("NaN", "nan", "NAN", "-nan", "None", "?"),
+)
+
+EARLY_ROWS = 1000
+FEW = 20
+
+_LEADING_ZERO = r"^\s*[+-]?0\d"
+_BEYOND_64_BITS = r"^\s*[+-]?\d{19,}\s*$"
+
+
+def is_text(n_odd: int, n_cells: int, first_row: int) -> bool:
+    """Say whether a column that is not all numbers is text, or numbers with a few faulty cells.
+
+    It is text if a cell that is no number stands among the first 1,000 rows, and such cells are
+    more than one, and more than one in twenty. A column of fewer than five cells is text as soon
+    as one of them is. Otherwise the odd cells are errors.
+
+    >>> is_text(1, 100, 7), is_text(40, 100, 7), is_text(10_000, 30_000, 20_000)
+    (False, True, False)
+    """
+    if n_odd == n_cells:
+        return True
+    return first_row < EARLY_ROWS and (n_cells < 5 or n_odd > max(1, n_cells // FEW))
+
+
+@dataclass
+class _Odd:
+    """The cells of a number column that are no numbers: how many, why, and the first of them."""
+
+    n: int = 0
+    row: int = 0
+    text: str = ""
+    reason: str = ""
+    has_text: bool = False
+
+
+@dataclass
+class _Column:
+    """One column as far as it has been read. ``kind`` is int, float or text."""
+
+    name: str
+    kind: str = "int"
+    why_text: str = ""
+    texts: list[pl.Series] = field(default_factory=list)
+    numbers: Filling | None = None
+    n_cells: int = 0
+    odd: _Odd = field(default_factory=_Odd)
+    zero: tuple[int, str] | None = None
+    rounded: bool = False
+
+    def joined(self) -> pl.Series:
+        """Give the whole column, and let go of its pieces."""
+        if self.kind == "text":
+            whole = pl.concat(self.texts, rechunk=True).alias(self.name)
+            self.texts = []
+            return whole
+        if self.numbers is None:
+            raise AssertionError("a column of numbers has its place from the first block on")
+        return self.numbers.finished(self.name)
+
+
+class TypedColumns:
+    """Columns that grow by blocks of text cells.
+
+    Parameters
+    ----------
+    names : list of str
+        The columns' names.
+    n_rows : int
+        How many rows there will be in all.
+    decimal : str
+        The decimal sign of numbers.
+    decimal_given : bool
+        The user said it, so that numbers with the other sign are ordinary text.
+    as_text : mapping of str to str
+        Columns to read as text, and why: ``"asked"``, ``"zeros"`` or ``"mixed"``.
+    """
+
+    def __init__(
+        self,
+        names: list[str],
+        n_rows: int,
+        decimal: str,
+        decimal_given: bool,
+        as_text: Mapping[str, str],
+    ) -> None:
+        self._total_rows = n_rows
+        self.decimal = decimal
+        self.decimal_given = decimal_given
+        self.n_rows = 0
+        self.missing: Counter[str] = Counter()
+        self.missing_columns: set[str] = set()
+        self._columns = [
+            _Column(name, "text" if name in as_text else "int", as_text.get(name, ""))
+            for name in names
+        ]
+
+    def add(self, cells: pl.DataFrame) -> None:
+        """Add rows whose cells are all text, in the order of the names; their own do not count."""
+        by_kind: dict[str, list[int]] = {"int": [], "float": [], "text": []}
+        for index, column in enumerate(self._columns):
+            by_kind[column.kind].append(index)
+        names, empty = cells.columns, cells.null_count().row(0)
+        tried = self._add_integers(cells, names, by_kind["int"], empty)
+        for index in self._add_floats(cells, names, by_kind["float"] + tried, empty):
+            self._add_carefully(self._columns[index], cells[names[index]])
+        for index in by_kind["text"]:
+            self._add_text(self._columns[index], cells[names[index]])
+        self.n_rows += cells.height
+
+    def _add_integers(
+        self,
+        cells: pl.DataFrame,
+        every: list[str],
+        indices: list[int],
+        empty: tuple[int, ...],
+    ) -> list[int]:
+        """Add columns whose cells are all integers or empty; give the others."""
+        names = [every[index] for index in indices]
+        if not names:
+            return []
+        cast = cells.select(pl.col(names).cast(pl.Int64, strict=False))
+        nulls = cast.null_count().row(0)
+        lows = cast.select(pl.all().min()).row(0)
+        highs = cast.select(pl.all().max()).row(0)
+        zeros = cells.select(pl.col(names).str.contains(_LEADING_ZERO).any()).row(0)
+        rest = []
+        for place, (name, index, zero) in enumerate(zip(names, indices, zeros, strict=True)):
+            column = self._columns[index]
+            if zero and column.zero is None:
+                hit = cells[name].str.contains(_LEADING_ZERO).fill_null(False).arg_true()[0]
+                column.zero = (self.n_rows + hit, cells[name][hit].strip())
+            low, high = lows[place], highs[place]
+            if nulls[place] == empty[index] and Filling.holds(low):
+                self._keep(column, cast[name], empty[index], None if low is None else (low, high))
+            else:
+                rest.append(index)
+        return rest
+
+    def _add_floats(
+        self,
+        cells: pl.DataFrame,
+        every: list[str],
+        indices: list[int],
+        empty: tuple[int, ...],
+    ) -> list[int]:
+        """Add columns whose cells are all finite numbers or empty; give the others."""
+        names = [every[index] for index in indices]
+        if not names:
+            return []
+        cast = cells.select(to_points(pl.col(names), self.decimal).cast(pl.Float64, strict=False))
+        nulls = cast.null_count().row(0)
+        finite = cast.select(pl.all().is_finite().all()).row(0)
+        # which columns stop being integers here, and had some beyond 64 bits
+        turned = [name for name, i in zip(names, indices, strict=True) if self._is_int(i)]
+        long = cells.select(pl.col(turned).str.contains(_BEYOND_64_BITS).any()) if turned else None
+        rounded = dict(zip(turned, long.row(0), strict=True)) if long is not None else {}
+        rest = []
+        for name, index, k, good in zip(names, indices, nulls, finite, strict=True):
+            column = self._columns[index]
+            if k > empty[index] or not good:
+                rest.append(index)
+                continue
+            column.kind = "float"
+            column.rounded |= bool(rounded.get(name))
+            self._keep(column, cast[name], k)
+        return rest
+
+    def _is_int(self, index: int) -> bool:
+        return self._columns[index].kind == "int"
+
+    def _keep(
+        self,
+        column: _Column,
+        values: pl.Series,
+        n_empty: int,
+        extremes: tuple[int, int] | None = None,
+    ) -> None:
+        self._fill(column, values, extremes)
+        column.n_cells += len(values) - n_empty
+        self._count_missing(column, {"": n_empty})
+
+    def _fill(
+        self, column: _Column, values: pl.Series, extremes: tuple[int, int] | None = None
+    ) -> None:
+        if column.numbers is None:
+            column.numbers = Filling(self._total_rows)
+        column.numbers.put(self.n_rows, values, extremes)
+
+    def _count_missing(self, column: _Column, counts: Mapping[str, int]) -> None:
+        for word, n in counts.items():
+            if n:
+                self.missing[word] += n
+                self.missing_columns.add(column.name)
+
+    def _without_missing(self, column: _Column, cells: pl.Series) -> pl.Series:
+        """Strip the cells, make those that mean a missing value null, and count both."""
+        stripped = cells.str.strip_chars()
+        gone = stripped.is_in(MISSING)
+        words = Counter(stripped.filter(gone.fill_null(False)).to_list())
+        words[""] += cells.null_count()
+        self._count_missing(column, words)
+        kept = pl.select(pl.when(~gone).then(stripped)).to_series().rename(cells.name)
+        column.n_cells += len(kept) - kept.null_count()
+        return kept
+
+    def _add_text(self, column: _Column, cells: pl.Series) -> None:
+        column.texts.append(self._without_missing(column, cells))
+
+    def _add_carefully(self, column: _Column, cells: pl.Series) -> None:
+        """Add a block where some cell is no plain number, cell by cell where it must be."""
+        kept = self._without_missing(column, cells)
+        floats = self._floats(kept)
+        odd = (kept.is_not_null() & ~floats.is_finite().fill_null(False)).arg_true()
+        if len(odd):
+            self._note_odd(column.odd, odd, kept.gather(odd))
+            good = pl.select(pl.when(floats.is_finite()).then(floats)).to_series()
+        else:
+            good = floats
+        if column.numbers is None and self._verdict(column) == "text":
+            column.kind = "text"
+            column.texts.append(kept)
+            return
+        integers = kept.cast(pl.Int64, strict=False)
+        whole = integers.null_count() == good.null_count() and Filling.holds(integers.min())  # type: ignore[arg-type]
+        if column.kind == "int" and whole:
+            self._fill(column, integers)
+            return
+        if column.kind == "int":
+            column.kind = "float"
+            column.rounded |= bool(kept.str.contains(_BEYOND_64_BITS).any())
+        self._fill(column, good)
+
+    def _note_odd(self, odd: _Odd, rows: pl.Series, texts: pl.Series) -> None:
+        if not odd.n:
+            odd.row, odd.text = self.n_rows + rows[0], texts[0]
+            odd.reason = self._reason(odd.text)
+        odd.n += len(rows)
+        # stops at the first cell that is plain text: a column of words is not read word by word
+        odd.has_text = odd.has_text or any(self._reason(text) == "text" for text in texts)
+
+    def _floats(self, cells: pl.Series) -> pl.Series:
+        # not pl.col(name): a column may be called ^x$, which polars takes for a pattern
+        points = to_points(pl.nth(0), self.decimal)
+        return cells.to_frame().select(points.cast(pl.Float64, strict=False)).to_series()
+
+    def _reason(self, text: str) -> str:
+        word = text.lstrip("+-").lower()
+        if word in ("inf", "infinity"):
+            return "infinite"
+        why = reason(text, self.decimal)
+        if why == "text" and word[:1].isdigit() and self._overflows(text):
+            return "overflow"
+        return "text" if why == "decimal" and self.decimal_given else why
+
+    def _overflows(self, text: str) -> bool:
+        try:
+            return abs(float(text.replace(self.decimal, "."))) == float("inf")
+        except ValueError:
+            return False
+
+    def _verdict(self, column: _Column) -> str:
+        """Say what a number column with odd cells is: text, or an error to raise."""
+        if not column.odd.has_text:
+            return "error"
+        return "text" if is_text(column.odd.n, column.n_cells, column.odd.row) else "error"
+
+    def to_read_again(self) -> dict[str, str]:
+        """Name the columns that proved to be text after their first block, and why."""
+        again = {}
+        for column in self._columns:
+            if column.kind == "int" and column.zero:
+                again[column.name] = "zeros"
+            elif column.kind != "text" and column.odd.n and self._verdict(column) == "text":
+                again[column.name] = "mixed"
+        return again
+
+    def finish(self, source: str, lines: LineMap) -> tuple[list[pl.Series], list[str]]:
+        """Give the columns, and notes on them.
+
+        Raises
+        ------
+        DataError
+            A column of numbers, or of dates, holds a cell that is none.
+        """
+        columns: list[pl.Series] = []
+        notes: list[str] = []
+        for column in self._columns:
+            if column.kind == "text":
+                values = self._finished_text(column, source, lines, notes)
+            else:
+                if column.odd.n:
+                    raise self._fault(column.name, column.odd, column.n_cells, source, lines)
+                if column.rounded:
+                    notes.append(
+                        f"column {column.name!r}: whole numbers beyond 64 bits are rounded to "
+                        "floating-point numbers"
+                    )
+                values = column.joined()
+            if values.null_count() == len(values):
+                notes.append(f"column {column.name!r}: every cell is missing")
+                values = values if column.why_text == "asked" else values.cast(pl.Float64)
+            columns.append(values)
+        return columns, [*self._counts(), *notes]
+
+    def _counts(self) -> list[str]:
+        notes: list[str] = []
+        if self.missing:
+            total, n = self.missing.total(), len(self.missing_columns)
+            words = [f"{word or 'empty'} ({k})" for word, k in sorted(self.missing.items())]
+            notes.append(
+                f"{_listed(words)} read as missing: {plural(total, 'cell')} in "
+                f"{plural(n, 'column')}"
+            )
+        return notes
+
+    def _finished_text(
+        self, column: _Column, source: str, lines: LineMap, notes: list[str]
+    ) -> pl.Series:
+        cells = column.joined()
+        if column.why_text == "asked":
+            return cells
+        if column.why_text == "zeros":
+            zero = cells.str.contains(_LEADING_ZERO).fill_null(False)
+            notes.append(
+                f"column {column.name!r} is kept as text: leading zeros in "
+                f"{plural(int(zero.sum()), 'cell')}, such as {cells.filter(zero)[0]!r}"
+            )
+            return cells
+        if not column.zero:
+            self._refuse_few(column, cells, source, lines)
+        dates = read_dates(cells)
+        if dates is None:
+            if (cell := looks_like_dates(cells)) is not None:
+                notes.append(
+                    f"column {column.name!r} looks like dates ({cell!r}) but is read as text: "
+                    "write dates as YYYY-MM-DD"
+                )
+            return cells
+        odd = (cells.is_not_null() & dates.values.is_null()).arg_true()
+        if not len(odd):
+            notes.append(f"column {column.name!r} read as dates ({dates.pattern})")
+            return dates.values
+        if is_text(len(odd), column.n_cells, odd[0]):
+            return cells
+        found = _Odd(len(odd), row=odd[0], text=cells[odd[0]], reason="date")
+        raise self._fault(column.name, found, column.n_cells, source, lines)
+
+    def _refuse_few(self, column: _Column, cells: pl.Series, source: str, lines: LineMap) -> None:
+        """Refuse a column that its first block made text, where the whole of it is numbers."""
+        floats = self._floats(cells)
+        odd = (cells.is_not_null() & ~floats.is_finite().fill_null(False)).arg_true()
+        if len(odd) and not is_text(len(odd), column.n_cells, odd[0]):
+            found = _Odd(len(odd), row=odd[0], text=cells[odd[0]])
+            found.reason = self._reason(found.text)
+            raise self._fault(column.name, found, column.n_cells, source, lines)
+
+    def _fault(self, name: str, odd: _Odd, n_cells: int, source: str, lines: LineMap) -> DataError:
+        text = odd.text if len(odd.text) <= 60 else odd.text[:57] + "..."
+        where = f"{source}, column {name!r}, row {odd.row + 1} (line {lines[odd.row]}): {text!r}"
+        what, do = _FAULTS[odd.reason]
+        others = f"; {n_cells - odd.n} of {n_cells} cells are" if odd.n > 1 else ""
+        if odd.reason in ("text", "date"):
+            what += others or f"; the other {n_cells - 1} cells are"
+        if odd.reason == "decimal":
+            do = do.format(other="," if self.decimal == "." else ".")
+        return DataError(f"{where} {what}. {do}")
+
+
+_AS_TEXT = "if the column is meant as text, pass text=[name] to read_table"
+_FAULTS = {
+    "text": (
+        "is not a number",
+        f"Correct it, or leave it empty for a missing value ({_AS_TEXT}).",
+    ),
+    "date": (
+        "is not a date like the first cell of the column",
+        f"Correct it, or leave it empty for a missing value ({_AS_TEXT}).",
+    ),
+    "infinite": ("is not a finite number", "Leave the cell empty for a missing value."),
+    "overflow": (
+        "is too large for a 64-bit floating-point number (at most 1.8e308)",
+        "Rescale the column, or leave the cell empty for a missing value.",
+    ),
+    "thousands": (
+        "is written with thousands separators",
+        "Write the number without them, such as 1234.5.",
+    ),
+    "decimal": (
+        "is a number with another decimal sign than the rest of the table",
+        "Write all numbers with one sign, or give decimal='{other}' (--decimal {other}).",
+    ),
+}
+
+
+def _listed(words: Iterable[str]) -> str:
+    *most, last = words
+    return f"{', '.join(most)} and {last}" if most else last
+
+
+def plural(n: int, noun: str) -> str:
+    """Give ``"1 cell"`` or ``"2 cells"``.
+
+    >>> plural(1, "row"), plural(0, "row")
+    ('1 row', '0 rows')
+    """
+    return f"{n} {noun}" if n == 1 else f"{n} {noun}s"

@@ -1,0 +1,109 @@
+"""What reading a table gives: its columns, where they came from, and what was found on the way.
+
+Answers for ``Table``, the line of a row in its file, and the error for a column that is not there.
+Not for: reading (``reading``), nor for turning columns into a network's numbers.
+"""
+
+from __future__ import annotations
+
+import bisect
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+import polars as pl
+
+from limpide.errors import ArgumentError, DataError, nearest
+
+
+@dataclass
+class LineMap:
+    """The line of each row in its file, kept as the few rows where the distance changes.
+
+    >>> lines = LineMap()
+    >>> lines.add(0, 2)
+    >>> lines.add(10, 3)
+    >>> lines[9], lines[10]
+    (11, 13)
+    """
+
+    rows: list[int] = field(default_factory=list)
+    offsets: list[int] = field(default_factory=list)
+
+    def add(self, row: int, offset: int) -> None:
+        """Say that from ``row`` on, a row stands ``offset`` lines below its own number."""
+        if not self.offsets or self.offsets[-1] != offset:
+            self.rows.append(row)
+            self.offsets.append(offset)
+
+    def __getitem__(self, row: int) -> int:
+        return row + self.offsets[bisect.bisect_right(self.rows, row) - 1]
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table in memory whose columns are numbers, booleans, text or times, and nothing else.
+
+    Missing cells are null, also in columns of floating-point numbers (never NaN). Integers of a
+    text file have the smallest signed dtype that holds the column.
+
+    Attributes
+    ----------
+    frame : polars.DataFrame
+        Columns of Float32, Float64, Int*, UInt*, Boolean, String, Date, Datetime, Time, Duration.
+    source : str
+        What messages call the table: its path in quotes, or the kind of object it came from.
+    notes : list of str
+        What was recognised, skipped or changed, one sentence each.
+
+    Examples
+    --------
+    >>> from limpide.tables import read_table
+    >>> table = read_table({"height": [1.7, None], "sex": ["F", "M"]})
+    >>> table.n_rows, table.columns
+    (2, ['height', 'sex'])
+    """
+
+    frame: pl.DataFrame
+    source: str
+    notes: list[str] = field(default_factory=list)
+    lines: LineMap | None = field(default=None, repr=False)
+
+    @property
+    def n_rows(self) -> int:
+        """The number of rows, the header not counted."""
+        return self.frame.height
+
+    @property
+    def columns(self) -> list[str]:
+        """The names of the columns, in order."""
+        return self.frame.columns
+
+    def row_line(self, row: int) -> int | None:
+        """Give the line of the file where a row (counted from 0) begins; None if not a text file.
+
+        Raises
+        ------
+        ArgumentError
+            The table has no such row.
+        """
+        if not 0 <= row < self.n_rows:
+            raise ArgumentError(
+                f"row must be from 0 to {self.n_rows - 1} for {self.source}; received {row!r}."
+            )
+        return None if self.lines is None else self.lines[row]
+
+
+def missing_column(name: str, columns: Iterable[str], what: str = "Column") -> DataError:
+    """Build the error for a column that is not in a table: the nearest name, and all of them.
+
+    >>> print(missing_column("spma", ["make", "spam"], "Target column"))
+    Target column 'spma' is not in the table. Did you mean 'spam'? Its 2 columns: 'make', 'spam'.
+    """
+    names = [str(column) for column in columns]
+    listed = ", ".join(repr(column) for column in names[:20])
+    if len(names) > 20:
+        listed += f", … and {len(names) - 20} more"
+    return DataError(
+        f"{what} {name!r} is not in the table.{nearest(name, names)} "
+        f"Its {len(names)} columns: {listed}."
+    )

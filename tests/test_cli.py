@@ -1,0 +1,552 @@
+"""The command line: what each command prints and writes, and how it ends."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import pytest
+
+import limpide as lp
+from limpide import cli, program, spam
+
+ROOT = Path(__file__).resolve().parents[1]
+BAKERY = ROOT / "examples" / "data" / "bakery.csv"
+MESSAGES = sorted((ROOT / "examples").glob("**/*.eml"))
+
+
+class Result(NamedTuple):
+    status: int
+    out: str
+    err: str
+
+
+Run = Callable[..., Result]
+
+
+@pytest.fixture
+def limpide(capsys: pytest.CaptureFixture[str]) -> Run:
+    """Run a command in this process."""
+
+    def run(*words: object) -> Result:
+        status = program.run(cli.limpide_command, [str(word) for word in words])
+        return Result(status, *capsys.readouterr())
+
+    return run
+
+
+@pytest.fixture(autouse=True)
+def _in_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("bakery.csv").write_bytes(BAKERY.read_bytes())
+
+
+@pytest.fixture(scope="session")
+def model_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("model") / "bakery.safetensors"
+    lp.train(str(BAKERY), "sold_out", epochs=2, progress=False).save(path)
+    return path
+
+
+def rows_of(text: str) -> list[dict[str, str]]:
+    return list(csv.DictReader(io.StringIO(text)))
+
+
+# Help ---------------------------------------------------------------------------------------------
+
+
+def test_help_names_every_command_and_each_help_has_an_example(limpide: Run) -> None:
+    top = limpide("--help")
+    assert top.status == 0
+    for name in ("train", "predict", "evaluate", "verify", "data"):
+        assert re.search(rf"^  {name}  ", top.out, re.MULTILINE)
+        assert f"  limpide {name}" in limpide(name, "--help").out
+
+
+def test_version(limpide: Run) -> None:
+    assert limpide("--version") == (0, f"limpide {lp.__version__}\n", "")
+
+
+def test_no_command_shows_the_help_as_wrong_usage(limpide: Run) -> None:
+    result = limpide()
+    assert (result.status, result.out) == (2, "")
+    assert "limpide data circle" in result.err
+
+
+def test_help_loads_nothing_heavy() -> None:
+    heavy = ("numpy", "polars", "rich", "narwhals", "limpide.model", "limpide.reports")
+    code = (
+        "import sys\nfrom limpide import cli, program\n"
+        "status = program.run(cli.limpide_command, ['train', '--help'])\n"
+        f"sys.exit(status or ' '.join(n for n in {heavy!r} if n in sys.modules) or 0)"
+    )
+    environment = {**os.environ, "PYTHONPATH": str(ROOT / "src")}
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, env=environment, check=False
+    )
+    assert (done.returncode, done.stderr) == (0, b"")
+
+
+# train --------------------------------------------------------------------------------------------
+
+
+def test_train_says_what_was_done_measures_saves_and_names_the_next_command(limpide: Run) -> None:
+    result = limpide("train", "bakery.csv", "--target", "sold_out", "--epochs", "20")
+    assert result.status == 0
+    assert "binary of 'sold_out'" in result.out
+    for column in ("pastry", "temperature_c", "market_day"):
+        assert re.search(rf"^{column} .*(one-hot|scaled)", result.out, re.MULTILINE)
+    assert "Measured on the 120 rows held out:" in result.out
+    for name in ("accuracy", "AUC", "log loss"):
+        assert re.search(rf"^  {name} +[\d.]+", result.out, re.MULTILINE)
+    assert "actual  predicted no  predicted yes" in result.out
+    assert result.out.endswith(
+        "Saved to bakery.safetensors\nNext: limpide predict bakery.safetensors bakery.csv\n"
+    )
+    assert not re.search(r"[ \t]$", result.out, re.MULTILINE)
+    assert "\x1b" not in result.out + result.err
+    # Where there is no terminal, the run is a few plain lines.
+    lines = result.err.splitlines()
+    assert len(lines) == 11
+    assert re.fullmatch(r"epoch 1/20: loss [\d.]+, validation [\d.]+", lines[0])
+    assert lines[-1].startswith("epoch 20/20: ")
+    assert limpide(*result.out.splitlines()[-1].removeprefix("Next: limpide ").split()).status == 0
+
+
+def test_train_json_is_one_object_and_nothing_else(limpide: Run) -> None:
+    result = limpide("train", "bakery.csv", "--target", "sold_out", "--epochs", "3", "--json")
+    assert (result.status, result.err) == (0, "")
+    report = json.loads(result.out)
+    assert result.out.count("\n") == 1
+    assert {k: report[k] for k in ("task", "rows", "features", "epochs", "engine", "model")} == {
+        "task": "binary",
+        "rows": 600,
+        "features": 9,
+        "epochs": 3,
+        "engine": "reference",
+        "model": "bakery.safetensors",
+    }
+    model = lp.load("bakery.safetensors")
+    assert report["parameters"] == model.network.n_parameters
+    assert report["samples_per_second"] == pytest.approx(3 * 480 / report["seconds"])
+    assert report["validation"] == model.figures
+    assert {"loss", "accuracy", "auc", "log_loss"} <= set(report["validation"])
+
+
+def test_train_json_of_a_regression_without_held_out_rows(limpide: Run) -> None:
+    words = ("train", "bakery.csv", "--target", "price_eur", "--epochs", "1", "--json")
+    report = json.loads(limpide(*words).out)
+    assert report["task"] == "regression"
+    assert {"loss", "rmse", "mae", "r2"} == set(report["validation"])
+    assert json.loads(limpide(*words, "--validation", "0").out)["validation"] is None
+    text = limpide(*words[:-1], "--validation", "0").out
+    assert "Not measured: no rows were held out." in text
+
+
+def test_json_has_no_nan() -> None:
+    text = lp.reports.as_json({"a": np.float64("nan"), "b": [np.inf, 1.5], "c": np.int64(2)})
+    assert text == '{"a": null, "b": [null, 1.5], "c": 2}'
+
+
+def test_options_reach_the_training(limpide: Run) -> None:
+    result = limpide(
+        *("train", "bakery.csv", "--target", "baked", "--task", "regression", "--seed", "7"),
+        *("--hidden", "8, 4", "--epochs", "2", "--batch-size", "50", "--learning-rate", "0.01"),
+        *("--validation", "0.5", "--engine", "reference", "--out", "m.safetensors", "--json"),
+    )
+    assert result.status == 0, result.err
+    facts = lp.load("m.safetensors").facts
+    assert (facts.rows, facts.held_out) == (300, 300)
+    wanted = {"hidden": [8, 4], "epochs": 2, "batch_size": 50, "learning_rate": 0.01, "seed": 7}
+    assert facts.recipe.items() >= wanted.items()
+
+
+def test_a_spreadsheet_of_the_continent(limpide: Run) -> None:
+    lines = ["größe;gewicht;art"] + [
+        f"{i % 7},5;{i % 3},25;{'ja' if i % 2 else 'nein'}" for i in range(40)
+    ]
+    Path("tabelle.csv").write_bytes("\n".join(lines).encode("latin-1"))
+    result = limpide("train", "tabelle.csv", "--target", "art", "--epochs", "1")
+    assert result.status == 1
+    assert "--encoding" in result.err or "encoding=" in result.err
+    reading = ("--encoding", "latin-1", "--delimiter", ";", "--decimal", ",")
+    result = limpide("train", "tabelle.csv", "--target", "art", "--epochs", "1", *reading)
+    assert result.status == 0, result.err
+    assert re.search("^größe +number", result.out, re.MULTILINE)
+    result = limpide("predict", "tabelle.safetensors", "tabelle.csv", *reading)
+    assert result.status == 0, result.err
+    assert len(rows_of(result.out)) == 40
+
+
+def test_the_model_is_named_like_the_table_and_numbered_if_taken(limpide: Run) -> None:
+    Path("kept").mkdir()
+    Path("bakery.csv").rename("kept/bakery.csv")
+    for name in ("bakery", "bakery-2", "bakery-3"):
+        result = limpide("train", "kept/bakery.csv", "--target", "sold_out", "--epochs", "1")
+        assert f"Saved to kept/{name}.safetensors\n" in result.out
+        assert Path(f"kept/{name}.safetensors").is_file()
+
+
+def test_out_that_exists_needs_force(limpide: Run) -> None:
+    Path("old.safetensors").write_bytes(b"precious")
+    words = ("train", "bakery.csv", "--target", "sold_out", "--epochs", "1", "--out")
+    result = limpide(*words, "old.safetensors")
+    assert result == (
+        2,
+        "",
+        "limpide: 'old.safetensors' exists. Choose another name, or add --force to overwrite it.\n",
+    )
+    assert Path("old.safetensors").read_bytes() == b"precious"
+    assert limpide(*words, "old.safetensors", "--force").status == 0
+    assert lp.load("old.safetensors").target == "sold_out"
+
+
+@pytest.mark.parametrize("name", ["bakery.csv", "./bakery.csv", "link.csv"])
+def test_out_that_is_the_input_is_refused_even_with_force(limpide: Run, name: str) -> None:
+    os.link("bakery.csv", "link.csv")
+    for words in (("train", "bakery.csv", "--target", "sold_out"),):
+        result = limpide(*words, "--out", name, "--force")
+        assert result.status == 2
+        assert "is the same file as the input 'bakery.csv'. Choose another name." in result.err
+    assert Path("bakery.csv").read_bytes() == BAKERY.read_bytes()
+
+
+def test_predict_refuses_to_write_on_its_inputs(limpide: Run, model_path: Path) -> None:
+    for name in (str(model_path), "bakery.csv"):
+        result = limpide("predict", model_path, "bakery.csv", "--out", name, "--force")
+        assert result.status == 2
+        assert "is the same file as the input" in result.err
+    assert Path("bakery.csv").read_bytes() == BAKERY.read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("words", "text"),
+    [
+        (["--out", "nowhere/m.safetensors"], "there is no folder 'nowhere'. Make it first."),
+        (["--out", "."], "--out '.' is a folder. Name a file in it."),
+        (["--hidden", "64,,64"], "'64,,64' is not a list of layer sizes. Write --hidden 64 "),
+        (["--hidden", "0"], "'0' is not a list of layer sizes."),
+        (
+            ["--epochs", "0"],
+            "'--epochs': 0 must be at least 1 and less than 10,000,000. Write --epochs 50.",
+        ),
+        (["--epochs", "1.5"], "'1.5' is not a whole number. Write --epochs 50."),
+        (["--epochs", "99999999999999999999"], "must be at least 1 and less than 10,000,000."),
+        (["--validation", "nan"], "nan must be at least 0 and less than 1."),
+        (["--validation", "1"], "1 must be at least 0 and less than 1. Write --validation 0.2."),
+        (["--learning-rate", "-1"], "must be at least"),
+        (["--learning-rate", "inf"], "inf"),
+        (["--seed", "-1"], "-1 must be at least 0"),
+        (["--task", "binery"], "'binery' is none of auto, binary, multiclass, regression. Did you"),
+        (["--engine", "refrence"], "engine must be one of reference; received 'refrence'. Did you"),
+        (["--targt", "x"], "No such option '--targt'."),
+        (["--delimiter", "ab"], "delimiter"),
+        (["--decimal", ";"], "decimal"),
+    ],
+)
+def test_wrong_usage_is_one_line_that_says_what_to_do(
+    limpide: Run, words: list[str], text: str
+) -> None:
+    result = limpide("train", "bakery.csv", "--target", "sold_out", *words)
+    assert (result.status, result.out) == (2, "")
+    assert text in result.err
+    assert result.err.startswith("limpide: ")
+    assert result.err.count("\n") == 1
+    assert os.listdir() == ["bakery.csv"]
+
+
+def test_a_wrong_command_is_answered_with_the_nearest(limpide: Run) -> None:
+    result = limpide("trian")
+    assert result.status == 2
+    assert "No such command 'trian'. Did you mean 'train'?" in result.err
+
+
+def test_a_missing_target_option_lists_the_columns(limpide: Run) -> None:
+    result = limpide("train", "bakery.csv")
+    assert result.status == 2
+    assert result.err == (
+        "limpide: --target is missing: the column to learn. 'bakery.csv' has the columns pastry, "
+        "day, weather, temperature_c, price_eur, baked, minutes_since_oven, in_window, market_day, "
+        "sold_out. Write --target sold_out, for example.\n"
+    )
+
+
+@pytest.mark.parametrize(
+    ("words", "text"),
+    [
+        (("train", "bakry.csv", "--target", "x"), "'bakry.csv' does not exist. Did you mean 'bak"),
+        (("train", "bakery.csv", "--target", "sold"), "'sold' is not in the table. Did you mean"),
+        (("train", "empty.csv", "--target", "x"), "'empty.csv' is empty (0 bytes)."),
+        (("verify", "bakery.csv"), "bakery.csv"),
+        (("verify", "gone.safetensors"), "there is no file 'gone.safetensors'."),
+        (("predict", "bakery.csv", "bakery.csv"), "bakery.csv"),
+    ],
+)
+def test_data_and_models_at_fault_are_one_line_and_status_1(
+    limpide: Run, words: tuple[str, ...], text: str
+) -> None:
+    Path("empty.csv").touch()
+    result = limpide(*words)
+    assert (result.status, result.out) == (1, "")
+    assert text in result.err
+    assert result.err.count("\n") == 1
+
+
+def test_traceback_is_shown_on_request_only(limpide: Run) -> None:
+    assert "Traceback" not in limpide("verify", "gone").err
+    assert "Traceback" in limpide("verify", "gone", "--traceback").err
+    shown = limpide("--traceback", "verify", "gone").err
+    assert "Traceback" in shown
+    assert shown.splitlines()[-1].startswith("limpide: there is no file 'gone'.")
+
+
+def test_a_fault_of_limpide_is_one_line_too(limpide: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(path: str) -> object:
+        raise ZeroDivisionError("of\nall things")
+
+    monkeypatch.setattr(lp.storage, "verify", broken)
+    assert limpide("verify", "any") == (
+        1,
+        "",
+        "limpide: a fault of limpide itself: ZeroDivisionError: of all things. Run it again with "
+        "--traceback and report what that shows.\n",
+    )
+
+
+def test_what_a_terminal_might_obey_is_escaped(limpide: Run) -> None:
+    assert limpide("verify", "a\x1b[2Jb").err == (
+        "limpide: there is no file 'a\\x1b[2Jb'. Correct the path.\n"
+    )
+    lines = [f"{i},{'up' if i % 2 else 'do' + chr(27) + '[2Jwn'}" for i in range(40)]
+    Path("t.csv").write_text("\n".join(["n,way", *lines]))
+    result = limpide("train", "t.csv", "--target", "way", "--epochs", "1")
+    assert result.status == 0, result.err
+    assert "\x1b" not in result.out.split("Measured")[1]
+
+
+# predict ------------------------------------------------------------------------------------------
+
+
+def test_predict_writes_a_row_for_a_row_in_order_and_full_precision(
+    limpide: Run, model_path: Path
+) -> None:
+    result = limpide("predict", model_path, "bakery.csv")
+    assert result.status == 0
+    rows = rows_of(result.out)
+    model = lp.load(model_path)
+    assert list(rows[0]) == ["prediction", "probability_no", "probability_yes"]
+    assert [row["prediction"] for row in rows] == model.predict("bakery.csv").tolist()
+    written = np.array(
+        [[float(row["probability_no"]), float(row["probability_yes"])] for row in rows]
+    )
+    np.testing.assert_array_equal(written, model.predict_proba("bakery.csv"))
+    assert "note: 'bakery.csv': the target column 'sold_out' is not looked at\n" in result.err
+    assert limpide("predict", model_path, "bakery.csv", "--out", "p.csv").out == ""
+    assert Path("p.csv").read_text() == result.out
+    again = limpide("predict", model_path, "bakery.csv", "--out", "p.csv")
+    assert again.status == 2
+    assert "'p.csv' exists. Choose another name, or add --force" in again.err
+
+
+def test_predict_without_the_target_with_columns_moved_added_and_missing(
+    limpide: Run, model_path: Path
+) -> None:
+    with BAKERY.open(newline="") as file:
+        rows = list(csv.DictReader(file))[:5]
+    names = [name for name in reversed(rows[0]) if name != "sold_out"]
+
+    def write(path: str, columns: list[str]) -> None:
+        text = [",".join(columns)] + [",".join(r.get(c, "1") for c in columns) for r in rows]
+        Path(path).write_text("\n".join(text) + "\n")
+
+    write("new.csv", [*names, "moon"])
+    result = limpide("predict", model_path, "new.csv")
+    whole = limpide("predict", model_path, "bakery.csv")
+    assert result.out == "".join(whole.out.splitlines(keepends=True)[:6])
+    assert "columns that the model does not use: 'moon'" in result.err
+    assert result.err.count("'moon'") == 1
+    write("less.csv", [name for name in names if name != "weather"])
+    result = limpide("predict", model_path, "less.csv")
+    assert (result.status, result.out) == (1, "")
+    assert "'weather'" in result.err
+
+
+def test_predict_of_a_regression_is_one_column(limpide: Run) -> None:
+    limpide("train", "bakery.csv", "--target", "price_eur", "--epochs", "1")
+    result = limpide("predict", "bakery.safetensors", "bakery.csv")
+    numbers = [float(row["prediction"]) for row in rows_of(result.out)]
+    assert result.out.startswith("prediction\n")
+    np.testing.assert_array_equal(numbers, lp.load("bakery.safetensors").predict("bakery.csv"))
+
+
+def test_cells_that_a_spreadsheet_would_run_are_neutralised(limpide: Run) -> None:
+    lines = [f"{i},{'=1+1' if i % 2 else '@x'}" for i in range(40)]
+    Path("t.csv").write_text("\n".join(["n,way", *lines]))
+    assert limpide("train", "t.csv", "--target", "way", "--epochs", "1").status == 0
+    rows = rows_of(limpide("predict", "t.safetensors", "t.csv").out)
+    assert {row["prediction"] for row in rows} <= {"'=1+1", "'@x"}
+
+
+def test_predict_takes_one_table(limpide: Run, model_path: Path) -> None:
+    result = limpide("predict", model_path, "bakery.csv", "bakery.csv")
+    assert result.status == 2
+    assert "one table at a time; received 2." in result.err
+
+
+def test_a_bare_network_is_refused(limpide: Run) -> None:
+    lp.Network([2, 1], seed=0).save("net.safetensors")
+    result = limpide("predict", "net.safetensors", "bakery.csv")
+    assert result.status == 1
+    assert "'net.safetensors' holds a bare network" in result.err
+
+
+# Messages -----------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def mail() -> Path:
+    folder = Path("mail")
+    for label in ("spam", "ham"):
+        (folder / label).mkdir(parents=True)
+    for i in range(12):
+        (folder / "spam" / f"{i}.eml").write_text(
+            f"Subject: FREE money {i}\n\nBUY NOW! Free credit, our offer, $$$ {'!' * i}\n"
+        )
+        (folder / "ham" / f"{i}.eml").write_text(
+            f"Subject: meeting {i}\n\nSee you at the lab, {'the project ' * i}George\n"
+        )
+    return folder
+
+
+def test_a_folder_of_messages_trains_a_model_that_judges_messages(limpide: Run, mail: Path) -> None:
+    result = limpide("train", mail, "--epochs", "30", "--batch-size", "8")
+    assert result.status == 0, result.err
+    assert "Saved to mail.safetensors" in result.out
+    names = ("mail/spam/3.eml", "mail/ham/4.eml", "mail/spam/1.eml")
+    result = limpide("predict", "mail.safetensors", *names)
+    assert result.status == 0, result.err
+    rows = rows_of(result.out)
+    assert list(rows[0]) == ["prediction", "probability_ham", "probability_spam", "message"]
+    assert [row["message"] for row in rows] == list(names)
+    assert [row["prediction"] for row in rows] == ["spam", "ham", "spam"]
+    Path("m.txt").write_bytes(Path(names[0]).read_bytes())
+    same = rows_of(limpide("predict", "mail.safetensors", "m.txt").out)
+    assert same[0]["probability_spam"] == rows[0]["probability_spam"]
+
+
+def test_the_next_command_after_a_folder_can_be_typed(limpide: Run, mail: Path) -> None:
+    result = limpide("train", mail, "--epochs", "1")
+    following = result.out.splitlines()[-1].removeprefix("Next: limpide ").split()
+    assert limpide(*following).status == 0
+
+
+def test_messages_and_tables_are_told_apart(limpide: Run, mail: Path, model_path: Path) -> None:
+    limpide("train", mail, "--epochs", "1")
+    result = limpide("predict", "mail.safetensors", "mail/ham/1.eml", "bakery.csv")
+    assert result.status == 2
+    assert "'mail/ham/1.eml' is an e-mail, 'bakery.csv' is not. Give them apart." in result.err
+    result = limpide("predict", model_path, "mail/ham/1.eml")
+    assert result.status == 1
+    assert "'mail/ham/1.eml' is an e-mail, but the model was trained on the columns pastry" in (
+        result.err
+    )
+    result = limpide("predict", "mail.safetensors", "gone.eml")
+    assert (result.status, result.err) == (
+        1,
+        "limpide: no message at 'gone.eml'. Check the name and the folder.\n",
+    )
+    result = limpide("train", mail, "--target", "ham")
+    assert result.status == 2
+    assert "the target of a folder of messages is 'spam'" in result.err
+
+
+@pytest.mark.skipif(not MESSAGES, reason="the example messages are not there")
+def test_spambase_judges_messages(limpide: Run, spambase_path: Path) -> None:
+    result = limpide(
+        *("train", spambase_path, "--target", "spam", "--epochs", "2"), "--out", "spam.safetensors"
+    )
+    assert result.status == 0, result.err
+    rows = rows_of(limpide("predict", "spam.safetensors", *MESSAGES).out)
+    assert list(rows[0]) == ["prediction", "probability_0", "probability_1", "message"]
+    model = lp.load("spam.safetensors")
+    counted = np.array([spam.message_features(path.read_bytes()) for path in MESSAGES])
+    frame = {name: counted[:, i] for i, name in enumerate(spam.FEATURES)}
+    written = [float(row["probability_1"]) for row in rows]
+    np.testing.assert_array_equal(written, model.predict_proba(frame)[:, 1])
+
+
+# evaluate, verify, data ---------------------------------------------------------------------------
+
+
+def test_evaluate(limpide: Run, model_path: Path) -> None:
+    result = limpide("evaluate", model_path, "bakery.csv", "--json")
+    assert result.status == 0
+    assert json.loads(result.out) == {"rows": 600} | lp.load(model_path).evaluate("bakery.csv")
+    text = limpide("evaluate", model_path, "bakery.csv").out
+    assert text.startswith("Measured on 600 rows:\n  accuracy  ")
+    assert "actual  predicted no  predicted yes" in text
+
+
+def test_verify(limpide: Run, model_path: Path) -> None:
+    assert limpide("verify", model_path) == (0, f"{lp.storage.verify(model_path)}\n", "")
+    damaged = bytearray(model_path.read_bytes())
+    damaged[-1] ^= 1
+    Path("damaged.safetensors").write_bytes(damaged)
+    result = limpide("verify", "damaged.safetensors")
+    assert (result.status, result.out) == (1, "")
+    assert result.err.startswith("limpide: 'damaged.safetensors'")
+
+
+def test_data_lists_and_writes(limpide: Run) -> None:
+    listed = [line.split()[0] for line in limpide("data").out.splitlines()]
+    assert listed[0] == "people"
+    for name in listed:
+        if name == "spambase":  # which needs a network
+            continue
+        X, y = getattr(lp.datasets, name)()
+        rows = rows_of(limpide("data", name).out)
+        columns = list(rows[0])
+        written = np.array([[float(cell) for cell in row.values()] for row in rows])
+        np.testing.assert_array_equal(written, np.column_stack([X, y]))
+        assert len(columns) == 3
+    assert limpide("data", "people").out.splitlines()[:2] == ["weight,height,woman", "-2.0,-1.0,1"]
+
+
+def test_data_to_a_file_names_the_next_command(limpide: Run) -> None:
+    result = limpide("data", "circle", "--out", "my circle.csv")
+    assert (result.status, result.out) == (0, "")
+    assert result.err == (
+        "note: my circle.csv is written. Next: limpide train 'my circle.csv' --target class\n"
+    )
+    assert "'my circle.csv' exists." in limpide("data", "circle", "--out", "my circle.csv").err
+
+
+def test_data_of_a_wrong_name(limpide: Run) -> None:
+    result = limpide("data", "spirals")
+    assert result.status == 2
+    assert "received 'spirals'. Did you mean 'spiral'?" in result.err
+
+
+def test_data_spambase_is_downloaded_by_its_room(
+    limpide: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def download(name: str, folder: str = ".") -> Path:
+        path = Path(folder) / f"{name}.csv"
+        path.write_text("a,spam\n")
+        return path
+
+    monkeypatch.setattr(lp.datasets, "download", download)
+    result = limpide("data", "spambase")
+    assert result.err.endswith("Next: limpide train spambase.csv --target spam\n")
+    assert Path("spambase.csv").read_text() == "a,spam\n"
+    assert limpide("data", "spambase", "--out", "s.csv").status == 0
+    assert Path("s.csv").read_text() == "a,spam\n"

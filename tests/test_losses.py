@@ -1,0 +1,204 @@
+"""Losses: values and gradients against PyTorch, at the extremes, and which outputs they take."""
+
+from __future__ import annotations
+
+import pickle
+from typing import Any
+
+import numpy as np
+import pytest
+
+import limpide as lp
+from limpide.losses import LOSSES, Loss, resolve_loss, weighted_mean
+from tolerances import tolerance
+
+DTYPES = ["float32", "float64"]
+
+
+def of_sum(loss: Loss, y: Any, z: Any, activation: Any) -> tuple[Any, Any]:
+    """Give the loss of each element and its slope in z, as training works them out."""
+    tensor = lp.Tensor(z)
+    with lp.GradientTape() as tape:
+        tape.watch(tensor)
+        elements = loss.of_sum(lp.Tensor(y), tensor, activation)
+        total = lp.sum(elements)
+    return elements.numpy(), tape.gradient(total, tensor).numpy()
+
+
+def theirs(loss: Any, z: Any, *rest: Any) -> tuple[Any, Any]:
+    torch = pytest.importorskip("torch")
+    rows = torch.from_numpy(z.copy()).requires_grad_()
+    out = loss(rows, *(torch.from_numpy(np.asarray(r)) for r in rest))
+    out.sum().backward()
+    return out.detach().numpy(), rows.grad.numpy()
+
+
+def assert_same(ours: tuple[Any, Any], others: tuple[Any, Any], dtype: str) -> None:
+    close = tolerance(f"peer_{dtype}")
+    for a, b in zip(ours, others, strict=True):
+        assert a.dtype == dtype
+        np.testing.assert_allclose(a, b, rtol=close, atol=close)
+
+
+def pairs(dtype: str, rows: int = 60) -> tuple[Any, Any]:
+    rng = np.random.default_rng(0)
+    z = np.r_[rng.normal(0, 3, rows), -1000, -90, -20, 0, 20, 90, 1000]
+    return z.astype(dtype), rng.uniform(size=len(z)).astype(dtype)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("name", ["mse", "mae", "huber"])
+def test_regression_losses(name: str, dtype: str) -> None:
+    torch = pytest.importorskip("torch")
+    F = torch.nn.functional
+    peer = {"mse": F.mse_loss, "mae": F.l1_loss, "huber": F.huber_loss}[name]
+    z, y = pairs(dtype)
+    ours = of_sum(LOSSES[name], y, z, lp.linear)
+    assert_same(ours, theirs(lambda a, b: peer(a, b, reduction="none"), z, y), dtype)
+
+
+def test_huber_with_another_delta() -> None:
+    torch = pytest.importorskip("torch")
+    z, y = pairs("float64")
+    peer = torch.nn.HuberLoss(reduction="none", delta=0.3)
+    assert_same(of_sum(lp.Huber(0.3), y, z, lp.linear), theirs(peer, z, y), "float64")
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_bce_from_logits(dtype: str) -> None:
+    torch = pytest.importorskip("torch")
+    z, soft = pairs(dtype)
+    peer = torch.nn.BCEWithLogitsLoss(reduction="none")
+    for y in (soft, np.zeros_like(soft), np.ones_like(soft)):
+        assert_same(of_sum(lp.bce, y, z, lp.sigmoid), theirs(peer, z, y), dtype)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_bce_at_a_thousand(dtype: str) -> None:
+    y = np.array([1, 0, 1, 0], dtype)
+    z = np.array([1000, -1000, -1000, 1000], dtype)
+    elements, slopes = of_sum(lp.bce, y, z, lp.sigmoid)
+    assert elements.tolist() == [0, 0, 1000, 1000]
+    assert slopes.tolist() == [0, 0, -1, 1]
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_bce_of_probabilities(dtype: str) -> None:
+    torch = pytest.importorskip("torch")
+    rng = np.random.default_rng(0)
+    p, y = (rng.uniform(0.01, 0.99, 50).astype(dtype) for _ in range(2))
+    peer = torch.nn.BCELoss(reduction="none")
+    assert_same(of_sum(lp.bce, y, p, lp.linear), theirs(peer, p, y), dtype)
+    # At 0 and 1 the value is PyTorch's; the slope is finite.
+    p, y = np.array([0, 0, 1, 1], dtype), np.array([0, 1, 0, 1], dtype)
+    elements, slopes = of_sum(lp.bce, y, p, lp.linear)
+    assert elements.tolist() == theirs(peer, p, y)[0].tolist() == [0, 100, 100, 0]
+    assert np.isfinite(slopes).all()
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_cross_entropy_from_scores(dtype: str) -> None:
+    torch = pytest.importorskip("torch")
+    rng = np.random.default_rng(0)
+    z = rng.normal(0, 5, (30, 4)).astype(dtype)
+    z[0] = [1000, -1000, 0, 0]
+    z[1] = [1e38, 0, 0, 0]
+    codes = rng.integers(0, 4, 30)
+    codes[:2] = 0
+    peer = torch.nn.CrossEntropyLoss(reduction="none")
+    ours = of_sum(lp.cross_entropy, codes, z, lp.softmax)
+    assert_same(ours, theirs(peer, z, codes), dtype)
+    assert ours[0][:2].tolist() == [0, 0]
+    shares = rng.dirichlet(np.ones(4), 30).astype(dtype)
+    shares[:2] = [1, 0, 0, 0]
+    assert_same(of_sum(lp.cross_entropy, shares, z, lp.softmax), theirs(peer, z, shares), dtype)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_cross_entropy_of_probabilities_stays_finite(dtype: str) -> None:
+    p = np.array([[1, 0, 0], [0, 1, 0], [0.2, 0.3, 0.5]], dtype)
+    elements, slopes = of_sum(lp.cross_entropy, np.array([0, 0, 2]), p, lp.linear)
+    assert elements[:2].tolist() == [0, 100]
+    assert elements[2] == pytest.approx(-np.log(0.5), rel=tolerance(f"peer_{dtype}"))
+    assert np.isfinite(slopes).all()
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_poisson(dtype: str) -> None:
+    torch = pytest.importorskip("torch")
+    rng = np.random.default_rng(0)
+    z, y = rng.normal(size=40).astype(dtype), rng.poisson(2, 40).astype(dtype)
+    peer = torch.nn.PoissonNLLLoss(reduction="none")
+    assert_same(of_sum(lp.poisson, y, z, lp.linear), theirs(peer, z, y), dtype)
+    plain = torch.nn.PoissonNLLLoss(log_input=False, eps=0, reduction="none")
+    soft = torch.nn.functional.softplus
+    ours = of_sum(lp.poisson, y, z, lp.softplus)
+    assert_same(ours, theirs(lambda a, b: plain(soft(a), b), z, y), dtype)
+    far = of_sum(lp.poisson, y[:3], np.array([-1000, -200, -14.9], dtype), lp.softplus)
+    assert np.isfinite(far).all()
+
+
+@pytest.mark.parametrize("name", sorted(LOSSES))
+def test_a_loss_is_called_with_y_and_prediction(name: str) -> None:
+    rng = np.random.default_rng(0)
+    p = rng.dirichlet(np.ones(3), 5)
+    y = np.eye(3)[[0, 1, 2, 0, 1]]
+    value = LOSSES[name](y, p)
+    elements = LOSSES[name].elements(lp.Tensor(y), lp.Tensor(p)).numpy()
+    assert elements.shape == ((5,) if name == "cross_entropy" else (5, 3))
+    assert float(value) == pytest.approx(elements.mean(), rel=tolerance("golden"))
+
+
+def test_weighted_means() -> None:
+    elements = lp.Tensor(np.arange(6.0).reshape(3, 2))
+    assert float(weighted_mean(elements, None)) == 2.5
+    assert float(weighted_mean(elements, lp.Tensor(np.array([1.0, 0, 3])))) == (0.5 + 3 * 4.5) / 4
+    assert float(weighted_mean(elements, lp.Tensor(np.zeros(3)))) == 0
+
+
+def test_which_output_a_loss_takes() -> None:
+    assert resolve_loss(None, lp.sigmoid) is lp.bce
+    assert resolve_loss(None, lp.softmax) is lp.cross_entropy
+    assert resolve_loss(None, lp.tanh) is lp.mse
+    assert resolve_loss("huber", lp.linear) is lp.huber
+    with pytest.raises(
+        lp.ArgumentError, match=r"loss 'bce' needs an output between 0 and 1.*'tanh'"
+    ):
+        resolve_loss("bce", lp.tanh)
+    with pytest.raises(lp.ArgumentError, match="Build the network with output='softmax'"):
+        resolve_loss(lp.cross_entropy, lp.linear)
+    with pytest.raises(lp.ArgumentError, match=r"loss must be one of bce, .*Did you mean 'mse'"):
+        resolve_loss("mes", lp.linear)
+    with pytest.raises(lp.ArgumentTypeError, match="loss must be a name or a loss such as"):
+        resolve_loss(max, lp.linear)  # type: ignore[arg-type]
+    for wrong in (0, -1, float("inf"), float("nan")):
+        with pytest.raises(lp.ArgumentError, match="delta must be"):
+            lp.Huber(wrong)
+
+
+def test_a_loss_of_ones_own() -> None:
+    class Quantile(Loss):
+        def __init__(self, q: float) -> None:
+            self.q = q
+
+        def elements(self, y: Any, prediction: Any) -> Any:
+            d = y - prediction
+            return lp.maximum(d * self.q, d * (self.q - 1))
+
+    rng = np.random.default_rng(0)
+    X, y = np.zeros((400, 1)), rng.uniform(size=400)
+    net = lp.Network([1, 1], dtype="float64", seed=0)
+    # Two of one class are two losses: each is traced for itself.
+    for q in (0.9, 0.1):
+        net.fit(X, y, loss=Quantile(q), optimizer=lp.SGD(0.05), epochs=60, batch_size=40)
+        assert abs(net.get("b1") - q) < 0.05
+
+
+def test_losses_are_copied_and_compared() -> None:
+    assert lp.Huber(2.0) == lp.Huber(2.0)
+    assert lp.Huber(2.0) != lp.Huber(1.0)
+    net = lp.Network([1, 1], seed=0)
+    net.fit([[1.0], [2.0]], [1, 2], loss="mae")
+    same = pickle.loads(pickle.dumps(net))
+    assert same.evaluate([[1.0]], [5]) == net.evaluate([[1.0]], [5])
+    assert same.evaluate([[1.0]], [5]) == net.evaluate([[1.0]], [5], loss="mae")
