@@ -135,9 +135,9 @@ def test_planned_memory_keeps_what_is_needed(name: str) -> None:
 # Loops -----------------------------------------------------------------------------------------
 
 
-def loop_of(python: Any, carry: list[Array], held: list[Array], rows: list[Array]) -> Loop:
-    """Trace ``python(*carry, *held, *rows)``, which gives the carried values, then observed ones."""
-    graph = graph_of(python, *carry, *held, *rows)
+def loop_of(python: Any, carry: list[Array], held: list[Array]) -> Loop:
+    """Trace ``python(*carry, *held)``, which gives the carried values, then observed ones."""
+    graph = graph_of(python, *carry, *held)
     return Loop(graph, None, len(carry), len(held))
 
 
@@ -162,7 +162,7 @@ CROSSED: dict[str, Any] = {
 def test_carried_values_may_cross(name: str) -> None:
     python = CROSSED[name]
     start = [np.array([1.0, 2.0, 3.0]), np.array([0.5, -1.0, 4.0])]
-    run = REFERENCE.compile_loop(loop_of(python, start, [], []))
+    run = REFERENCE.compile_loop(loop_of(python, start, []))
     carry = [a.copy() for a in start]
     seen = run(carry, [], [], None, 4)
     state = [lp.Tensor(a) for a in start]
@@ -205,7 +205,7 @@ def test_a_loop_over_rows_with_a_shorter_last_batch() -> None:
 
 def test_held_values_are_inputs_of_each_run() -> None:
     run = REFERENCE.compile_loop(
-        loop_of(lambda a, rate: (a + rate,), [np.array(0.0)], [np.array(1.0)], [])
+        loop_of(lambda a, rate: (a + rate,), [np.array(0.0)], [np.array(1.0)])
     )
     carry = [np.array(0.0)]
     for rate in (1.0, 10.0):
@@ -214,7 +214,7 @@ def test_held_values_are_inputs_of_each_run() -> None:
 
 
 def test_no_trips() -> None:
-    run = REFERENCE.compile_loop(loop_of(lambda a: (a * 2, a), [np.ones(2)], [], []))
+    run = REFERENCE.compile_loop(loop_of(lambda a: (a * 2, a), [np.ones(2)], []))
     carry = [np.ones(2)]
     (seen,) = run(carry, [], [], None, 0)
     assert (carry[0].tolist(), seen.shape) == ([1.0, 1.0], (0, 2))
@@ -225,7 +225,7 @@ def test_random_bits_run_anew_in_each_step() -> None:
         bits = ops.random_bits(lp.Tensor(1, dtype="uint32"), count, stream=0, shape=(2,))
         return count + 1, bits, lp.iota((2,)) * 2
 
-    run = REFERENCE.compile_loop(loop_of(step, [np.array(0, np.uint32)], [], []))
+    run = REFERENCE.compile_loop(loop_of(step, [np.array(0, np.uint32)], []))
     carry = [np.array(0, np.uint32)]
     bits, ladder = run(carry, [], [], None, 3)
     assert len({tuple(row) for row in bits.tolist()}) == 3
