@@ -187,13 +187,13 @@ def test_a_spreadsheet_of_the_continent(limpide: Run) -> None:
     assert len(rows_of(result.out)) == 40
 
 
-def test_the_model_is_named_like_the_table_and_numbered_if_taken(limpide: Run) -> None:
+def test_the_model_is_here_named_like_the_table_and_numbered_if_taken(limpide: Run) -> None:
     Path("kept").mkdir()
     Path("bakery.csv").rename("kept/bakery.csv")
     for name in ("bakery", "bakery-2", "bakery-3"):
         result = limpide("train", "kept/bakery.csv", "--target", "sold_out", "--epochs", "1")
-        assert f"Saved to kept/{name}.safetensors\n" in result.out
-        assert Path(f"kept/{name}.safetensors").is_file()
+        assert f"Saved to {name}.safetensors\n" in result.out
+        assert Path(f"{name}.safetensors").is_file()
 
 
 def test_out_that_exists_needs_force(limpide: Run) -> None:

@@ -200,14 +200,12 @@ def test_a_path_that_is_not_utf_8_and_a_home_that_is_read_only() -> None:
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="the administrator may write anywhere")
-def test_a_table_in_a_read_only_folder_gives_a_model_here() -> None:
-    Path("kept").mkdir()
-    Path("bakery.csv").rename("kept/bakery.csv")
-    Path("kept").chmod(0o500)
-    status, out, _ = run("train", "kept/bakery.csv", "--target", "sold_out", "--epochs", "1")
-    Path("kept").chmod(0o700)
-    assert status == 0
-    assert b"Saved to bakery.safetensors" in out
+def test_a_read_only_folder_is_noticed_before_the_training() -> None:
+    Path().chmod(0o500)
+    status, out, err = run(*TRAIN, "1")
+    Path().chmod(0o700)
+    assert (status, out) == (1, b"")
+    assert err.startswith(b"limpide: this folder may not be written to")
 
 
 # A terminal ---------------------------------------------------------------------------------------

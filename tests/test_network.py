@@ -307,7 +307,7 @@ def replace(name: str, array: Any) -> Any:
     ("change", "message"),
     [
         (put("layers.1.activation", "os.system"), "activation must be one of elu"),
-        (put("layers.0.type", "Lambda"), r"layers\[0\].type must be one of BatchNorm, Dense"),
+        (put("layers.0.type", "Lambda"), r"layers\[0\].type must be one of BatchNorm, "),
         (put("layers.1.units", 4), r"layers\[1\] has the unknown key 'units'"),
         (put("layers.1.neurons", 0), r"layers\[1\].neurons"),
         (put("layers.1.neurons", 5), r"tensor 'params.hidden2.weights',"),

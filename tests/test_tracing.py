@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 import limpide as lp
-from limpide.ops import random_bits, random_uniform, sigmoid
+from limpide.ops import RandomSource, random_bits, random_uniform, sigmoid
 from programs import assert_same_bits
 
 
@@ -522,7 +522,7 @@ def test_random_ops_advance_with_each_call_and_each_step() -> None:
 
         def draw() -> Any:
             bits = random_bits(seed, step, stream=0, shape=(3,))
-            number = random_uniform(seed, step, stream=1, shape=(), dtype="f32")
+            number = random_uniform(RandomSource(seed, step, 1), (), "f32")
             step.assign_add(1)
             return bits, number
 

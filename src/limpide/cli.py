@@ -91,7 +91,7 @@ Examples:
 )
 @click.argument("data", type=_path)
 @click.option("--target", metavar="NAME", help="The column to learn.")
-@click.option("--out", metavar="MODEL", type=_path, help="Model file; else DATA.safetensors.")
+@click.option("--out", metavar="MODEL", type=_path, help="Model file; else DATA.safetensors, here.")
 @click.option(
     "--task",
     metavar="KIND",
@@ -239,20 +239,21 @@ def _model_path(data: str, out: str | None, force: bool) -> str:
 
 
 def _free_path(data: str) -> str:
-    """Give ``<data>.safetensors``, numbered if taken; here, where its folder is read-only."""
+    """Give ``<data>.safetensors`` in the current folder, numbered if taken."""
+    if not os.access(".", os.W_OK):
+        raise FileError(
+            "this folder may not be written to, and the model would go here. "
+            "Name a file elsewhere with --out."
+        )
     place = Path(data)
-    if not place.name or place.name == "..":  # a folder given as . or ..
+    if place.name in ("", ".."):  # a folder given as . or ..
         place = place.resolve()
-    if not os.access(place.parent, os.W_OK):
-        place = Path(place.name)
     stem = place.name if place.is_dir() else place.stem
-    number = 1
-    while True:
-        name = stem if number == 1 else f"{stem}-{number}"
-        path = place.with_name(f"{name}.safetensors")
-        if not os.path.lexists(path):
-            return str(path)
-        number += 1
+    name, count = f"{stem}.safetensors", 1
+    while os.path.lexists(name):
+        count += 1
+        name = f"{stem}-{count}.safetensors"
+    return name
 
 
 def _check_output(out: str, inputs: Sequence[str], force: bool) -> None:

@@ -220,8 +220,8 @@ def seeds() -> tuple[lp.Tensor, lp.Tensor]:
 @pytest.mark.parametrize("dtype", ["f32", "f64"])
 def test_uniform_and_normal(dtype: str) -> None:
     seed, step = seeds()
-    u = ops.random_uniform(seed, step, stream=2, shape=(200, 100), dtype=dtype).numpy()
-    z = ops.random_normal(seed, step, stream=2, shape=(200, 100), dtype=dtype).numpy()
+    u = ops.random_uniform(ops.RandomSource(seed, step, 2), (200, 100), dtype).numpy()
+    z = ops.random_normal(ops.RandomSource(seed, step, 2), (200, 100), dtype).numpy()
     assert u.shape == z.shape == (200, 100)
     assert u.dtype == z.dtype == {"f32": np.float32, "f64": np.float64}[dtype]
     assert (u >= 0).all()
@@ -242,6 +242,6 @@ def test_random_shapes_and_streams() -> None:
     later = ops.random_bits(seed, step + 1, stream=0, shape=(4,)).numpy()
     assert len({tuple(d.tolist()) for d in [*draws, later]}) == 4
     for shape in [(), (0,), (3, 1)]:
-        assert ops.random_normal(seed, step, stream=0, shape=shape, dtype="f32").shape == shape
+        assert ops.random_normal(ops.RandomSource(seed, step), shape, "f32").shape == shape
     with pytest.raises(lp.DtypeError, match=r"needs a seed and a step u32\[\], got f32\[\]"):
         ops.random_bits(lp.Tensor(1.0), step, stream=0, shape=())
