@@ -34,7 +34,9 @@ def _in_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def start(*words: str | bytes, env: dict[str, str] | None = None, **streams: Any) -> Any:
     streams = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **streams}
-    environment = {**os.environ, "PYTHONPATH": str(ROOT / "src"), **(env or {})}
+    # A size of the screen in the environment would stand above that of the terminal.
+    usual = {k: v for k, v in os.environ.items() if k not in ("COLUMNS", "LINES")}
+    environment = {**usual, "PYTHONPATH": str(ROOT / "src"), **(env or {})}
     command = [sys.executable, "-m", "limpide", *words]
     return subprocess.Popen(command, env=environment, **streams)
 
