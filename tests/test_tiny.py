@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 
 import limpide as lp
-from limpide import storage
 from tolerances import tolerance
 
 # Four people: weight - 135 lb, height - 66 in; 1 is a woman.
@@ -77,8 +76,7 @@ def test_a_saved_network_gives_the_same_bits(tmp_path: Path) -> None:
     net = lp.Network([2, lp.Dense(4), lp.BatchNorm(), 1], output="sigmoid", seed=2)
     net.fit(X, y, epochs=3)
     net.save(tmp_path / "people.safetensors")
-    stored = storage.read(tmp_path / "people.safetensors")
-    same = lp.Network.from_stored(stored.tensors, stored.metadata)
+    same = lp.load(tmp_path / "people.safetensors")
     assert same.predict(X).tobytes() == net.predict(X).tobytes()
 
 
