@@ -48,7 +48,7 @@ def name(value: object) -> str:
     return str(value)[:60] if isinstance(value, Schedule) else ""
 
 
-@pytest.mark.parametrize(("schedule", "formula"), SCHEDULES, ids=name
+@pytest.mark.parametrize(("schedule", "formula"), SCHEDULES, ids=name)
 def test_each_rate_is_the_formula(schedule: Schedule, formula: Any) -> None:
     ours = [rate(schedule, step, 60) for step in range(60)]
     expected = [formula(step, 60) for step in range(60)]
@@ -56,7 +56,7 @@ def test_each_rate_is_the_formula(schedule: Schedule, formula: Any) -> None:
     assert min(ours) >= 0
 
 
-@pytest.mark.parametrize(("schedule", "formula"), SCHEDULES, ids=name
+@pytest.mark.parametrize(("schedule", "formula"), SCHEDULES, ids=name)
 def test_a_fit_uses_it(schedule: Schedule, formula: Any) -> None:
     # ŷ = b, y = 0: the slope is 2 b, so each step multiplies b by 1 − 2 · rate.
     net = lp.Network([1, 1], dtype="float64", seed=0)
