@@ -110,7 +110,8 @@ __all__ = ["__version__", *_HOME]
 
 def __getattr__(name: str) -> Any:
     if name in _HOME:
-        if _HOME[name] == "tensor":  # its operators are ops: x + y works with nothing else loaded
+        if _HOME[name] in ("tensor", "tracing"):
+            # Operators are ops: x + y works with nothing else loaded.
             importlib.import_module("limpide.ops")
         value = getattr(importlib.import_module(f"limpide.{_HOME[name]}"), name)
     elif name in _MODULES:

@@ -1,0 +1,200 @@
+"""The house's rules: which room may import which, and what ``import limpide`` loads."""
+
+from __future__ import annotations
+
+import ast
+import importlib
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import limpide
+
+SOURCE = Path(limpide.__file__).parent
+
+# Each room, and the other rooms that it may import. What is written is all: nothing is inherited.
+# A new room needs a row, and a reason to be.
+GROUND = {"errors", "keywords", "memory"}
+VALUES = {"errors", "ir", "conversion", "tensor"}
+NUMBERS = GROUND | VALUES | {"ops", "rng"}
+PARTS = NUMBERS | {"activations", "initializers", "losses", "optimizers", "schedules", "layers"}
+REPORTS = {"history", "callbacks", "progress", "stopping"}
+MAY_IMPORT: dict[str, set[str]] = {
+    # the ground
+    "errors": set(),
+    "keywords": {"errors"},
+    "memory": {"errors"},
+    "stopping": {"errors"},
+    # the core: ir <- tensor <- ops <- gradient <- tape; engines know graphs alone
+    "ir": {"errors"},
+    "conversion": {"errors", "ir"},
+    "tensor": {"errors", "ir", "conversion"},
+    "rng": {"errors"},
+    "ops": VALUES | {"rng"},
+    "gradient": VALUES | {"ops"},
+    "tape": VALUES | {"ops", "gradient"},
+    "engines": {"errors", "ir"},
+    "tracing": VALUES | {"engines"},
+    "check": VALUES | {"ops", "gradient", "tape", "engines"},
+    # what networks are made of, written in ops: no engine, no training
+    "generator": NUMBERS,
+    "initializers": NUMBERS | {"generator"},
+    "activations": NUMBERS,
+    "losses": NUMBERS | {"activations"},
+    "schedules": NUMBERS,
+    "optimizers": NUMBERS | {"schedules"},
+    "layers": NUMBERS | {"activations", "initializers", "generator"},
+    "table_layers": NUMBERS | {"layers"},
+    "scalars": {"errors"},
+    # training
+    "history": {"errors", "ir"},
+    "callbacks": GROUND | {"ir", "tensor", "history"},
+    "progress": {"errors", "callbacks", "history"},
+    "arrays": NUMBERS | {"losses"},
+    "training": PARTS | REPORTS | {"engines", "gradient", "tape", "tracing"},
+    # networks
+    "parameters": NUMBERS | {"arrays"},
+    "summary": {"errors", "layers"},
+    "network": PARTS
+    | REPORTS
+    | {"engines", "gradient", "tape", "tracing", "training", "arrays", "storage", "metrics"}
+    | {"generator", "parameters", "scalars", "summary"},
+    "neuron": PARTS | REPORTS | {"arrays", "generator", "network", "parameters", "scalars"},
+    # data and files: they take layers and arrays, never a network
+    "datasets": {"errors", "rng", "spam"},
+    "metrics": {"errors"},
+    "spam": {"errors"},
+    "storage": {"errors", "ir", "layers", "table_layers", "activations", "initializers"},
+    "tables": GROUND | {"ir", "rng", "storage", "progress"},
+    # models: a network with its table
+    "recipe": PARTS | {"network", "table_layers", "tables"},
+    "model_facts": {"errors", "history", "storage", "tables"},
+    "model": PARTS
+    | REPORTS
+    | {"arrays", "metrics", "network", "parameters", "spam", "storage", "tables", "table_layers"}
+    | {"generator", "recipe", "model_facts"},
+    # the command line takes the public names, so that each command loads what it needs
+    "reports": {"errors"},
+    "program": {"errors", "limpide", "stopping"},
+    "terminal": {"errors", "program", "reports"} | REPORTS,
+    "cli": {"errors", "limpide", "program", "reports", "terminal"},
+    "__main__": {"cli"},
+}
+# Where a heavier library or an engine is looked up, a function may import a room.
+MAY_IMPORT_LATE = {"engines/__init__.py", "__init__.py"}
+
+
+def room_of(path: Path) -> str:
+    first = path.relative_to(SOURCE).parts[0]
+    return first.removesuffix(".py")
+
+
+def module_of(path: Path) -> str:
+    parts = ["limpide", *path.relative_to(SOURCE).with_suffix("").parts]
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+def imported(node: ast.AST, module: str) -> list[str]:
+    """Give the rooms of limpide that one import statement names."""
+    if isinstance(node, ast.Import):
+        found = [alias.name for alias in node.names]
+    elif isinstance(node, ast.ImportFrom):
+        base = node.module or ""
+        if node.level:
+            above = module.split(".")[: -node.level]
+            base = ".".join([*above, base]).rstrip(".")
+        found = [f"{base}.{alias.name}" if base == "limpide" else base for alias in node.names]
+    else:
+        return []
+    parts = [name.split(".") for name in found]
+    return [p[1] if len(p) > 1 else "limpide" for p in parts if p[0] == "limpide"]
+
+
+def statements(path: Path) -> list[tuple[ast.AST, bool]]:
+    """Give every statement of a file, and whether it stands inside of a function."""
+    found: list[tuple[ast.AST, bool]] = []
+
+    def walk(node: ast.AST, late: bool) -> None:
+        for child in ast.iter_child_nodes(node):
+            found.append((child, late))
+            inside = isinstance(child, (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda))
+            walk(child, late or inside)
+
+    walk(ast.parse(path.read_text(encoding="utf-8")), False)
+    return found
+
+
+FILES = sorted(path for path in SOURCE.rglob("*.py") if path != SOURCE / "__init__.py")
+IDS = [str(path.relative_to(SOURCE)) for path in FILES]
+
+
+@pytest.mark.parametrize("path", FILES, ids=IDS)
+def test_a_room_imports_what_it_may(path: Path) -> None:
+    room = room_of(path)
+    assert room in MAY_IMPORT, (
+        f"{room} is a new room: add a row to MAY_IMPORT in tests/test_architecture.py, with the "
+        "rooms that it may import, and to the page docs/architecture.md."
+    )
+    for node, _ in statements(path):
+        for other in imported(node, module_of(path)):
+            assert other == room or other in MAY_IMPORT[room], f"{room} may not import {other}"
+
+
+@pytest.mark.parametrize("path", FILES, ids=IDS)
+def test_nothing_of_limpide_is_imported_late(path: Path) -> None:
+    if str(path.relative_to(SOURCE)) in MAY_IMPORT_LATE:
+        return
+    late = [node for node, inside in statements(path) if inside]
+    assert not [other for node in late for other in imported(node, module_of(path))]
+
+
+def test_no_room_imports_in_a_circle() -> None:
+    # The empty room "limpide" is the table of public names, which loads nothing by itself.
+    edges: dict[str, set[str]] = {}
+    for path in FILES:
+        rooms = {o for node, _ in statements(path) for o in imported(node, module_of(path))}
+        edges.setdefault(room_of(path), set()).update(rooms - {room_of(path), "limpide"})
+    done: set[str] = set()
+    while len(done) < len(edges):
+        ready = {room for room, others in edges.items() if others <= done} - done
+        assert ready, f"these rooms import each other: {sorted(set(edges) - done)}"
+        done |= ready
+
+
+def test_importing_limpide_loads_numpy_and_nothing_heavier() -> None:
+    code = (
+        "import sys, numpy; before = set(sys.modules); import limpide;"
+        "print(*{m.partition('.')[0] for m in set(sys.modules) - before})"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert set(done.stdout.split()) - sys.stdlib_module_names == {"limpide"}
+
+
+def test_the_core_loads_nothing_but_numpy() -> None:
+    heavy = "polars rich click safetensors narwhals scipy pandas torch jax sklearn matplotlib"
+    code = (
+        "import sys; import limpide as lp; f = lp.function(lambda x: x @ x); f([[1.0]]);"
+        "lp.gradcheck(lambda x: x * x, 1.0);"
+        f"print(*set(sys.modules) & set({heavy.split()}))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == []
+
+
+def test_every_public_name_exists_once() -> None:
+    assert len(limpide.__all__) == len(set(limpide.__all__))
+    assert set(limpide.__all__) <= set(dir(limpide))
+    for room, names in limpide._ROOMS.items():
+        module = importlib.import_module(f"limpide.{room}")
+        for name in names:
+            assert getattr(limpide, name) is getattr(module, name)
+    with pytest.raises(AttributeError, match="module 'limpide' has no attribute 'nothing'"):
+        limpide.nothing  # noqa: B018
+
+
+@pytest.mark.parametrize("path", [p for p in FILES if p.stem != "__main__"], ids=lambda p: p.stem)
+def test_a_module_says_what_it_is_not_for(path: Path) -> None:
+    text = " ".join((ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or "").split())
+    assert "Not for" in text, f"{path.name}: the docstring says what the module is not for"
