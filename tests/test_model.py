@@ -353,6 +353,28 @@ def test_standard_scaling_and_no_hidden_layer_make_a_linear_regression():
     assert np.abs(model.predict({"x": [0.0, 5.0]}) - [1, 16]).max() < 0.5
 
 
+def test_any_name_of_a_column_is_only_a_name(tmp_path):
+    names = ["^x$", "*", "count"]
+    x = [float(i) for i in range(40)]
+    data = dict.fromkeys(names, x) | {"a\nb": ["u", "v"] * 20, "cell": [True, False] * 20}
+    data |= {"^y$": ["p", "q"] * 20}
+    model = lp.train(data, "^y$")
+    assert model.features == ["^x$", "*", "count", "a\nb", "cell"]
+    assert model.predict(data).tolist() == data["^y$"]
+    assert model.evaluate(data)["accuracy"] == 1
+    model.save(tmp_path / "m.safetensors")
+    assert lp.load(tmp_path / "m.safetensors").features == model.features
+    assert lp.train(data | {"^y$": x}, "^y$", epochs=1).task == "regression"
+
+
+def test_the_summary_of_a_wide_table_is_short():
+    data = {f"f{i}": [float(i), 2, 3, -i] for i in range(250)} | {"y": [0, 1, 0, 1]}
+    text = lp.train(data, "y", epochs=1).summary()
+    assert "… and 50 more columns\n" in text
+    assert "f199 " in text
+    assert "f200 " not in text
+
+
 def test_a_table_is_not_changed_by_training(mixed):
     before = mixed.clone()
     lp.train(mixed, "label", epochs=1)

@@ -28,7 +28,7 @@ from limpide.recipe import build, check_scaling, check_share, choose, settle_uns
 from limpide.rng import check_seed
 from limpide.schedules import Cosine
 from limpide.tables import Table, missing_column, read_table
-from limpide.tables.features import check_finite
+from limpide.tables.features import check_finite, plain
 from limpide.tables.fitting import fit_columns
 from limpide.tables.preprocessing import Preprocessing
 from limpide.tables.targets import Target, class_weights, find_target, with_scale
@@ -402,7 +402,7 @@ def train(
 
 def _rows_with_target(table: Table, name: str) -> tuple[Array, Table, list[str]]:
     """Give the numbers of the rows whose target is known, a table of them, and a note."""
-    there = table.frame[name].is_not_null()
+    there = plain(table.frame[name]).is_not_null()
     lost = int((~there).sum())
     if lost == table.n_rows:
         raise DataError(

@@ -36,6 +36,7 @@ _FIGURES = {
     "classification": ("loss", "accuracy", "auc", "log_loss", "confusion"),
     "regression": ("loss", "rmse", "mae", "r2"),
 }
+_MOST_SHOWN = 200  # columns in the summary
 
 
 @dataclass
@@ -91,9 +92,11 @@ def _summary(
                 f"{c.missing:,}",
                 c.treatment if c.parts else f"left out: {c.treatment}",
             )
-            for c in preprocessing.columns
+            for c in preprocessing.columns[:_MOST_SHOWN]
         ],
     )
+    if len(preprocessing.columns) > _MOST_SHOWN:
+        yield f"… and {len(preprocessing.columns) - _MOST_SHOWN:,} more columns"
     yield ""
     hidden = ", ".join(map(str, facts.recipe["hidden"])) or "none"
     yield (

@@ -35,7 +35,8 @@ def tidy(values: pl.Series, source: str) -> pl.Series:
     dtype = values.dtype
     if dtype.is_float():
         values = values.cast(pl.Float32) if dtype not in (pl.Float32, pl.Float64) else values
-        return values.fill_nan(None)
+        # under another name: polars takes a name such as ^x$ for a pattern
+        return values.alias("cell").fill_nan(None).alias(values.name)
     if dtype == pl.Decimal or dtype == pl.Null:
         return values.cast(pl.Float64)
     if dtype in (pl.Categorical, pl.Enum):

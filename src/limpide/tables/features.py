@@ -104,6 +104,11 @@ def number_parts(kind: str) -> tuple[str, ...]:
     }.get(kind, ("value",))
 
 
+def plain(cells: pl.Series) -> pl.Series:
+    """Give cells without their name: polars takes names such as ``^x$`` for patterns."""
+    return cells.alias("cell")
+
+
 def part_values(cells: pl.Series, of: str) -> Floats:
     """Give one part of each cell as f64[n], NaN for a missing one.
 
@@ -113,6 +118,7 @@ def part_values(cells: pl.Series, of: str) -> Floats:
     >>> part_values(pl.Series([datetime.date(1970, 1, 3), None]), "value").tolist()
     [2.0, nan]
     """
+    cells = plain(cells)
     dtype = cells.dtype
     if of == "month":
         cells = cells.dt.month()
@@ -146,6 +152,7 @@ def _beyond(values: Floats) -> bool:
 
 def part_codes(cells: pl.Series, part: Part) -> NDArray[np.int32]:
     """Give the code of each cell, 0 for a category that the part does not have."""
+    cells = plain(cells)
     codes = cells.replace_strict(
         list(part.categories), range(1, len(part.categories) + 1), default=0, return_dtype=pl.Int32
     )
@@ -161,7 +168,7 @@ def as_kind(cells: pl.Series, column: Column, table: Table) -> pl.Series:
     DataError
         They are of another kind: names the column, the row, the value.
     """
-    kind = kind_of(cells.dtype)
+    cells, kind = plain(cells), kind_of(cells.dtype)
     if kind == column.kind or cells.null_count() == len(cells):
         return cells.cast(pl.String) if column.is_text else cells
     if column.is_text:
@@ -229,7 +236,7 @@ def check_finite(table: Table, columns: Sequence[str]) -> None:
     """
     count, first = 0, ""
     for name in columns:
-        cells = table.frame[name]
+        cells = plain(table.frame[name])
         if not cells.dtype.is_float():
             continue
         bad: Any = cells.is_infinite().fill_null(False)

@@ -22,6 +22,7 @@ from limpide.tables.features import (
     moved,
     number_parts,
     part_values,
+    plain,
 )
 from limpide.tables.table import Table
 
@@ -72,9 +73,11 @@ def fit_columns(
     """
     columns, numbers, notes = [], Numbers(), []
     for name in names:
-        cells = table.frame[name]
-        column = _left_out(cells) or (
-            _category(cells) if cells.dtype == pl.String else _number(cells, scaling, numbers)
+        cells = plain(table.frame[name])
+        column = _left_out(name, cells) or (
+            _category(name, cells)
+            if cells.dtype == pl.String
+            else _number(name, cells, scaling, numbers)
         )
         if not column.parts:
             notes.append(f"column {name!r} is left out: {column.treatment}")
@@ -88,35 +91,35 @@ def fit_columns(
     return columns, numbers, notes
 
 
-def _left_out(cells: pl.Series) -> Column | None:
+def _left_out(name: str, cells: pl.Series) -> Column | None:
     """Give the column where there is nothing to learn from it."""
     kind, missing = kind_of(cells.dtype), cells.null_count()
     if missing == len(cells):
-        return Column(cells.name, kind, missing, "every cell is missing")
+        return Column(name, kind, missing, "every cell is missing")
     if missing == 0 and cells.min() == cells.max():
-        return Column(cells.name, kind, missing, f"constant, {str(cells[0])[:40]!r} in every row")
+        return Column(name, kind, missing, f"constant, {str(cells[0])[:40]!r} in every row")
     return None
 
 
-def _category(cells: pl.Series) -> Column:
+def _category(name: str, cells: pl.Series) -> Column:
     counts = cells.drop_nulls().value_counts(sort=False)
     counts = counts.sort(["count", cells.name], descending=[True, False])
     missing, known, kinds = cells.null_count(), int(counts["count"].sum()), len(counts)
     if kinds == known or (kinds > 20 and 2 * kinds > known):
         why = f"{kinds} different texts in {known} rows, as identifiers or free text are"
-        return Column(cells.name, "text", missing, why)
+        return Column(name, "text", missing, why)
     few = kinds + bool(missing) <= ONE_HOT
     kept = counts if few else counts.filter(pl.col("count") >= _FEWEST_ROWS)[:_MOST_CATEGORIES]
     if not len(kept):
         why = f"none of its {kinds} texts stands in {_FEWEST_ROWS} rows"
-        return Column(cells.name, "text", missing, why)
+        return Column(name, "text", missing, why)
     categories = tuple(sorted(kept[cells.name].to_list()))
     part = Part("code", categories=categories, missing=bool(missing))
     how = "one-hot" if part.codes <= ONE_HOT else f"embedded in {embedding_size(part.codes)}"
     rare = f", {kinds - len(kept)} rare ones as other" if len(kept) < kinds else ""
     own = ", missing as its own" if missing else ""
     words = f"{len(categories)} categories, {how}{rare}{own}"
-    return Column(cells.name, "text", missing, words, (part,))
+    return Column(name, "text", missing, words, (part,))
 
 
 def embedding_size(codes: int) -> int:
@@ -128,7 +131,7 @@ def embedding_size(codes: int) -> int:
     return min(16, math.ceil(math.sqrt(codes)))
 
 
-def _number(cells: pl.Series, scaling: str, numbers: Numbers) -> Column:
+def _number(name: str, cells: pl.Series, scaling: str, numbers: Numbers) -> Column:
     kind, missing = kind_of(cells.dtype), cells.null_count()
     parts = []
     for of in number_parts(kind):
@@ -151,7 +154,7 @@ def _number(cells: pl.Series, scaling: str, numbers: Numbers) -> Column:
         words += f", indicator of {at:g}"
     if missing:
         words += ", indicator of missing"
-    return Column(cells.name, kind, missing, words, tuple(parts))
+    return Column(name, kind, missing, words, tuple(parts))
 
 
 def _sample(values: Floats) -> Floats:

@@ -16,7 +16,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from limpide.errors import ArgumentError, DataError, MemoryLimitError, choice_error, nearest
-from limpide.tables.features import as_text, kind_of, place
+from limpide.tables.features import as_text, kind_of, place, plain
 from limpide.tables.table import Table
 
 TASKS = ("binary", "multiclass", "regression")
@@ -76,10 +76,10 @@ class Target:
         DataError
             For a label that is not among the classes, or a value that is no number.
         """
-        cells = table.frame[self.name]
+        cells = plain(table.frame[self.name])
         there = np.asarray(cells.is_not_null())
         if self.classes is None:
-            return _numbers(cells, table), there
+            return _numbers(cells, table, self.name), there
         same = _like(cells, self.kind)
         codes = same.replace_strict(
             pl.Series(self.classes.tolist(), dtype=same.dtype),
@@ -114,12 +114,12 @@ def _like(cells: pl.Series, kind: str) -> pl.Series:
     return cells.cast(pl.Float64 if kind == "float" else pl.Int64, strict=False)
 
 
-def _numbers(cells: pl.Series, table: Table) -> NDArray[np.float64]:
+def _numbers(cells: pl.Series, table: Table, name: str) -> NDArray[np.float64]:
     kind = kind_of(cells.dtype)
     if kind not in ("number", "boolean") and cells.null_count() < len(cells):
         row = int(cells.is_not_null().arg_true()[0])
         raise DataError(
-            f"{table.source}, target column {cells.name!r} holds {kind}, such as "
+            f"{table.source}, target column {name!r} holds {kind}, such as "
             f"{str(cells[row])[:60]!r} in {place(table, row)}; regression needs numbers. "
             "Choose another target, or leave out task='regression' (--task)."
         )
@@ -128,7 +128,7 @@ def _numbers(cells: pl.Series, table: Table) -> NDArray[np.float64]:
     if len(infinite):
         row = int(infinite[0])
         raise DataError(
-            f"{table.source}, target column {cells.name!r} holds {len(infinite)} infinite values, "
+            f"{table.source}, target column {name!r} holds {len(infinite)} infinite values, "
             f"the first {values[row]} in {place(table, row)}. Correct or remove those rows."
         )
     return values
@@ -156,7 +156,7 @@ def find_target(table: Table, name: str, task: str) -> Target:
     """
     if task not in ("auto", *TASKS):
         raise choice_error("task", task, ("auto", *TASKS))
-    cells = table.frame[name]
+    cells = plain(table.frame[name])
     kind = kind_of(cells.dtype)
     if kind not in ("number", "boolean", "text"):
         raise DataError(
@@ -164,13 +164,13 @@ def find_target(table: Table, name: str, task: str) -> Target:
             "numbers. Convert it to a number first, such as days since a start."
         )
     if kind == "number":
-        _numbers(cells, table)
+        _numbers(cells, table, name)
     found, why = _detect(cells, kind) if task == "auto" else (task, "as asked")
     if found == "regression":
-        _numbers(cells, table)
+        _numbers(cells, table, name)
         label = "float" if cells.dtype.is_float() else "integer"
         return Target(name, label, found, why)
-    return _classes(table, cells, kind, found, why, asked=task != "auto")
+    return _classes(table, name, cells, kind, found, why, asked=task != "auto")
 
 
 def _detect(cells: pl.Series, kind: str) -> tuple[str, str]:
@@ -187,25 +187,27 @@ def _detect(cells: pl.Series, kind: str) -> tuple[str, str]:
     return "regression", f"{distinct} different numbers"
 
 
-def _classes(table: Table, cells: pl.Series, kind: str, task: str, why: str, asked: bool) -> Target:
+def _classes(
+    table: Table, name: str, cells: pl.Series, kind: str, task: str, why: str, asked: bool
+) -> Target:
     if kind == "text" and not asked:
-        _refuse_mixed(table, cells)
+        _refuse_mixed(table, name, cells)
     if cells.dtype.is_float():
-        _refuse_fractions(table, cells, task)
+        _refuse_fractions(table, name, cells, task)
     labels = cells.unique().sort()
     count = len(labels)
-    _check_count(table, cells, count, task)
+    _check_count(table, name, cells, count, task)
     dtype = {"boolean": np.bool_, "text": np.str_}.get(kind)
     integer = cells.dtype.is_integer()
     values: NDArray[Any] = np.array(
         labels.to_list(), dtype or (np.int64 if integer else np.float64)
     )
     label = kind if kind != "number" else ("integer" if integer else "float")
-    return Target(cells.name, label, task, why, values)
+    return Target(name, label, task, why, values)
 
 
-def _check_count(table: Table, cells: pl.Series, count: int, task: str) -> None:
-    name, rows = cells.name, len(cells)
+def _check_count(table: Table, name: str, cells: pl.Series, count: int, task: str) -> None:
+    rows = len(cells)
     if count == 1:
         raise DataError(
             f"{table.source}, target column {name!r} has one class, {cells[0]!r:.60}, in all "
@@ -232,23 +234,23 @@ def _check_count(table: Table, cells: pl.Series, count: int, task: str) -> None:
         )
 
 
-def _refuse_fractions(table: Table, cells: pl.Series, task: str) -> None:
+def _refuse_fractions(table: Table, name: str, cells: pl.Series, task: str) -> None:
     odd = (cells.round() != cells).fill_null(False).arg_true()
     if len(odd):
         row = int(odd[0])
         raise DataError(
-            f"{table.source}, target column {cells.name!r} holds {cells[row]!r} in "
+            f"{table.source}, target column {name!r} holds {cells[row]!r} in "
             f"{place(table, row)}, which is no class: it looks like regression. "
             f"Use task='regression' (--task regression) instead of {task!r}."
         )
 
 
-def _refuse_mixed(table: Table, cells: pl.Series) -> None:
+def _refuse_mixed(table: Table, name: str, cells: pl.Series) -> None:
     numbers = cells.cast(pl.Float64, strict=False).is_not_null()
     if numbers.any() and not numbers.all():
         number, text = int(numbers.arg_true()[0]), int((~numbers).arg_true()[0])
         raise DataError(
-            f"{table.source}, target column {cells.name!r} mixes numbers ({cells[number]!r:.40} "
+            f"{table.source}, target column {name!r} mixes numbers ({cells[number]!r:.40} "
             f"in {place(table, number)}) and text ({cells[text]!r:.40} in {place(table, text)}). "
             "Correct the cells, or use task='multiclass' (--task multiclass) to take all as text."
         )
