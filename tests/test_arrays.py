@@ -116,6 +116,10 @@ def test_what_fits_is_not_copied() -> None:
         assert np.shares_memory(as_matrix(X, 3, short), X)
 
 
+def test_a_misaligned_table_is_copied_once() -> None:
+    assert as_matrix(misaligned(REAL), 3, "f64").flags.aligned
+
+
 def test_a_memory_map_is_not_copied(tmp_path: Path) -> None:
     rows = 200_000
     values = np.ones((rows, 20), np.float32)

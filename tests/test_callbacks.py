@@ -172,6 +172,12 @@ def test_a_plot_shows_both_losses() -> None:
         lp.History().plot()
 
 
+def test_a_plot_without_matplotlib_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    with pytest.raises(lp.MissingExtraError, match=r"pip install 'limpide\[plot\]'"):
+        network().fit(X, Y, epochs=1).plot()
+
+
 # The progress bar -------------------------------------------------------------------------------
 
 

@@ -372,7 +372,7 @@ def test_predict_without_the_target_with_columns_moved_added_and_missing(
     result = limpide("predict", model_path, "new.csv")
     whole = limpide("predict", model_path, "bakery.csv")
     assert result.out == "".join(whole.out.splitlines(keepends=True)[:6])
-    assert "columns that the model does not use: 'moon'" in result.err
+    assert "1 column that the model does not use: 'moon'" in result.err
     assert result.err.count("'moon'") == 1
     write("less.csv", [name for name in names if name != "weather"])
     result = limpide("predict", model_path, "less.csv")

@@ -109,6 +109,12 @@ def test_cross_entropy_from_scores(dtype: str) -> None:
     ours = of_sum(lp.cross_entropy, codes, z, lp.softmax)
     assert_same(ours, theirs(peer, z, codes), dtype)
     assert ours[0][:2].tolist() == [0, 0]
+    largest = np.finfo(dtype).max
+    apart = np.array([[largest, -largest]], dtype)  # the second logarithm is −inf
+    for y in (np.array([0]), np.array([[1, 0]], dtype)):
+        elements, slopes = of_sum(lp.cross_entropy, y, apart, lp.softmax)
+        assert elements.tolist() == [0]
+        assert slopes.tolist() == [[0, 0]]
     shares = rng.dirichlet(np.ones(4), 30).astype(dtype)
     shares[:2] = [1, 0, 0, 0]
     assert_same(of_sum(lp.cross_entropy, shares, z, lp.softmax), theirs(peer, z, shares), dtype)
@@ -134,8 +140,11 @@ def test_poisson(dtype: str) -> None:
     soft = torch.nn.functional.softplus
     ours = of_sum(lp.poisson, y, z, lp.softplus)
     assert_same(ours, theirs(lambda a, b: plain(soft(a), b), z, y), dtype)
-    far = of_sum(lp.poisson, y[:3], np.array([-1000, -200, -14.9], dtype), lp.softplus)
-    assert np.isfinite(far).all()
+    elements, slopes = of_sum(
+        lp.poisson, np.array([3, 2, 1], dtype), np.array([-1000, -200, -50], dtype), lp.softplus
+    )
+    assert elements.tolist() == [3000, 400, 50]  # log(softplus(z)) tends to z
+    assert slopes.tolist() == [-3, -2, -1]
 
 
 @pytest.mark.parametrize("name", sorted(LOSSES))

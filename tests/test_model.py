@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+import copy
+import pickle
+import warnings
+
 import numpy as np
+import pandas as pd
 import polars as pl
 import pytest
 
 import limpide as lp
+from limpide import storage
+from limpide.metrics import regression_figures
+from limpide.recipe import split_rows
 
 
 @pytest.fixture(scope="module")
 def mixed() -> pl.DataFrame:
-    """Numbers, text, dates and gaps; the label depends on all but the noise."""
+    """Numbers, text, dates and gaps; the label depends on size and city."""
     random = np.random.default_rng(0)
     n = 240
     size = random.normal(170, 10, n)
@@ -20,12 +28,24 @@ def mixed() -> pl.DataFrame:
     sizes = [None if i % 12 == 0 else float(v) for i, v in enumerate(size)]
     cities = [None if i % 30 == 7 else str(v) for i, v in enumerate(city)]
     days = pl.date_range(pl.date(2024, 1, 1), pl.date(2024, 8, 27), eager=True)
-    return pl.DataFrame({"size": sizes, "city": cities, "day": days, "label": label})
+    shops = [f"shop{i % 15}" for i in range(n)]
+    return pl.DataFrame({"size": sizes, "city": cities, "day": days, "shop": shops, "label": label})
 
 
 @pytest.fixture(scope="module")
 def model(mixed: pl.DataFrame) -> lp.Model:
-    return lp.train(mixed, "label", epochs=20)
+    return lp.train(mixed, "label", epochs=60)
+
+
+def test_a_model_learns_from_numbers_text_and_gaps(model):
+    assert model.task == "binary"
+    assert model.classes.tolist() == ["no", "yes"]
+    assert model.features == ["size", "city", "day", "shop"]
+    assert model.facts.rows == 192
+    assert model.facts.held_out == 48
+    assert model.figures["accuracy"] > 0.75  # chance is one half
+    assert model.figures["loss"] == pytest.approx(model.figures["log_loss"], rel=1e-5)
+    assert len(model.history.validation_loss) == 60
 
 
 def test_a_saved_model_predicts_the_same_bits(mixed, model, tmp_path):
@@ -33,5 +53,330 @@ def test_a_saved_model_predicts_the_same_bits(mixed, model, tmp_path):
     again = lp.load(tmp_path / "m.safetensors")
     assert isinstance(again, lp.Model)
     assert np.array_equal(again.predict_proba(mixed), model.predict_proba(mixed))
+    assert again.predict(mixed).tolist() == model.predict(mixed).tolist()
     assert again.summary() == model.summary()
-    assert again.figures == model.figures
+    assert (again.figures, again.notes) == (model.figures, model.notes)
+    assert again.history.loss == model.history.loss
+    again.save(tmp_path / "n.safetensors")
+    assert (tmp_path / "n.safetensors").read_bytes() == (tmp_path / "m.safetensors").read_bytes()
+
+
+def test_load_gives_a_network_for_a_network(tmp_path):
+    lp.Network([2, 1], seed=0).save(tmp_path / "net.safetensors")
+    assert isinstance(lp.load(tmp_path / "net.safetensors"), lp.Network)
+
+
+def test_a_file_that_says_something_else_is_refused(model, tmp_path):
+    path = tmp_path / "m.safetensors"
+    model.save(path)
+    stored = storage.read(path)
+    storage.write(path, stored.tensors, stored.metadata | {"kind": "forest"})
+    with pytest.raises(lp.ModelFileError, match=r"metadata.kind must be one of model, network"):
+        lp.load(path)
+    table = storage.unpack_json(stored.tensors["table"], "table")
+    for place, value, message in [
+        ("task", "multiclass", "its network has"),
+        ("kind", "boolean", r"target.classes\[0\] must be true or false"),
+        ("classes", ["no", "no"], "target.classes must be distinct"),
+        ("scale", 0, "target.scale must be from"),
+    ]:
+        wrong = copy.deepcopy(table)
+        wrong["target"][place] = value
+        if place == "task":
+            wrong["target"]["classes"] = ["a", "b", "c"]
+            wrong["facts"]["figures"] = {}
+        tensors = stored.tensors | {"table": storage.pack_json(wrong)}
+        storage.write(path, tensors, stored.metadata)
+        with pytest.raises(lp.ModelFileError, match=message):
+            lp.load(path)
+
+
+def test_copies_predict_the_same_bits(mixed, model):
+    expected = model.predict_proba(mixed)
+    for again in (pickle.loads(pickle.dumps(model)), copy.deepcopy(model)):
+        assert np.array_equal(again.predict_proba(mixed), expected)
+
+
+def test_the_same_seed_gives_the_same_bits_another_another(mixed):
+    one, two = (lp.train(mixed, "label", epochs=2, seed=5) for _ in range(2))
+    other = lp.train(mixed, "label", epochs=2, seed=6)
+    assert np.array_equal(one.predict_proba(mixed), two.predict_proba(mixed))
+    assert not np.array_equal(one.predict_proba(mixed), other.predict_proba(mixed))
+
+
+@pytest.mark.parametrize("form", ["pandas", "dict", "arrow", "lazy", "csv"])
+def test_every_form_of_a_table_gives_the_same_bits(mixed, model, form, tmp_path):
+    expected = model.predict_proba(mixed)
+    if form == "csv":
+        mixed.write_csv(tmp_path / "t.csv")
+        data = str(tmp_path / "t.csv")
+    else:
+        data = {
+            "pandas": lambda: pd.DataFrame(mixed.to_dict(as_series=False)),
+            "dict": lambda: mixed.to_dict(as_series=False),
+            "arrow": mixed.to_arrow,
+            "lazy": mixed.lazy,
+        }[form]()
+    assert np.array_equal(model.predict_proba(data), expected)
+    trained = lp.train(data, "label", epochs=2)
+    assert np.array_equal(
+        trained.predict_proba(mixed), lp.train(mixed, "label", epochs=2).predict_proba(mixed)
+    )
+
+
+def test_an_array_s_columns_are_numbered():
+    random = np.random.default_rng(0)
+    X = random.normal(size=(60, 3))
+    data = np.column_stack([X, X[:, 0] > 0])
+    model = lp.train(data, 3, epochs=100)
+    assert (model.target, model.features) == ("x3", ["x0", "x1", "x2"])
+    assert model.classes.tolist() == [0.0, 1.0]
+    assert np.mean(model.predict(X) == data[:, 3]) > 0.9
+    with pytest.raises(lp.DataError, match="Target column '9' is not in the table"):
+        lp.train(data, 9)
+
+
+def test_one_row_is_a_dict(mixed, model):
+    row = mixed.drop("label").row(1, named=True)
+    assert model.predict(row).tolist() == model.predict(mixed[1]).tolist()
+    assert model.predict_proba(row).shape == (1, 2)
+
+
+def test_a_row_s_prediction_does_not_depend_on_the_rows_beside_it(mixed, model):
+    expected = model.predict_proba(mixed)
+    for start, stop in ((0, 1), (3, 8), (100, 240)):
+        assert np.array_equal(model.predict_proba(mixed[start:stop]), expected[start:stop])
+    many = pl.concat([mixed] * 3)
+    assert np.array_equal(model.predict_proba(many), np.tile(expected, (3, 1)))
+
+
+def test_columns_in_another_order_give_the_same_bits(mixed, model):
+    turned = mixed.select(reversed(mixed.columns))
+    assert np.array_equal(model.predict_proba(turned), model.predict_proba(mixed))
+
+
+def test_columns_and_categories_that_are_new_are_said(mixed, model):
+    row = mixed.head(2).with_columns(city=pl.lit("Odesa"), note=pl.lit("x"))
+    with pytest.warns(lp.LimpideWarning) as seen:
+        model.predict(row)
+    assert [str(w.message) for w in seen] == [
+        "polars DataFrame: column 'city': 2 of 2 cells hold categories that the model does not "
+        "know ('Odesa'); they are taken as other",
+        "polars DataFrame: 1 column that the model does not use: 'note'",
+    ]
+    assert seen[0].filename == __file__
+
+
+def test_an_unseen_category_takes_the_mean_of_the_seen(mixed, model):
+    table = model.params["columns.embedding2.table"]
+    assert table.shape == (16, 4)
+    trained = split_rows(
+        np.arange(240), np.array(mixed["label"].to_list() == np.array("yes"), int), 0.2, 0
+    )
+    assert len(trained[0]) == 192
+    assert np.all(table[0] >= table[1:].min(axis=0))
+    assert np.all(table[0] <= table[1:].max(axis=0))
+
+
+def test_a_failed_call_leaves_the_model_as_it_was(mixed, model):
+    before = {n: a.copy() for n, a in model.params.items()}
+    expected, summary = model.predict_proba(mixed), model.summary()
+    with pytest.raises(lp.DataError, match=r"lacks 1 of the 4 columns .*'city'"):
+        model.predict(mixed.drop("city"))
+    with pytest.raises(lp.DataError, match=r"'city' Did you mean 'citi'\?"):
+        model.predict(mixed.rename({"city": "citi"}))
+    with pytest.raises(lp.DataError, match="Target column 'label' is not in the table"):
+        model.evaluate(mixed.drop("label"))
+    with pytest.raises(lp.DataError, match=r"the first 'maybe' in row 0; it knows no, yes"):
+        model.evaluate(mixed.with_columns(label=pl.lit("maybe")))
+    assert all(np.array_equal(before[n], a) for n, a in model.params.items())
+    assert np.array_equal(model.predict_proba(mixed), expected)
+    assert model.summary() == summary
+
+
+def test_evaluate_gives_figures_and_leaves_out_rows_without_a_target(mixed, model):
+    figures = model.evaluate(mixed)
+    assert list(figures) == ["loss", "accuracy", "auc", "log_loss", "confusion"]
+    hits = model.predict(mixed) == np.array(mixed["label"].to_list())
+    assert figures["accuracy"] == hits.mean()
+    more = pl.concat([mixed, mixed.head(3).with_columns(label=pl.lit(None, pl.String))])
+    assert model.evaluate(more) == figures
+    with pytest.raises(lp.DataError, match="target column 'label': every cell is missing"):
+        model.evaluate(mixed.with_columns(label=pl.lit(None, pl.String)))
+
+
+def test_the_summary_says_what_was_done():
+    table = {
+        "x": [float(i % 9) for i in range(30)],
+        "word": ["a", "b", None] * 10,
+        "same": [1] * 30,
+        "y": ["p", "q"] * 15,
+    }
+    text = lp.train(table, "y", epochs=3).summary()
+    assert text.startswith(
+        "dict of columns: binary of 'y' (text, 2 different)\n"
+        "classes: p, q\n"
+        "rows: 24 trained on, 6 held out\n"
+        "\n"
+        "column  kind    missing  treatment\n"
+        "x       number        0  scaled by median and quartiles\n"
+    )
+    assert "same    number        0  left out: constant, '1' in every row\n" in text
+    assert "2 categories, one-hot, missing as its own" in text
+    assert "3 epochs, batches of 4, rate 0.003, seed 0" in text or "batches of 16" in text
+    assert "figures on the rows held out:\n  loss " in text
+
+
+def test_labels_stay_in_their_own_type():
+    x = [float(i) for i in range(10)]
+    for labels, kind in ((["a", "b"], "U"), ([True, False], "b"), ([4, 7], "i"), ([0.0, 1.0], "f")):
+        found = lp.train({"x": x, "y": labels * 5}, "y", epochs=1).predict({"x": x})
+        assert found.dtype.kind == kind
+        assert set(found.tolist()) <= set(labels)
+
+
+def test_regression_is_told_in_the_target_s_unit():
+    random = np.random.default_rng(0)
+    X = random.normal(size=(400, 3))
+    y = 1000 * X[:, 0] + random.normal(size=400)
+    data = {"a": X[:, 0], "b": X[:, 1], "c": X[:, 2]}
+    model = lp.train(data | {"y": y}, "y")
+    assert model.task == "regression"
+    assert model.classes is None
+    assert model.figures["r2"] > 0.99
+    assert regression_figures(y, model.predict(data))["r2"] > 0.99
+    with pytest.raises(lp.ArgumentTypeError, match="this model's task is regression"):
+        model.predict_proba(data)
+
+
+@pytest.mark.parametrize("power", [-300, -200, 200, 300])
+def test_no_size_makes_the_loss_infinite(power, tmp_path):
+    x = np.arange(40.0)
+    data = {"x": x * 10.0**power, "y": (x - 20) * 10.0**power}
+    model = lp.train(data, "y", task="regression", epochs=200)
+    assert np.isfinite(model.history.loss).all()
+    assert np.isfinite(model.figures["loss"])
+    assert model.figures["r2"] > 0.9
+    model.save(tmp_path / "m.safetensors")
+    assert np.array_equal(lp.load(tmp_path / "m.safetensors").predict(data), model.predict(data))
+
+
+@pytest.mark.parametrize("n", [2, 5, 20])
+def test_small_tables_work(n):
+    data = {"x": [float(i) for i in range(n)], "y": [2 * i >= n for i in range(n)]}
+    model = lp.train(data, "y")
+    assert model.predict(data).tolist() == data["y"]
+    assert (model.figures is None) == (n < 20)
+    if n < 20:
+        assert model.notes[-1] == f"no rows are held out, since there are only {n}"
+
+
+def test_xor_is_learned():
+    data = {"a": [0, 0, 1, 1], "b": [0, 1, 0, 1], "y": [0, 1, 1, 0]}
+    assert lp.train(data, "y").predict(data).tolist() == [0, 1, 1, 0]
+
+
+def test_rows_are_held_out_by_class():
+    codes = np.array([0] * 60 + [1] * 30 + [2])
+    train, held, _ = split_rows(np.arange(91), codes, 0.2, 0)
+    assert np.bincount(codes[held], minlength=3).tolist() == [12, 6, 0]
+    assert sorted([*train, *held]) == list(range(91))
+    other = split_rows(np.arange(91), codes, 0.2, 1)[1]
+    assert held.tolist() != other.tolist()
+    assert len(split_rows(np.arange(91), None, 0.2, 0)[1]) == 18
+    assert split_rows(np.arange(91), codes, 0.0, 0)[1].size == 0
+
+
+def test_a_class_with_one_row_is_trained_on():
+    data = {"x": [float(i) for i in range(41)], "y": ["a", "b"] * 20 + ["c"]}
+    model = lp.train(data, "y", epochs=1)
+    assert model.classes.tolist() == ["a", "b", "c"]
+    assert np.array(model.figures["confusion"]).sum(axis=1).tolist() == [4, 4, 0]
+    assert "class 'c' has 1 row, which is trained on; none is held out" in model.notes
+
+
+def test_rows_without_a_target_are_left_out_and_said():
+    data = {"x": [1.0, 2, 3, 4], "y": ["a", None, "b", "a"]}
+    model = lp.train(data, "y", epochs=1)
+    assert model.facts.rows == 3
+    assert "1 row without a target ('y') is left out" in model.notes
+    with pytest.raises(lp.DataError, match="target column 'y': every cell is missing"):
+        lp.train({"x": [1, 2], "y": [None, None]}, "y")
+
+
+def test_weights_of_rows_and_classes_move_the_prediction():
+    data = {"x": [0.0, 1] * 20, "y": ["a", "b", "b", "a"] * 10}
+    even = lp.train(data, "y", validation=None).predict_proba({"x": 0.0})[0, 1]
+    weighted = lp.train(data, "y", validation=None, class_weight={"b": 9})
+    heavy = np.where(np.array(data["y"]) == "b", 9.0, 1.0)
+    by_row = lp.train(data, "y", validation=None, sample_weight=heavy)
+    assert abs(even - 0.5) < 0.1
+    assert weighted.predict_proba({"x": 0.0})[0, 1] > 0.75
+    assert np.array_equal(by_row.params["output.weights"], weighted.params["output.weights"])
+    with pytest.raises(lp.ShapeError, match=r"sample_weight has shape \[3\]; X has 40 rows"):
+        lp.train(data, "y", sample_weight=[1, 1, 1])
+
+
+def test_options_out_of_range_are_named():
+    data = {"x": [1.0, 2, 3, 4], "y": ["a", "b", "b", "a"]}
+    for options, message in [
+        ({"validation": 1.5}, "validation is the share of rows held out, from 0 to below 1"),
+        ({"validation": float("nan")}, "validation must be finite"),
+        ({"scaling": "robst"}, "scaling must be one of robust, standard.*Did you mean 'robust'"),
+        ({"task": "classes"}, "task must be one of auto, binary, multiclass, regression"),
+        ({"hidden": 0}, "hidden must be at least 1; received 0"),
+        ({"hidden": [8, -1]}, r"hidden\[1\] must be at least 1"),
+        ({"epochs": 0}, "epochs must be at least 1"),
+        ({"batch_size": -3}, "batch_size must be at least 1"),
+        ({"learning_rate": 0}, "learning_rate must be above 0"),
+        ({"seed": -1}, "seed"),
+        ({"delimiter": ";"}, "delimiter=';' is for text tables"),
+    ]:
+        with pytest.raises(lp.ArgumentError, match=message):
+            lp.train(data, "y", **options)
+    for options, message in [
+        ({"hidden": "64"}, "hidden must be a size or a list of sizes"),
+        ({"epochs": 1.5}, "epochs must be a whole number"),
+    ]:
+        with pytest.raises(lp.ArgumentTypeError, match=message):
+            lp.train(data, "y", **options)
+    with pytest.raises(lp.MemoryLimitError, match=r"parameters needs about .* GiB"):
+        lp.train(data, "y", hidden=10**9)
+    with pytest.raises(lp.DataError, match=r"Target column 'z' .*Its 2 columns: 'x', 'y'"):
+        lp.train(data, "z")
+
+
+def test_standard_scaling_and_no_hidden_layer_make_a_linear_regression():
+    x = np.linspace(-1, 1, 50)
+    model = lp.train({"x": x, "y": 3 * x + 1}, "y", scaling="standard", hidden=[])
+    assert [p.name for p in model.network.placed] == ["columns", "output"]
+    assert np.abs(model.predict({"x": [0.0, 5.0]}) - [1, 16]).max() < 0.5
+
+
+def test_a_table_is_not_changed_by_training(mixed):
+    before = mixed.clone()
+    lp.train(mixed, "label", epochs=1)
+    assert mixed.equals(before)
+
+
+def test_predicting_with_the_target_there_is_silent(mixed, model):
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        model.predict(mixed)
+    assert repr(model).startswith("<Model binary of 'label' from 4 columns:")
+    assert str(model) == model.summary()
+
+
+@pytest.mark.long
+def test_spambase_in_five_folds_with_no_option_but_the_target(spambase_path):
+    from sklearn.model_selection import StratifiedKFold
+
+    table = pl.read_csv(spambase_path, infer_schema_length=None)
+    y = table["spam"].to_numpy()
+    figures = []
+    for train, test in StratifiedKFold(5, shuffle=True, random_state=0).split(np.zeros(len(y)), y):
+        figures.append(lp.train(table[train], "spam").evaluate(table[test]))
+    mean = {name: np.mean([f[name] for f in figures]) for name in ("accuracy", "auc", "log_loss")}
+    assert mean["accuracy"] >= 0.945
+    assert mean["auc"] >= 0.983
+    assert mean["log_loss"] <= 0.175

@@ -110,6 +110,8 @@ def test_decay_is_apart_from_the_gradient() -> None:
         (float("nan"), lp.ArgumentError, "learning_rate must be finite; received nan"),
         (float("inf"), lp.ArgumentError, "learning_rate must be finite; received inf"),
         (True, lp.ArgumentTypeError, "learning_rate must be a number; received True"),
+        (np.ones(2), lp.ArgumentTypeError, "learning_rate must be one number; received array"),
+        (10**400, lp.ArgumentError, "learning_rate must be finite; received inf"),
         ("fast", lp.ArgumentTypeError, "learning_rate must be a number; received 'fast'"),
         (None, lp.ArgumentTypeError, "learning_rate must be a number; received None"),
     ],

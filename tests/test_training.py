@@ -16,6 +16,7 @@ import pytest
 import limpide as lp
 from limpide import training
 from limpide.engines.reference import ReferenceEngine
+from limpide.layers import forward
 from limpide.rng import row_order
 from tolerances import tolerance
 
@@ -208,22 +209,24 @@ def test_validation_is_measured_after_the_epoch() -> None:
 
 def test_a_share_is_held_out_by_the_seed() -> None:
     X, y = table()
-    far = X.copy()
     histories = [network().fit(X, y, validation=0.2, seed=s) for s in (1, 1, 2)]
     assert histories[0].validation_loss == histories[1].validation_loss
     assert histories[0].validation_loss != histories[2].validation_loss
     assert histories[0].steps == 20 * 2  # 40 rows in batches of 32
-    # Rows that are held out do not train: those that matter can be counted.
-    moving = 0
-    plain = network()
-    plain.fit(X, y, validation=0.2, epochs=1, seed=1, batch_size=40)
+    # The rows that are held out, and only those, leave the weights as they are.
+    held = training.split(training.Data(X, y), 0.2, 1)[1].rows
+    settings: dict[str, Any] = {"validation": 0.2, "epochs": 1, "seed": 1, "batch_size": 40}
+    plain, still = network(), []
+    plain.fit(X, y, **settings)
     for row in range(50):
-        changed = far.copy()
+        changed = X.copy()
         changed[row] += 1
         net = network()
-        net.fit(changed, y, validation=0.2, epochs=1, seed=1, batch_size=40)
-        moving += not same_bits(copies(net), copies(plain))
-    assert moving == 40
+        net.fit(changed, y, **settings)
+        if same_bits(copies(net), copies(plain)):
+            still.append(row)
+    assert still == list(held)  # type: ignore[arg-type]
+    assert len(still) == 10
 
 
 def test_weights_are_repeated_rows() -> None:
@@ -298,6 +301,43 @@ def test_class_weights_for_softmax() -> None:
     assert same_bits(copies(nets[0]), copies(nets[2]))
     for name, array in nets[0].params.items():
         np.testing.assert_allclose(array, nets[1].params[name], rtol=0, atol=CLOSE)
+
+
+def test_dropout_in_a_fit_draws_by_seed_and_step() -> None:
+    X, y = table(8)
+    net = lp.Network([3, lp.Dense(6, "tanh"), lp.Dropout(0.5), 1], dtype="float64", seed=0)
+    settings: dict[str, Any] = {"epochs": 4, "batch_size": 8, "shuffle": False}
+    losses = net.fit(X, y, optimizer=lp.SGD(1e-300), seed=5, **settings).loss
+    params = {name: lp.Tensor(array) for name, array in net.params.items()}
+    for step in range(4):
+        bits = tuple(lp.Tensor(n, dtype="uint32") for n in (5, step))
+        output, _, _ = forward(net.placed, params, {}, lp.Tensor(X), bits)
+        assert losses[step] == pytest.approx(float(lp.mse(y, output)), rel=CLOSE)
+    assert len(set(losses)) == 4
+
+
+def test_class_numbers_and_one_hot_rows_are_the_same_targets() -> None:
+    X, _ = table(30)
+    codes = np.arange(30) % 3
+    nets = [lp.Network([3, 3], output="softmax", dtype="float64", seed=0) for _ in range(2)]
+    for first, second in ((codes, np.eye(3)[codes]), (np.eye(3)[codes], codes)):
+        losses = [net.fit(X, y).loss for net, y in zip(nets, (first, second), strict=True)]
+        np.testing.assert_allclose(*losses, rtol=CLOSE)
+
+
+def test_accuracy() -> None:
+    net = lp.Network([1, 1], output="sigmoid", dtype="float64", seed=0)
+    net.params["output.weights"], net.params["output.bias"] = 1, 0
+    rows, y = [[-2.0], [-0.1], [0.1], [3.0]], [0, 1, 1, 0]
+    assert net.evaluate(rows, y)["accuracy"] == 0.5
+    assert net.evaluate(rows, y, sample_weight=[1, 2, 3, 4])["accuracy"] == 0.4
+    wide = lp.Network([1, 3], output="softmax", dtype="float64", seed=0)
+    wide.params["output.weights"] = [[1, 0, -1]]
+    wide.params["output.bias"] = 0
+    assert wide.evaluate([[2.0], [-2.0], [2.0]], [0, 2, 1])["accuracy"] == 2 / 3
+    figures = wide.evaluate([[2.0], [-2.0]], np.eye(3)[[0, 1]], sample_weight=[3, 1])
+    assert figures["accuracy"] == 0.75
+    assert list(network().evaluate(*table())) == ["loss"]
 
 
 # Slices -----------------------------------------------------------------------------------------

@@ -36,6 +36,8 @@ from limpide.tables.targets import Target, class_weights, find_target, with_scal
 TABLE = "table"
 """The tensor of a model file that holds all but the network's arrays, as packed JSON."""
 
+_BLOCK = 512  # rows that the network predicts at a time
+
 
 class Model:
     """A trained network with the preprocessing and the labels of its table; ``lp.train`` makes it.
@@ -174,13 +176,26 @@ class Model:
         extra = [name for name in table.columns if name not in known]
         if extra:
             some = ", ".join(repr(name) for name in extra[:5]) + ", …" * (len(extra) > 5)
-            notes = [*notes, f"{len(extra)} columns that the model does not use: {some}"]
+            notes = [*notes, f"{_count(extra)} that the model does not use: {some}"]
         for note in notes:
             warnings.warn(f"{table.source}: {note}", LimpideWarning, stacklevel=3)
         return X
 
     def _outputs(self, X: Array) -> Array:
-        return np.asarray(self.network.predict(X))
+        """Give the network's outputs in blocks of one size, the last one filled up.
+
+        A matrix product may round a row differently in a product of another size; a row's
+        prediction must not depend on the rows beside it.
+        """
+        whole = np.resize(X[-1:], (_BLOCK, X.shape[1]))
+        parts = []
+        for start in range(0, len(X), _BLOCK):
+            block = X[start : start + _BLOCK]
+            if len(block) < _BLOCK:
+                whole[: len(block)] = block
+                block = whole
+            parts.append(self.network.predict(block))
+        return np.concatenate(parts)[: len(X)]
 
     def _probabilities(self, X: Array) -> Array:
         outputs = self._outputs(X).astype(np.float64)
@@ -246,6 +261,10 @@ class Model:
             f"<Model {self.task} of {self.target!r} from {len(self.features)} columns: "
             f"{self.network.n_parameters:,} parameters>"
         )
+
+
+def _count(names: list[str]) -> str:
+    return "1 column" if len(names) == 1 else f"{len(names)} columns"
 
 
 def _as_table(data: Any, **options: Any) -> Table:
@@ -355,6 +374,7 @@ def train(
         np.arange(known.n_rows), None if found.classes is None else y, share, number
     )
     seen = known if len(held) == 0 else Table(known.frame[trained], known.source)
+    more += _single_rows(found, y) if len(held) else []
     columns, numbers, left_out = fit_columns(seen, names, scaling)
     preprocessing = Preprocessing(tuple(columns))
     recipe = choose(found.task, len(trained), hidden, epochs, batch_size, learning_rate)
@@ -391,8 +411,22 @@ def _rows_with_target(table: Table, name: str) -> tuple[Array, Table, list[str]]
     rows = np.flatnonzero(np.asarray(there))
     if not lost:
         return rows, table, []
-    note = f"{lost} rows without a target ({name!r}) are left out"
+    words = "row {} is left out" if lost == 1 else "rows {} are left out"
+    note = f"{lost} {words.format(f'without a target ({name!r})')}"
     return rows, Table(table.frame.filter(there), table.source), [note]
+
+
+def _single_rows(target: Target, codes: Array) -> list[str]:
+    """Say which classes have a single row, so that none of it can be held out."""
+    if target.classes is None:
+        return []
+    single = np.flatnonzero(np.bincount(codes) == 1)
+    if len(single) > 1:
+        return [f"{len(single)} classes have 1 row each, which is trained on; none is held out"]
+    return [
+        f"class {target.classes.tolist()[code]!r} has 1 row, which is trained on; none is held out"
+        for code in single
+    ]
 
 
 def _fit(

@@ -103,7 +103,8 @@ def _summary(
     )
     if figures and facts.figures:
         yield "figures on the rows held out:"
-        for name, value in facts.figures.items():
+        for name in _FIGURES["regression" if target.classes is None else "classification"]:
+            value = facts.figures[name]
             if name != "confusion":
                 yield f"  {name:<9} {'–' if value is None else format(value, '.4g')}"
     if facts.notes:
@@ -223,7 +224,7 @@ def _facts(entry: Mapping[str, Any], target: Target, history: History, where: st
             if name == "confusion":
                 expect_list(figures, name, list, where=f"{where}.figures")
             elif figures[name] is not None:
-                expect_float(figures, name, where=f"{where}.figures")
+                figures[name] = expect_float(figures, name, where=f"{where}.figures")
     return Facts(
         source=expect_text(entry, "source", where=where),
         rows=expect_int(entry, "rows", where=where, minimum=1),

@@ -322,14 +322,6 @@ class Network:
         widths = [n for p in self.placed for n in (p.inputs, p.outputs)]
         check_step(batch_size, sum(widths), self.dtype.itemsize)
         recipe = Recipe(self.placed, resolved, chosen, frozen, data.weights is not None)
-        rest = data.n_rows % batch_size
-        key = ("fit", engine, recipe.key(), batch_size, rest, data.y.ndim)
-        run_loop = self._cached(
-            key,
-            lambda: engines.get(engine).compile_loop(
-                build_loop(recipe, self.params, self.state, data, batch_size)
-            ),
-        )
         trainer = Trainer(
             recipe=recipe,
             params=self.params,
@@ -340,7 +332,7 @@ class Network:
             seed=number,
             shuffle=bool(shuffle),
             engine=engine,
-            run_loop=run_loop,
+            run_loop=self._loop(recipe, data, batch_size, engine),
             validate=validate,
             callbacks=watched,
         )
@@ -351,6 +343,21 @@ class Network:
                 trainer.callbacks = [*trainer.callbacks, bar]
                 trainer.watch = bar.tick
             return trainer.fit()
+
+    def _loop(
+        self, recipe: Recipe, data: Data, batch_size: int, engine: str | None
+    ) -> engines.RunLoop:
+        rest = data.n_rows % batch_size
+        key = ("fit", engine, recipe.key(), batch_size, rest, data.y.ndim)
+        return cast(
+            engines.RunLoop,
+            self._cached(
+                key,
+                lambda: engines.get(engine).compile_loop(
+                    build_loop(recipe, self.params, self.state, data, batch_size)
+                ),
+            ),
+        )
 
     def _frozen(self, freeze: Sequence[str]) -> frozenset[str]:
         names = [freeze] if isinstance(freeze, str) else freeze

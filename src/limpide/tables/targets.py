@@ -197,7 +197,9 @@ def _classes(table: Table, cells: pl.Series, kind: str, task: str, why: str, ask
     _check_count(table, cells, count, task)
     dtype = {"boolean": np.bool_, "text": np.str_}.get(kind)
     integer = cells.dtype.is_integer()
-    values: np.ndarray = np.array(labels.to_list(), dtype or (np.int64 if integer else np.float64))
+    values: NDArray[Any] = np.array(
+        labels.to_list(), dtype or (np.int64 if integer else np.float64)
+    )
     label = kind if kind != "number" else ("integer" if integer else "float")
     return Target(cells.name, label, task, why, values)
 

@@ -1,0 +1,145 @@
+"""Targets: which task a column sets, labels in their own type, and what cannot be learned."""
+
+from __future__ import annotations
+
+import datetime as dt
+
+import numpy as np
+import polars as pl
+import pytest
+
+from limpide.errors import ArgumentError, DataError, MemoryLimitError
+from limpide.tables import Table, read_table
+from limpide.tables.targets import Target, class_weights, find_target, with_scale
+
+
+def find(values: object, task: str = "auto") -> Target:
+    return find_target(read_table({"y": values}), "y", task)
+
+
+@pytest.mark.parametrize(
+    ("values", "task", "classes"),
+    [
+        (["b", "a", "b"], "binary", ["a", "b"]),
+        (["x", "y", "z"], "multiclass", ["x", "y", "z"]),
+        ([True, False], "binary", [False, True]),
+        ([0, 1, 1], "binary", [0, 1]),
+        ([3, 7, 3], "binary", [3, 7]),
+        ([0.0, 1.0], "binary", [0.0, 1.0]),
+        ([1, 2, 3] * 5, "multiclass", [1, 2, 3]),
+        ([1, 2, 3, 4, 5], "regression", None),
+        (list(range(21)) * 5, "regression", None),
+        ([0.0, 0.5], "regression", None),
+    ],
+)
+def test_the_task_is_found(values, task, classes):
+    found = find(values)
+    assert found.task == task
+    if classes is None:
+        assert found.classes is None
+    else:
+        assert found.classes.tolist() == classes
+        assert type(found.classes.tolist()[0]) is type(classes[0])
+
+
+def test_a_task_can_be_asked_for():
+    assert find([0, 1], "regression").classes is None
+    assert find([1, 2, 3, 4], "multiclass").classes.tolist() == [1, 2, 3, 4]
+    assert find(["1", "a"], "binary").classes.tolist() == ["1", "a"]
+    with pytest.raises(
+        ArgumentError, match=r"task must be one of auto, binary, .*Did you mean 'binary'"
+    ):
+        find([0, 1], "binari")
+
+
+def test_one_class_is_refused():
+    with pytest.raises(DataError, match="'y' has one class, 'spam', in all 3 rows"):
+        find(["spam"] * 3)
+
+
+def test_mixed_text_and_numbers_are_both_named():
+    with pytest.raises(
+        DataError, match=r"mixes numbers \('1' in row 0\) and text \('spam' in row 2\)"
+    ):
+        find(["1", "0", "spam"])
+    with pytest.raises(DataError, match=r"mixes int .*1.* and str .*'a'"):
+        find([1, "a"])
+
+
+@pytest.mark.parametrize("task", ["binary", "multiclass"])
+def test_a_half_is_no_class(task):
+    with pytest.raises(
+        DataError, match=r"'y' holds 0.5 in row 2, which is no class: it looks like reg"
+    ):
+        find([0.0, 1.0, 0.5], task)
+
+
+def test_three_classes_are_not_binary():
+    with pytest.raises(DataError, match=r"has 3 classes \('a', 'b', 'c'…\), and task='binary'"):
+        find(["a", "b", "c"], "binary")
+
+
+def test_a_million_classes_are_refused_by_their_memory():
+    values = pl.Series("y", np.arange(1_000_000)).cast(pl.String)
+    with pytest.raises(MemoryLimitError, match=r"has 1,000,000 classes in 1,000,000 rows.* GiB"):
+        find_target(Table(pl.DataFrame([values]), "a frame"), "y", "auto")
+
+
+def test_identifiers_are_no_classes():
+    with pytest.raises(DataError, match="has 150 classes in 200 rows, as identifiers have"):
+        find([f"n{i % 150}" for i in range(200)])
+
+
+def test_what_is_no_number_is_no_regression():
+    with pytest.raises(DataError, match="'y' holds text, such as 'a' in row 1; regression needs"):
+        find([None, "a", "b"], "regression")
+    with pytest.raises(DataError, match="'y' holds dates; limpide predicts classes or numbers"):
+        find([dt.date(2024, 1, 1), dt.date(2024, 1, 2)])
+    with pytest.raises(DataError, match="'y' holds 2 infinite values, the first inf in row 1"):
+        find([0.5, np.inf, -np.inf])
+
+
+def test_labels_of_another_type_are_understood_and_unknown_ones_named():
+    text, ints, flags = find(["0", "1"], "binary"), find([0, 1]), find([False, True])
+    assert text.encode(read_table({"y": [1, 0]}))[0].tolist() == [1, 0]
+    assert ints.encode(read_table({"y": ["1", "0", None]}))[1].tolist() == [True, True, False]
+    assert flags.encode(read_table({"y": ["True", "false"]}))[0].tolist() == [1, 0]
+    with pytest.raises(
+        DataError, match=r"1 rows hold classes .* the first '2' in row 1; it knows 0, 1"
+    ):
+        text.encode(read_table({"y": ["1", "2"]}))
+    with pytest.raises(DataError, match=r"the first 'maybe' in row 0; it knows no, yes\."):
+        find(["no", "yes"]).encode(read_table({"y": ["maybe", "no"]}))
+
+
+@pytest.mark.parametrize("size", [1.0, 1e200, 1e-200, 1e308])
+def test_a_regression_is_learned_at_scale_one_and_told_in_its_own_unit(size):
+    y = np.array([-1.0, 0, 0.25, 1]) * size
+    target = with_scale(find(y, "regression"), y)
+    learned = target.scaled(y)
+    assert abs(learned.mean()) < 1e-12
+    assert abs(learned.std() - 1) < 1e-12
+    np.testing.assert_allclose(target.in_unit(learned), y, rtol=1e-12, atol=size * 1e-12)
+    assert np.isfinite(target.in_unit(np.array([1e6, -1e6]))).all()
+
+
+def test_a_constant_regression_is_its_constant():
+    y = np.full(3, 0.1)
+    target = with_scale(find(y, "regression"), y)
+    assert (target.centre, target.scale) == (0.1, 1.0)
+    assert target.in_unit(np.zeros(1)).tolist() == [0.1]
+
+
+def test_class_weights_are_by_label():
+    y = find(["ham", "spam"])
+    codes = np.array([0, 1])
+    assert class_weights({"spam": 3}, y, codes) == {1: 3}
+    assert class_weights("balanced", y, codes) == "balanced"
+    with pytest.raises(
+        ArgumentError, match=r"names 'spma'; .* are 'ham', 'spam'\. Did you mean 'spam'"
+    ):
+        class_weights({"spma": 3}, y, codes)
+    with pytest.raises(ArgumentError, match="class_weight is for classes"):
+        class_weights("balanced", find([0.5, 1.5]), codes)
+    with pytest.raises(ArgumentError, match="'balanced' or a dict label → weight; received 3"):
+        class_weights(3, y, codes)
