@@ -159,6 +159,28 @@ def test_variables_as_arguments() -> None:
     assert [float(p) for p in first] == [0.5, 1.5]
 
 
+def test_variables_that_share_an_array_are_one() -> None:
+    def make() -> tuple[Any, Any]:
+        array = np.array([1.0, 2.0])
+        one, other = lp.Variable.sharing(array), lp.Variable.sharing(array)
+
+        def step() -> Any:
+            before = other * 1.5
+            one.assign(one * 2 + before)
+            other.assign_add(1)
+            return before, one * 1.5
+
+        return array, step
+
+    eager_array, eager = make()
+    expected = [[t.numpy() for t in eager()] for _ in range(3)]
+    array, step = make()
+    before, after = lp.function(step).repeat(3)
+    assert_same_bits(np.stack([e[0] for e in expected]), before)
+    assert_same_bits(np.stack([e[1] for e in expected]), after)
+    assert_same_bits(array, eager_array)
+
+
 def test_a_variable_made_inside_is_refused() -> None:
     @lp.function
     def f(x: Any) -> lp.Tensor:
@@ -539,6 +561,33 @@ def test_random_ops_advance_with_each_call_and_each_step() -> None:
             assert_same_bits(pair[0], bits)
             assert_same_bits(pair[1], number)
     assert len({tuple(bits.numpy().tolist()) for bits, _ in expected}) == 5
+
+
+def test_an_interrupt_leaves_a_whole_step(monkeypatch: pytest.MonkeyPatch) -> None:
+    a, b = lp.Variable(np.array(0)), lp.Variable(np.array(0))
+
+    @lp.function
+    def step() -> Any:
+        a.assign_add(1)
+        b.assign(a * 10)
+        return a
+
+    run = step.repeat
+    run(1)
+    (concrete,) = step._concrete.values()
+    loop, runs = concrete.loop, []
+
+    def interrupted(*args: Any) -> Any:
+        runs.append(1)
+        if len(runs) == 3:
+            raise KeyboardInterrupt
+        return loop(*args)
+
+    monkeypatch.setattr(concrete, "loop", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        run(100_000)
+    assert int(a) > 1
+    assert int(b) == 10 * int(a)
 
 
 def test_slices_do_not_show() -> None:

@@ -376,9 +376,9 @@ class Tracing:
 
     def read(self, variable: Variable) -> Traced:
         """Give the present value of a variable: a graph input, or what was assigned last."""
-        key = id(variable)
+        key = id(variable._array)  # two variables that share an array are one
         if key not in self._current:
-            name = variable.name or self.names.get(key, "variable")
+            name = variable.name or self.names.get(id(variable), "variable")
             node = self.trace.input(variable.spec, name)
             self.variables[key] = (variable, node)
             self._current[key] = Traced(node, self)
@@ -386,7 +386,7 @@ class Tracing:
 
     def assign(self, variable: Variable, value: Tensor) -> None:
         self.read(variable)
-        self._current[id(variable)] = Traced(self.lift(value).node, self)
+        self._current[id(variable._array)] = Traced(self.lift(value).node, self)
 
     def assigned(self) -> list[tuple[Variable, Node, Node]]:
         """Give each assigned variable with its input node and the node of its new value."""

@@ -104,7 +104,7 @@ class Function:
         Returns
         -------
         What the function returns, each tensor with a leading axis of length ``times``. After
-        Ctrl-C the variables hold the last whole step.
+        Ctrl-C the variables hold what a whole step left: the last of a slice of about 0.2 s.
 
         Examples
         --------

@@ -88,6 +88,10 @@ def _where_samples() -> list[Sample]:
     return [*samples, Sample((np.array([True, False, True]), *whole))]
 
 
+def _zeros_of_either_sign(*shape: int) -> Array:
+    return np.where(_rng.random(shape) < 0.3, -1.0, np.copysign(0.0, _values(shape)))
+
+
 _TIES = ([1.0, -0.0, 2.0, np.nan, 1.0, np.inf], [1.0, 0.0, -2.0, 1.0, np.nan, np.inf])
 _EXTREMES = (0.0, -0.0, 1e-40, -1000.0, 1000.0, np.inf, -np.inf, np.nan)
 
@@ -223,6 +227,10 @@ SAMPLES: dict[str, list[Sample]] = {
         Sample((_i(1, 2, 3),), {"axis": (0,)}),
     ],
     "max": [
+        *(
+            Sample((_zeros_of_either_sign(130, 130),), {"axis": axis}, smooth=False)
+            for axis in ((0,), (1,), (0, 1))
+        ),
         Sample((_rng.permutation(6.0 * np.arange(6)).reshape(2, 3),), {"axis": (0, 1)}),
         Sample((_rng.permutation(1.0 * np.arange(6)).reshape(2, 3),), {"axis": (1,)}),
         Sample((_rng.permutation(1.0 * np.arange(24)).reshape(2, 3, 4),), {"axis": (0, 2)}),

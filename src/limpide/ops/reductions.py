@@ -60,6 +60,8 @@ def _max_spec(x: Spec, axis: tuple[int, ...]) -> Spec:
 
 
 def _max_numpy(x: Array, axis: tuple[int, ...], out: Array | None = None) -> Array:
+    # Which of 0 and -0 is found depends on how x lies in memory.
+    x = x if x.flags.c_contiguous else np.ascontiguousarray(x)
     result: Array = np.maximum.reduce(x, axis=axis, out=out)
     return result
 
