@@ -50,7 +50,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "scalars": {"errors"},
     # training
     "history": {"errors", "ir"},
-    "callbacks": GROUND | {"ir", "tensor", "history"},
+    "callbacks": GROUND | {"ir", "conversion", "history"},
     "progress": {"errors", "callbacks", "history"},
     "arrays": NUMBERS | {"losses"},
     "training": PARTS | REPORTS | {"engines", "gradient", "tape", "tracing"},

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from limpide.conversion import check_finite_scalar
 from limpide.errors import (
     ArgumentError,
     ArgumentTypeError,
@@ -21,7 +22,7 @@ from limpide.errors import (
 )
 from limpide.ir import NUMPY_DTYPES, Array
 from limpide.losses import BCE, CrossEntropy, Loss, Poisson
-from limpide.tensor import Tensor, check_finite_scalar
+from limpide.tensor import Tensor
 
 
 def as_numbers(value: Any, name: str) -> Array:

@@ -10,11 +10,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from limpide.conversion import check_finite_scalar
 from limpide.errors import ArgumentError, ArgumentTypeError, choice_error
 from limpide.history import History
 from limpide.ir import Array
 from limpide.keywords import known_keywords
-from limpide.tensor import check_finite_scalar
 
 
 @dataclass

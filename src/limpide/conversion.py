@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from limpide.errors import DtypeError, ShapeError
+from limpide.errors import ArgumentError, ArgumentTypeError, DtypeError, ShapeError
 from limpide.ir import FLOATS, NUMPY_DTYPES, Array
 
 # Narrower dtypes than graphs have, each to one that holds all of its values exactly.
@@ -120,3 +120,18 @@ def floats_meet(what: str, dtype: str) -> DtypeError:
         f"{what} holds floats and meets a tensor of {dtype}; "
         "cast the tensor instead: lp.cast(tensor, 'float32')."
     )
+
+
+def check_finite_scalar(value: object, name: str) -> float:
+    """Give a finite float, or raise naming the argument; bool and text are refused."""
+    if isinstance(value, (bool, str, bytes)) or not hasattr(value, "__float__"):
+        raise ArgumentTypeError(f"{name} must be a number; received {value!r}.")
+    try:
+        number = float(value)
+    except OverflowError:
+        number = np.inf
+    except TypeError:  # an array of several
+        raise ArgumentTypeError(f"{name} must be one number; received {value!r}.") from None
+    if not np.isfinite(number):
+        raise ArgumentError(f"{name} must be finite; received {number}.")
+    return number

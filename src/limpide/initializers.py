@@ -13,13 +13,14 @@ from typing import Any
 
 import numpy as np
 
+from limpide.conversion import check_finite_scalar
 from limpide.errors import ArgumentError, ArgumentTypeError
 from limpide.generator import Generator, fixed_source
 from limpide.ir import FLOATS, Spec, dtype_name
 from limpide.keywords import known_keywords
 from limpide.memory import check_fits
 from limpide.ops import RandomSource, broadcast_to, random_normal, random_uniform
-from limpide.tensor import Tensor, check_finite_scalar
+from limpide.tensor import Tensor
 
 Shape = int | Sequence[int]
 

@@ -13,6 +13,7 @@ from typing import Any, ClassVar, NamedTuple
 import numpy as np
 
 from limpide.activations import Activation, activation_name, linear, resolve_activation
+from limpide.conversion import check_finite_scalar
 from limpide.errors import ArgumentError, ArgumentTypeError
 from limpide.initializers import Initializer, Normal, glorot, he, uniform, zeros
 from limpide.ir import layer_scope, shape_error
@@ -30,7 +31,7 @@ from limpide.ops import (
     sqrt,
     where,
 )
-from limpide.tensor import Tensor, check_finite_scalar
+from limpide.tensor import Tensor
 
 Tensors = Mapping[str, Tensor]
 

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from limpide.activations import Activation, activation_name
+from limpide.conversion import check_finite_scalar
 from limpide.errors import ArgumentError, ArgumentTypeError, choice_error
 from limpide.keywords import known_keywords
 from limpide.ops import (
@@ -31,7 +32,7 @@ from limpide.ops import (
     sum,
     where,
 )
-from limpide.tensor import Tensor, check_finite_scalar, unify
+from limpide.tensor import Tensor, unify
 
 # Activations whose values can leave (0, 1): a probability cannot be read off them.
 _UNBOUNDED = frozenset(

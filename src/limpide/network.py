@@ -16,6 +16,7 @@ from limpide import engines, storage
 from limpide.activations import Activation, activation_name, is_known, resolve_activation
 from limpide.arrays import as_matrix, as_rows, as_targets, as_weights, with_class_weight
 from limpide.callbacks import as_callbacks
+from limpide.conversion import check_finite_scalar
 from limpide.errors import (
     ArgumentError,
     ArgumentTypeError,
@@ -46,7 +47,7 @@ from limpide.scalars import Scalars
 from limpide.storage import expect_tensor
 from limpide.storage.layers import layers_from_config, layers_to_config
 from limpide.summary import layer_table
-from limpide.tensor import Tensor, Tracing, Variable, check_finite_scalar, tracing_into, unify
+from limpide.tensor import Tensor, Tracing, Variable, tracing_into, unify
 from limpide.training import Data, Recipe, Trainer, build_loop, rows_a_step, split, trace_loss
 
 _BLOCK = 1024  # rows that predict and evaluate take at a time

@@ -12,6 +12,7 @@ import numpy as np
 
 from limpide.activations import Activation
 from limpide.arrays import as_numbers
+from limpide.conversion import check_finite_scalar
 from limpide.errors import ArgumentError, DataError, ShapeError
 from limpide.history import History
 from limpide.initializers import uniform
@@ -19,7 +20,6 @@ from limpide.ir import Array
 from limpide.keywords import known_keywords
 from limpide.layers import Dense, check_size
 from limpide.network import Network
-from limpide.tensor import check_finite_scalar
 
 
 class Neuron:

@@ -10,11 +10,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from typing import Any, ClassVar
 
+from limpide.conversion import check_finite_scalar
 from limpide.errors import ArgumentError, ArgumentTypeError, choice_error
 from limpide.keywords import known_keywords
 from limpide.ops import cast, power, sqrt
 from limpide.schedules import Schedule, check_rate
-from limpide.tensor import Tensor, check_finite_scalar
+from limpide.tensor import Tensor
 
 Slots = dict[str, Tensor]
 

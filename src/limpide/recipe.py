@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from limpide.conversion import check_finite_scalar
 from limpide.errors import ArgumentError, ArgumentTypeError, choice_error
 from limpide.ir import Array
 from limpide.layers import Dense, Dropout, Embedding, Layer, check_size
@@ -21,7 +22,6 @@ from limpide.schedules import check_rate
 from limpide.table_layers import Columns, Equals, Missing, OneHot, RobustScale, Standardize
 from limpide.tables.fitting import ONE_HOT, Numbers, embedding_size
 from limpide.tables.preprocessing import Preprocessing
-from limpide.tensor import check_finite_scalar
 
 SCALINGS = ("robust", "standard")
 

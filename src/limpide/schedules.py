@@ -10,10 +10,11 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 
+from limpide.conversion import check_finite_scalar
 from limpide.errors import ArgumentError
 from limpide.keywords import known_keywords
 from limpide.ops import cos, floor, maximum, minimum, power
-from limpide.tensor import Tensor, check_finite_scalar
+from limpide.tensor import Tensor
 
 Scalars = Mapping[str, Tensor]
 

@@ -9,12 +9,12 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any, Protocol, cast
+from typing import Any, Protocol
 
 import numpy as np
 
 from limpide.conversion import as_array, cast_array, convert, floats_meet, is_plain, plain_array
-from limpide.errors import ArgumentError, ArgumentTypeError, DtypeError, ShapeError, TraceError
+from limpide.errors import ArgumentTypeError, DtypeError, ShapeError, TraceError
 from limpide.ir import FLOATS, OPS, Array, Node, Op, Spec, Trace, dtype_name, spec_of
 
 OPERATORS: dict[str, Callable[..., Tensor]] = {}
@@ -141,71 +141,70 @@ class Tensor:
 
     @property
     def T(self) -> Tensor:
-        order = tuple(range(self.ndim))[::-1]
-        return _as_weak_as(self, apply(OPS["transpose"], self, order=order))
+        return OPERATORS["transpose"](self)
 
     def __getitem__(self, key: object) -> Tensor:
-        return _as_weak_as(self, OPERATORS["index"](self, key))
+        return OPERATORS["index"](self, key)
 
     def __neg__(self) -> Tensor:
-        return _operator("negative", self)
+        return OPERATORS["negative"](self)
 
     def __abs__(self) -> Tensor:
-        return _operator("abs", self)
+        return OPERATORS["abs"](self)
 
     def __add__(self, other: object) -> Tensor:
-        return _operator("add", self, other)
+        return OPERATORS["add"](self, other)
 
     def __radd__(self, other: object) -> Tensor:
-        return _operator("add", other, self)
+        return OPERATORS["add"](other, self)
 
     def __sub__(self, other: object) -> Tensor:
-        return _operator("subtract", self, other)
+        return OPERATORS["subtract"](self, other)
 
     def __rsub__(self, other: object) -> Tensor:
-        return _operator("subtract", other, self)
+        return OPERATORS["subtract"](other, self)
 
     def __mul__(self, other: object) -> Tensor:
-        return _operator("multiply", self, other)
+        return OPERATORS["multiply"](self, other)
 
     def __rmul__(self, other: object) -> Tensor:
-        return _operator("multiply", other, self)
+        return OPERATORS["multiply"](other, self)
 
     def __truediv__(self, other: object) -> Tensor:
-        return _operator("divide", self, other)
+        return OPERATORS["divide"](self, other)
 
     def __rtruediv__(self, other: object) -> Tensor:
-        return _operator("divide", other, self)
+        return OPERATORS["divide"](other, self)
 
     def __pow__(self, other: object) -> Tensor:
-        return _operator("power", self, other)
+        return OPERATORS["power"](self, other)
 
     def __rpow__(self, other: object) -> Tensor:
-        return _operator("power", other, self)
+        return OPERATORS["power"](other, self)
 
     def __matmul__(self, other: object) -> Tensor:
-        return _operator("matmul", self, other)
+        return OPERATORS["matmul"](self, other)
 
     def __rmatmul__(self, other: object) -> Tensor:
-        return _operator("matmul", other, self)
+        return OPERATORS["matmul"](other, self)
 
     def __eq__(self, other: object) -> Tensor:  # type: ignore[override]
-        return _operator("equal", self, other)
+        return OPERATORS["equal"](self, other)
 
     def __ne__(self, other: object) -> Tensor:  # type: ignore[override]
-        return _operator("not_equal", self, other)
+        return OPERATORS["not_equal"](self, other)
 
     def __lt__(self, other: object) -> Tensor:
-        return _operator("less", self, other)
+        return OPERATORS["less"](self, other)
 
     def __le__(self, other: object) -> Tensor:
-        return _operator("less_equal", self, other)
+        return OPERATORS["less_equal"](self, other)
 
     def __gt__(self, other: object) -> Tensor:
-        return _operator("less", other, self)
+        return OPERATORS["less"](other, self)
 
     def __ge__(self, other: object) -> Tensor:
-        return _operator("less_equal", other, self)
+        return OPERATORS["less_equal"](other, self)
 
 
 def _array_of(value: object, dtype: object) -> Array:
@@ -512,11 +511,11 @@ def unify(values: list[Any], dtype: str | None = None) -> list[Tensor]:
                 )
     if dtype is None:
         dtype = _landing_dtype(values)
-    return [_lift(value, dtype) for value in values]
+    return [as_tensor(value, dtype) for value in values]
 
 
 def _landing_dtype(values: list[Any]) -> str:
-    arrays = [_dtype_of(v) for v in values if _weak(v) == "array"]
+    arrays = [_dtype_of(v) for v in values if weakness(v) == "array"]
     if arrays:
         return dtype_name(np.result_type(*arrays))
     kinds = {_dtype_of(v) for v in values}
@@ -527,14 +526,14 @@ def _dtype_of(value: Any) -> np.dtype[Any]:
     return value.dtype if isinstance(value, Tensor) else as_array(value).dtype
 
 
-def _weak(value: object) -> str:
+def weakness(value: object) -> str:
     """Give ``""`` for a tensor, else ``"array"`` for what has a dtype, or ``"number"``."""
     if isinstance(value, Tensor):
         return value.weak
     return "number" if is_plain(value) else "array"
 
 
-def _lift(value: Any, dtype: str) -> Tensor:
+def as_tensor(value: Any, dtype: str) -> Tensor:
     if isinstance(value, Tensor):
         if value.spec.dtype == dtype and not value.weak:
             return value
@@ -550,62 +549,6 @@ def _lift(value: Any, dtype: str) -> Tensor:
     return Tensor._wrap(np.array(array, order="C", copy=copy))
 
 
-def _operator(name: str, *operands: Any) -> Tensor:
-    """Apply an operator; between arguments of a trace it behaves as it does between arrays."""
-    for operand in operands:
-        if operand is None or isinstance(operand, (str, bytes, dict, set)):
-            return cast("Tensor", NotImplemented)
-    if any(isinstance(v, Tensor) and not v.weak for v in operands):
-        return OPERATORS[name](*operands)
-    weak = {_weak(v) for v in operands}
-    dtype = _promoted(name, operands)
-    # A number stays one: ``x ** 2`` is a product, as it is between arrays.
-    result = OPERATORS[name](
-        *(_lift(v, dtype) if isinstance(v, Tensor) or not is_plain(v) else v for v in operands)
-    )
-    return _weakened(result, "array" if "array" in weak else "number")
-
-
-def _weakened(result: Tensor, weak: str) -> Tensor:
-    if isinstance(result, Traced):
-        return Traced(result.node, result.tracing, weak)
-    return Loose(result._array, weak)
-
-
-def _as_weak_as(source: Tensor, result: Tensor) -> Tensor:
-    return _weakened(result, source.weak) if source.weak else result
-
-
 def settle(tensor: Tensor) -> Tensor:
     """Give a tensor that has met no other the dtype that it lands on."""
     return unify([tensor])[0] if tensor.weak else tensor
-
-
-def _promoted(name: str, operands: tuple[Any, ...]) -> str:
-    parts: list[Any] = []
-    for value in operands:
-        dtype = value.dtype if isinstance(value, Tensor) else as_array(value).dtype
-        if _weak(value) == "array":
-            parts.append(dtype)
-        else:
-            kind = dtype.kind if isinstance(value, Tensor) else plain_array(value).dtype.kind
-            parts.append({"f": 0.0, "b": False}.get(kind, 0))
-    dtype = np.result_type(*parts)
-    if dtype.kind in "iub" and name in ("divide", "power"):
-        dtype = np.dtype(np.float64)
-    return dtype_name(dtype)
-
-
-def check_finite_scalar(value: object, name: str) -> float:
-    """Give a finite float, or raise naming the argument; bool and text are refused."""
-    if isinstance(value, (bool, str, bytes)) or not hasattr(value, "__float__"):
-        raise ArgumentTypeError(f"{name} must be a number; received {value!r}.")
-    try:
-        number = float(value)
-    except OverflowError:
-        number = np.inf
-    except TypeError:  # an array of several
-        raise ArgumentTypeError(f"{name} must be one number; received {value!r}.") from None
-    if not np.isfinite(number):
-        raise ArgumentError(f"{name} must be finite; received {number}.")
-    return number

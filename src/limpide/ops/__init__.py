@@ -8,6 +8,19 @@ from __future__ import annotations
 
 from limpide.ir import OPS
 from limpide.ops.build import broadcast_to
+from limpide.ops.choices import (
+    cast,
+    equal,
+    less,
+    less_equal,
+    logical_and,
+    logical_not,
+    logical_or,
+    not_equal,
+    shift_right,
+    stop_gradient,
+    where,
+)
 from limpide.ops.composites import (
     argmax,
     log_softmax,
@@ -23,40 +36,30 @@ from limpide.ops.composites import (
 from limpide.ops.elementwise import (
     abs,
     add,
-    cast,
     cos,
     divide,
-    equal,
     erf,
     exp,
     expm1,
     floor,
-    less,
-    less_equal,
     log,
     log1p,
-    logical_and,
-    logical_not,
-    logical_or,
     maximum,
     minimum,
     multiply,
     negative,
-    not_equal,
     power,
     relu,
-    shift_right,
     sigmoid,
     sign,
     sin,
     softplus,
     sqrt,
     square,
-    stop_gradient,
     subtract,
     tanh,
-    where,
 )
+from limpide.ops.operators import moving, operator
 from limpide.ops.randomness import RandomSource, random_bits, random_normal, random_uniform
 from limpide.ops.reductions import matmul, max, sum
 from limpide.ops.shaping import (
@@ -73,21 +76,21 @@ from limpide.ops.shaping import (
 from limpide.tensor import OPERATORS
 
 OPERATORS.update(
-    abs=abs,
-    add=add,
+    abs=operator("abs", abs),
+    add=operator("add", add),
     cast=cast,
-    divide=divide,
-    equal=equal,
-    index=index,
-    less=less,
-    less_equal=less_equal,
-    matmul=matmul,
-    multiply=multiply,
-    negative=negative,
-    not_equal=not_equal,
-    power=power,
-    subtract=subtract,
-    transpose=transpose,
+    divide=operator("divide", divide),
+    equal=operator("equal", equal),
+    index=moving(index),
+    less=operator("less", less),
+    less_equal=operator("less_equal", less_equal),
+    matmul=operator("matmul", matmul),
+    multiply=operator("multiply", multiply),
+    negative=operator("negative", negative),
+    not_equal=operator("not_equal", not_equal),
+    power=operator("power", power),
+    subtract=operator("subtract", subtract),
+    transpose=moving(transpose),
 )
 
 __all__ = [

@@ -10,17 +10,8 @@ from typing import Any
 from limpide.errors import DtypeError
 from limpide.ir import FLOATS, dtype_name
 from limpide.ops.build import broadcast_to
-from limpide.ops.elementwise import (
-    cast,
-    equal,
-    exp,
-    log,
-    logical_or,
-    negative,
-    not_equal,
-    stop_gradient,
-    where,
-)
+from limpide.ops.choices import cast, equal, logical_or, not_equal, stop_gradient, where
+from limpide.ops.elementwise import exp, log, negative
 from limpide.ops.reductions import Axis, normal_axes
 from limpide.ops.reductions import max as largest
 from limpide.ops.reductions import sum as total

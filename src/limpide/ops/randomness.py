@@ -13,7 +13,8 @@ from limpide import rng
 from limpide.errors import DtypeError
 from limpide.ir import Spec, where_raised
 from limpide.ops.build import primitive
-from limpide.ops.elementwise import cast, cos, log, shift_right, sqrt
+from limpide.ops.choices import cast, shift_right
+from limpide.ops.elementwise import cos, log, sqrt
 from limpide.ops.shaping import reshape
 from limpide.tensor import Tensor, apply
 

@@ -15,7 +15,8 @@ from limpide.errors import ArgumentError, DtypeError
 from limpide.ir import FLOATS, Array, Op, Spec, shape_error, where_raised
 from limpide.ops import special
 from limpide.ops.build import broadcast_to, primitive
-from limpide.ops.elementwise import cast, divide, equal, where
+from limpide.ops.choices import cast, equal, where
+from limpide.ops.elementwise import divide
 from limpide.ops.shaping import check_axis, reshape, transpose
 from limpide.tensor import Tensor, apply, unify
 
