@@ -19,6 +19,7 @@ from limpide.initializers import Initializer, Normal, glorot, he, uniform, zeros
 from limpide.ir import layer_scope, shape_error
 from limpide.keywords import known_keywords
 from limpide.ops import (
+    RandomSource,
     cast,
     floor,
     gather,
@@ -26,7 +27,6 @@ from limpide.ops import (
     maximum,
     mean,
     minimum,
-    random_bits,
     reshape,
     sqrt,
     where,
@@ -41,19 +41,6 @@ class ParameterSpec(NamedTuple):
 
     shape: tuple[int, ...]
     initializer: Initializer
-
-
-class Training:
-    """What a layer may know of the training step: random bits for (seed, step, layer)."""
-
-    def __init__(self, seed: Tensor, step: Tensor, stream: int) -> None:
-        self.seed = seed
-        self.step = step
-        self.stream = stream
-
-    def bits(self, shape: tuple[int, ...]) -> Tensor:
-        """Give u32[shape] of random bits, new ones in every step."""
-        return random_bits(self.seed, self.step, stream=self.stream, shape=shape)
 
 
 def check_size(value: object, name: str) -> int:
@@ -89,7 +76,7 @@ class Layer:
         return {}
 
     def forward(
-        self, params: Tensors, state: Tensors, x: Tensor, training: Training | None
+        self, params: Tensors, state: Tensors, x: Tensor, training: RandomSource | None
     ) -> tuple[Tensor, dict[str, Tensor]]:
         """Give the output and the new state; ``training`` is None outside of training."""
         raise NotImplementedError
@@ -159,7 +146,7 @@ class Dense(Layer):
         return z + params["bias"] if self.bias is not None else z
 
     def forward(
-        self, params: Tensors, state: Tensors, x: Tensor, training: Training | None
+        self, params: Tensors, state: Tensors, x: Tensor, training: RandomSource | None
     ) -> tuple[Tensor, dict[str, Tensor]]:
         return self.function(self.weighted_sum(params, x)), {}
 
@@ -189,7 +176,7 @@ class Dropout(Layer):
             raise ArgumentError(f"rate must be at least 0 and below 1; received {self.rate}.")
 
     def forward(
-        self, params: Tensors, state: Tensors, x: Tensor, training: Training | None
+        self, params: Tensors, state: Tensors, x: Tensor, training: RandomSource | None
     ) -> tuple[Tensor, dict[str, Tensor]]:
         if training is None or self.rate == 0:
             return x, {}
@@ -229,7 +216,7 @@ class LayerNorm(Layer):
         }
 
     def forward(
-        self, params: Tensors, state: Tensors, x: Tensor, training: Training | None
+        self, params: Tensors, state: Tensors, x: Tensor, training: RandomSource | None
     ) -> tuple[Tensor, dict[str, Tensor]]:
         centred = x - mean(x, axis=-1, keepdims=True)
         spread = mean(centred * centred, axis=-1, keepdims=True)
@@ -264,7 +251,7 @@ class BatchNorm(Layer):
         return {"mean": np.zeros(inputs), "variance": np.ones(inputs)}
 
     def forward(
-        self, params: Tensors, state: Tensors, x: Tensor, training: Training | None
+        self, params: Tensors, state: Tensors, x: Tensor, training: RandomSource | None
     ) -> tuple[Tensor, dict[str, Tensor]]:
         if training is None:
             centred, spread = x - state["mean"], state["variance"]
@@ -308,7 +295,7 @@ class Embedding(Layer):
         return {"table": ParameterSpec((self.categories, self.size), Normal(1.0))}
 
     def forward(
-        self, params: Tensors, state: Tensors, x: Tensor, training: Training | None
+        self, params: Tensors, state: Tensors, x: Tensor, training: RandomSource | None
     ) -> tuple[Tensor, dict[str, Tensor]]:
         inside = minimum(maximum(floor(x), 0), self.categories - 1)
         rows = gather(params["table"], cast(inside, "int64"), axis=0)
@@ -432,7 +419,7 @@ def forward(
             if i == len(placed) - 1 and isinstance(layer, Dense):
                 x, last = layer.weighted_sum(own, x), layer.function
                 continue
-            context = None if training is None else Training(*training, stream=i)
+            context = None if training is None else RandomSource(*training, i)
             x, changed = layer.forward(own, _of(name, state), x, context)
             new_state |= {f"{name}.{key}": value for key, value in changed.items()}
     return x, last, new_state

@@ -48,7 +48,7 @@ from limpide.storage import expect_tensor
 from limpide.storage.layers import layers_from_config, layers_to_config
 from limpide.summary import layer_table
 from limpide.tensor import Tensor, Tracing, Variable, tracing_into, unify
-from limpide.training import Data, Recipe, Trainer, build_loop, rows_a_step, split, trace_loss
+from limpide.training import Data, StepPlan, Trainer, build_loop, rows_a_step, split, trace_loss
 
 _BLOCK = 1024  # rows that predict and evaluate take at a time
 _KEPT = 16  # compiled graphs kept a network
@@ -322,9 +322,9 @@ class Network:
         batch_size = rows_a_step(batch_size, data.n_rows)
         widths = [n for p in self.placed for n in (p.inputs, p.outputs)]
         check_step(batch_size, sum(widths), self.dtype.itemsize)
-        recipe = Recipe(self.placed, resolved, chosen, frozen, data.weights is not None)
+        plan = StepPlan(self.placed, resolved, chosen, frozen, data.weights is not None)
         trainer = Trainer(
-            recipe=recipe,
+            plan=plan,
             params=self.params,
             state=self.state,
             data=data,
@@ -333,7 +333,7 @@ class Network:
             seed=number,
             shuffle=bool(shuffle),
             engine=engine,
-            run_loop=self._loop(recipe, data, batch_size, engine),
+            run_loop=self._loop(plan, data, batch_size, engine),
             validate=validate,
             callbacks=watched,
         )
@@ -346,16 +346,16 @@ class Network:
             return trainer.fit()
 
     def _loop(
-        self, recipe: Recipe, data: Data, batch_size: int, engine: str | None
+        self, plan: StepPlan, data: Data, batch_size: int, engine: str | None
     ) -> engines.RunLoop:
         rest = data.n_rows % batch_size
-        key = ("fit", engine, recipe.key(), batch_size, rest, data.y.ndim)
+        key = ("fit", engine, plan.key(), batch_size, rest, data.y.ndim)
         return cast(
             engines.RunLoop,
             self._cached(
                 key,
                 lambda: engines.get(engine).compile_loop(
-                    build_loop(recipe, self.params, self.state, data, batch_size)
+                    build_loop(plan, self.params, self.state, data, batch_size)
                 ),
             ),
         )

@@ -14,8 +14,9 @@ import numpy as np
 
 from limpide.errors import ArgumentError, ShapeError
 from limpide.ir import shape_error
-from limpide.layers import Layer, ParameterSpec, Tensors, Training, check_size
+from limpide.layers import Layer, ParameterSpec, Tensors, check_size
 from limpide.ops import (
+    RandomSource,
     cast,
     concatenate,
     equal,
@@ -55,7 +56,7 @@ class Standardize(Layer):
         return {"centre": np.zeros(inputs), "factor": np.ones(inputs)}
 
     def forward(
-        self, params: Tensors, state: Tensors, x: Tensor, training: Training | None
+        self, params: Tensors, state: Tensors, x: Tensor, training: RandomSource | None
     ) -> tuple[Tensor, dict[str, Tensor]]:
         return _scaled(state, x), {}
 
@@ -73,7 +74,7 @@ class RobustScale(Standardize):
     """
 
     def forward(
-        self, params: Tensors, state: Tensors, x: Tensor, training: Training | None
+        self, params: Tensors, state: Tensors, x: Tensor, training: RandomSource | None
     ) -> tuple[Tensor, dict[str, Tensor]]:
         z = _scaled(state, x)
         third = z * (1 / 3)
@@ -87,7 +88,7 @@ class Missing(Layer):
     takes_missing = True
 
     def forward(
-        self, params: Tensors, state: Tensors, x: Tensor, training: Training | None
+        self, params: Tensors, state: Tensors, x: Tensor, training: RandomSource | None
     ) -> tuple[Tensor, dict[str, Tensor]]:
         return cast(not_equal(x, x), x.spec.dtype), {}
 
@@ -109,7 +110,7 @@ class Equals(Layer):
         return {"value": np.zeros(inputs)}
 
     def forward(
-        self, params: Tensors, state: Tensors, x: Tensor, training: Training | None
+        self, params: Tensors, state: Tensors, x: Tensor, training: RandomSource | None
     ) -> tuple[Tensor, dict[str, Tensor]]:
         return cast(equal(x, state["value"]), x.spec.dtype), {}
 
@@ -143,7 +144,7 @@ class OneHot(Layer):
         return sum(self.categories)
 
     def forward(
-        self, params: Tensors, state: Tensors, x: Tensor, training: Training | None
+        self, params: Tensors, state: Tensors, x: Tensor, training: RandomSource | None
     ) -> tuple[Tensor, dict[str, Tensor]]:
         columns = np.repeat(np.arange(len(self.categories)), self.categories)
         codes = np.concatenate([np.arange(1, n + 1) for n in self.categories])
@@ -214,7 +215,7 @@ class Columns(Layer):
         }
 
     def forward(
-        self, params: Tensors, state: Tensors, x: Tensor, training: Training | None
+        self, params: Tensors, state: Tensors, x: Tensor, training: RandomSource | None
     ) -> tuple[Tensor, dict[str, Tensor]]:
         results: list[Tensor] = []
         changed: dict[str, Tensor] = {}

@@ -38,8 +38,8 @@ STEP = "step"
 
 
 @dataclass(frozen=True)
-class Recipe:
-    """What a training step is made of; equal recipes share one compiled loop."""
+class StepPlan:
+    """What a training step is made of; equal plans share one compiled loop."""
 
     placed: tuple[Placed, ...]
     loss: Loss
@@ -106,7 +106,7 @@ def rows_a_step(batch_size: int | None, n_rows: int) -> int:
 
 
 def trace_step(
-    recipe: Recipe, params: Mapping[str, Array], state: Mapping[str, Array], rows: Sequence[Spec]
+    plan: StepPlan, params: Mapping[str, Array], state: Mapping[str, Array], rows: Sequence[Spec]
 ) -> Graph:
     """Trace one training step into a graph.
 
@@ -115,8 +115,8 @@ def trace_step(
     carried, then the loss.
     """
     tracing = Tracing("step")
-    trained = [name for name in params if name not in recipe.frozen]
-    inputs = _step_inputs(recipe, params, state, tracing, trained)
+    trained = [name for name in params if name not in plan.frozen]
+    inputs = _step_inputs(plan, params, state, tracing, trained)
     batch = [
         tracing.argument(s, n) for s, n in zip(rows, ("X", "y", "sample_weight"), strict=False)
     ]
@@ -127,12 +127,12 @@ def trace_step(
             for name in trained:
                 tape.watch(inputs.params[name])
             z, activation, new_state = forward(
-                recipe.placed, values, inputs.state, batch[0], (inputs.seed, inputs.step)
+                plan.placed, values, inputs.state, batch[0], (inputs.seed, inputs.step)
             )
-            elements = recipe.loss.of_sum(batch[1], z, activation)
-            loss = weighted_mean(elements, batch[2] if recipe.weighted else None)
+            elements = plan.loss.of_sum(batch[1], z, activation)
+            loss = weighted_mean(elements, batch[2] if plan.weighted else None)
         gradients = tape.gradient(loss, [inputs.params[n] for n in trained])
-        new_params, new_slots = _update(recipe.optimizer, inputs, trained, gradients)
+        new_params, new_slots = _update(plan.optimizer, inputs, trained, gradients)
         outputs = {**new_params, **new_state, **new_slots, STEP: inputs.step + 1, "loss": loss}
         nodes = [tracing.lift(value).node for value in outputs.values()]
     return tracing.trace.finish(nodes, list(outputs))
@@ -151,7 +151,7 @@ class _Inputs:
 
 
 def _step_inputs(
-    recipe: Recipe,
+    plan: StepPlan,
     params: Mapping[str, Array],
     state: Mapping[str, Array],
     tracing: Tracing,
@@ -164,15 +164,15 @@ def _step_inputs(
         slots={
             n: {
                 slot: tracing.argument(spec_of(params[n]), f"{n}.{slot}")
-                for slot in recipe.optimizer.slots()
+                for slot in plan.optimizer.slots()
             }
             for n in trained
         },
         step=tracing.argument(Spec((), "u32"), STEP),
-        frozen={n: tracing.argument(spec_of(params[n]), n) for n in params if n in recipe.frozen},
+        frozen={n: tracing.argument(spec_of(params[n]), n) for n in params if n in plan.frozen},
         seed=tracing.argument(Spec((), "u32"), "seed"),
         total=tracing.argument(scalar, "total_steps"),
-        scalars={n: tracing.argument(scalar, n) for n in recipe.optimizer.scalars()},
+        scalars={n: tracing.argument(scalar, n) for n in plan.optimizer.scalars()},
     )
 
 
@@ -214,7 +214,7 @@ def trace_loss(
 
 
 def build_loop(
-    recipe: Recipe,
+    plan: StepPlan,
     params: Mapping[str, Array],
     state: Mapping[str, Array],
     data: Data,
@@ -224,12 +224,12 @@ def build_loop(
 
     def step(size: int) -> Graph:
         specs = [Spec((size, *a.shape[1:]), spec_of(a).dtype) for a in data.arrays()]
-        return trace_step(recipe, params, state, specs)
+        return trace_step(plan, params, state, specs)
 
     rest = data.n_rows % batch_size
-    trained = sum(name not in recipe.frozen for name in params)
-    carried = trained * (1 + len(recipe.optimizer.slots())) + len(state) + 1
-    held = len(recipe.frozen) + 2 + len(recipe.optimizer.scalars())
+    trained = sum(name not in plan.frozen for name in params)
+    carried = trained * (1 + len(plan.optimizer.slots())) + len(state) + 1
+    held = len(plan.frozen) + 2 + len(plan.optimizer.scalars())
     return Loop(step(batch_size), step(rest) if rest else None, carried, held)
 
 
@@ -245,7 +245,7 @@ class _Part:
 class Trainer:
     """One run of training: what is carried from step to step, and how far it has come."""
 
-    recipe: Recipe
+    plan: StepPlan
     params: dict[str, Array]
     state: dict[str, Array]
     data: Data
@@ -360,7 +360,7 @@ class Trainer:
             good -= 1
 
     def _diverged(self, what: str, step: int) -> DivergenceError:
-        rate = self.recipe.optimizer.scalars().get("learning_rate", 0.0)
+        rate = self.plan.optimizer.scalars().get("learning_rate", 0.0)
         epoch = (step - 1) // -(-self.data.n_rows // self.batch_size) + 1
         return DivergenceError(
             f"Training diverged: {what} at step {step} (epoch {epoch}). The last finite weights "
@@ -369,17 +369,17 @@ class Trainer:
         )
 
     def _carry(self) -> list[Array]:
-        trained = [n for n in self.params if n not in self.recipe.frozen]
+        trained = [n for n in self.params if n not in self.plan.frozen]
         slots = [
-            np.zeros_like(self.params[n]) for n in trained for _ in self.recipe.optimizer.slots()
+            np.zeros_like(self.params[n]) for n in trained for _ in self.plan.optimizer.slots()
         ]
         step = np.zeros((), np.uint32)
         return [*(self.params[n] for n in trained), *self.state.values(), *slots, step]
 
     def _held(self) -> list[Array]:
-        frozen = [self.params[n] for n in self.params if n in self.recipe.frozen]
+        frozen = [self.params[n] for n in self.params if n in self.plan.frozen]
         total = float(self.epochs * -(-self.data.n_rows // self.batch_size))
-        numbers = [total, *self.recipe.optimizer.scalars().values()]
+        numbers = [total, *self.plan.optimizer.scalars().values()]
         return [
             *frozen,
             np.array(self.seed, np.uint32),
