@@ -13,10 +13,11 @@ from dataclasses import dataclass, field
 import polars as pl
 
 from limpide.errors import DataError
+from limpide.tables.columns import plain
 from limpide.tables.dates import looks_like_dates, read_dates
 from limpide.tables.decimals import reason, to_points
 from limpide.tables.filling import Filling
-from limpide.tables.table import LineMap
+from limpide.tables.table import LineMap, place
 
 #: Cells that mean a missing value, after blanks around them are dropped; in text columns too.
 MISSING = (
@@ -72,14 +73,14 @@ class _Column:
     rounded: bool = False
 
     def joined(self) -> pl.Series:
-        """Give the whole column, and let go of its pieces."""
+        """Give the whole column under a neutral name, and let go of its pieces."""
         if self.kind == "text":
-            whole = pl.concat(self.texts, rechunk=True).alias(self.name)
+            whole = plain(pl.concat(self.texts, rechunk=True))
             self.texts = []
             return whole
         if self.numbers is None:
             raise AssertionError("a column of numbers has its place from the first block on")
-        return self.numbers.finished(self.name)
+        return self.numbers.finished()
 
 
 class TypedColumns:
@@ -148,13 +149,13 @@ class TypedColumns:
         highs = cast.select(pl.all().max()).row(0)
         zeros = cells.select(pl.col(names).str.contains(_LEADING_ZERO).any()).row(0)
         rest = []
-        for place, (name, index, zero) in enumerate(zip(names, indices, zeros, strict=True)):
+        for at, (name, index, zero) in enumerate(zip(names, indices, zeros, strict=True)):
             column = self._columns[index]
             if zero and column.zero is None:
                 hit = cells[name].str.contains(_LEADING_ZERO).fill_null(False).arg_true()[0]
                 column.zero = (self.n_rows + hit, cells[name][hit].strip())
-            low, high = lows[place], highs[place]
-            if nulls[place] == empty[index] and Filling.holds(low):
+            low, high = lows[at], highs[at]
+            if nulls[at] == empty[index] and Filling.holds(low):
                 self._keep(column, cast[name], empty[index], None if low is None else (low, high))
             else:
                 rest.append(index)
@@ -263,7 +264,6 @@ class TypedColumns:
         odd.has_text = odd.has_text or any(self._reason(text) == "text" for text in texts)
 
     def _floats(self, cells: pl.Series) -> pl.Series:
-        # not pl.col(name): a column may be called ^x$, which polars takes for a pattern
         points = to_points(pl.nth(0), self.decimal)
         return cells.to_frame().select(points.cast(pl.Float64, strict=False)).to_series()
 
@@ -323,7 +323,7 @@ class TypedColumns:
             if values.null_count() == len(values):
                 notes.append(f"column {column.name!r}: every cell is missing")
                 values = values if column.why_text == "asked" else values.cast(pl.Float64)
-            columns.append(values)
+            columns.append(values.alias(column.name))
         return columns, [*self._counts(), *notes]
 
     def _counts(self) -> list[str]:
@@ -380,7 +380,7 @@ class TypedColumns:
 
     def _fault(self, name: str, odd: _Odd, n_cells: int, source: str, lines: LineMap) -> DataError:
         text = odd.text if len(odd.text) <= 60 else odd.text[:57] + "..."
-        where = f"{source}, column {name!r}, row {odd.row + 1} (line {lines[odd.row]}): {text!r}"
+        where = f"{source}, column {name!r}, {place(odd.row, lines)}: {text!r}"
         what, do = _FAULTS[odd.reason]
         others = f"; {n_cells - odd.n} of {n_cells} cells are" if odd.n > 1 else ""
         if odd.reason in ("text", "date"):
