@@ -187,7 +187,7 @@ def test_a_failed_call_leaves_the_model_as_it_was(mixed, model):
         model.predict(mixed.rename({"city": "citi"}))
     with pytest.raises(lp.DataError, match="Target column 'label' is not in the table"):
         model.evaluate(mixed.drop("label"))
-    with pytest.raises(lp.DataError, match=r"the first 'maybe' in row 0; it knows no, yes"):
+    with pytest.raises(lp.DataError, match=r"the first 'maybe' in index 0; it knows no, yes"):
         model.evaluate(mixed.with_columns(label=pl.lit("maybe")))
     assert all(np.array_equal(before[n], a) for n, a in model.params.items())
     assert np.array_equal(model.predict_proba(mixed), expected)

@@ -183,7 +183,7 @@ def test_lost_columns_are_named_with_the_nearest():
 @pytest.mark.parametrize("scale", [1, 1e30])
 def test_infinities_are_counted_and_the_first_is_placed(scale):
     table = read_table({"a": [1.0, 2, 3], "b": [scale, np.inf, -np.inf], "c": [np.inf, 0, 1]})
-    message = "holds 3 infinite values, the first inf in row 1, column 'b'"
+    message = "holds 3 infinite values, the first inf in index 1, column 'b'"
     with pytest.raises(DataError, match=message):
         check_finite(table, table.columns)
     found, _, _ = fit({"a": [1, 2], "b": [1, 2], "c": [1, 2]})
@@ -196,7 +196,7 @@ def test_a_file_s_line_is_named(tmp_path):
     (tmp_path / "u.csv").write_text("a,b\n1,x\nword,x\nother,y\nlast,y\n")
     columns, _, _ = fit_columns(read_table(tmp_path / "t.csv"), ["a"], "robust")
     with pytest.raises(
-        DataError, match=r"'a' held numbers in training; 3 of .* 'word' in row 1 \(line 3\)"
+        DataError, match=r"'a' held numbers in training; 3 of .* 'word' in row 2 \(line 3\)"
     ):
         Preprocessing(tuple(columns)).matrix(read_table(tmp_path / "u.csv"))
 

@@ -59,7 +59,7 @@ def test_one_class_is_refused():
 
 def test_mixed_text_and_numbers_are_both_named():
     with pytest.raises(
-        DataError, match=r"mixes numbers \('1' in row 0\) and text \('spam' in row 2\)"
+        DataError, match=r"mixes numbers \('1' in index 0\) and text \('spam' in index 2\)"
     ):
         find(["1", "0", "spam"])
     with pytest.raises(DataError, match=r"mixes int .*1.* and str .*'a'"):
@@ -69,7 +69,7 @@ def test_mixed_text_and_numbers_are_both_named():
 @pytest.mark.parametrize("task", ["binary", "multiclass"])
 def test_a_half_is_no_class(task):
     with pytest.raises(
-        DataError, match=r"'y' holds 0.5 in row 2, which is no class: it looks like reg"
+        DataError, match=r"'y' holds 0.5 in index 2, which is no class: it looks like reg"
     ):
         find([0.0, 1.0, 0.5], task)
 
@@ -91,11 +91,11 @@ def test_identifiers_are_no_classes():
 
 
 def test_what_is_no_number_is_no_regression():
-    with pytest.raises(DataError, match="'y' holds text, such as 'a' in row 1; regression needs"):
+    with pytest.raises(DataError, match="'y' holds text, such as 'a' in index 1; regression needs"):
         find([None, "a", "b"], "regression")
     with pytest.raises(DataError, match="'y' holds dates; limpide predicts classes or numbers"):
         find([dt.date(2024, 1, 1), dt.date(2024, 1, 2)])
-    with pytest.raises(DataError, match="'y' holds 2 infinite values, the first inf in row 1"):
+    with pytest.raises(DataError, match="'y' holds 2 infinite values, the first inf in index 1"):
         find([0.5, np.inf, -np.inf])
 
 
@@ -105,10 +105,10 @@ def test_labels_of_another_type_are_understood_and_unknown_ones_named():
     assert ints.encode(read_table({"y": ["1", "0", None]}))[1].tolist() == [True, True, False]
     assert flags.encode(read_table({"y": ["True", "false"]}))[0].tolist() == [1, 0]
     with pytest.raises(
-        DataError, match=r"1 rows hold classes .* the first '2' in row 1; it knows 0, 1"
+        DataError, match=r"1 rows hold classes .* the first '2' in index 1; it knows 0, 1"
     ):
         text.encode(read_table({"y": ["1", "2"]}))
-    with pytest.raises(DataError, match=r"the first 'maybe' in row 0; it knows no, yes\."):
+    with pytest.raises(DataError, match=r"the first 'maybe' in index 0; it knows no, yes\."):
         find(["no", "yes"]).encode(read_table({"y": ["maybe", "no"]}))
 
 

@@ -16,7 +16,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from limpide.errors import ArgumentError, DataError, MemoryLimitError, choice_error, nearest
-from limpide.tables.features import as_text, kind_of, place, plain
+from limpide.tables.features import as_text, kind_of, plain
 from limpide.tables.table import Table
 
 TASKS = ("binary", "multiclass", "regression")
@@ -94,7 +94,7 @@ class Target:
             known = [str(c) for c in self.classes.tolist()]
             raise DataError(
                 f"{table.source}, target column {self.name!r}: {len(wrong)} rows hold classes that "
-                f"the model does not know, the first {cells[row]!r:.60} in {place(table, row)}; "
+                f"the model does not know, the first {cells[row]!r:.60} in {table.place(row)}; "
                 f"it knows {', '.join(known[:10])}.{nearest(str(cells[row]), known)}"
             )
         return found, there
@@ -120,7 +120,7 @@ def _numbers(cells: pl.Series, table: Table, name: str) -> NDArray[np.float64]:
         row = int(cells.is_not_null().arg_true()[0])
         raise DataError(
             f"{table.source}, target column {name!r} holds {kind}, such as "
-            f"{str(cells[row])[:60]!r} in {place(table, row)}; regression needs numbers. "
+            f"{str(cells[row])[:60]!r} in {table.place(row)}; regression needs numbers. "
             "Choose another target, or leave out task='regression' (--task)."
         )
     values = np.asarray(cells.cast(pl.Float64).fill_null(float("nan")).to_numpy())
@@ -129,7 +129,7 @@ def _numbers(cells: pl.Series, table: Table, name: str) -> NDArray[np.float64]:
         row = int(infinite[0])
         raise DataError(
             f"{table.source}, target column {name!r} holds {len(infinite)} infinite values, "
-            f"the first {values[row]} in {place(table, row)}. Correct or remove those rows."
+            f"the first {values[row]} in {table.place(row)}. Correct or remove those rows."
         )
     return values
 
@@ -240,7 +240,7 @@ def _refuse_fractions(table: Table, name: str, cells: pl.Series, task: str) -> N
         row = int(odd[0])
         raise DataError(
             f"{table.source}, target column {name!r} holds {cells[row]!r} in "
-            f"{place(table, row)}, which is no class: it looks like regression. "
+            f"{table.place(row)}, which is no class: it looks like regression. "
             f"Use task='regression' (--task regression) instead of {task!r}."
         )
 
@@ -251,7 +251,7 @@ def _refuse_mixed(table: Table, name: str, cells: pl.Series) -> None:
         number, text = int(numbers.arg_true()[0]), int((~numbers).arg_true()[0])
         raise DataError(
             f"{table.source}, target column {name!r} mixes numbers ({cells[number]!r:.40} "
-            f"in {place(table, number)}) and text ({cells[text]!r:.40} in {place(table, text)}). "
+            f"in {table.place(number)}) and text ({cells[text]!r:.40} in {table.place(text)}). "
             "Correct the cells, or use task='multiclass' (--task multiclass) to take all as text."
         )
 
