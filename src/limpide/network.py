@@ -213,18 +213,26 @@ class Network:
             return y
         return float(y[0, 0]) if self.n_outputs == 1 else y[0]
 
-    def _outputs(self, X: Array, engine: str | None = None) -> Array:
+    def sums(self, X: Any) -> Array:
+        """Give the sums of the last layer before its activation, ``dtype[n, outputs]``."""
+        rows, _ = as_rows(X, self.n_inputs, self._dtype, missing=self._takes_missing)
+        return self._outputs(rows, activated=False)
+
+    def _outputs(self, X: Array, engine: str | None = None, activated: bool = True) -> Array:
         result = np.empty((len(X), self.n_outputs), self.dtype)
         values = [*self.params.values(), *self.state.values()]
         for start, stop in _blocks(len(X)):
-            run = self._compile(("predict", stop - start, engine), engine, stop - start)
+            key = ("predict", stop - start, engine, activated)
+            run = self._compile(key, engine, stop - start, activated)
             result[start:stop] = run([*values, X[start:stop]])[0]
         return result
 
-    def _compile(self, key: Any, engine: str | None, rows: int) -> engines.Run:
+    def _compile(
+        self, key: Any, engine: str | None, rows: int, activated: bool = True
+    ) -> engines.Run:
         return cast(
             engines.Run,
-            self._cached(key, lambda: engines.get(engine).compile(self.graph(rows))),
+            self._cached(key, lambda: engines.get(engine).compile(self.graph(rows, activated))),
         )
 
     def _cached(self, key: Any, make: Any) -> Any:
@@ -234,8 +242,11 @@ class Network:
             self._compiled[key] = make()
         return self._compiled[key]
 
-    def graph(self, rows: int = 1) -> Graph:
-        """Give the traced graph of the network outside of training, for a number of rows."""
+    def graph(self, rows: int = 1, activated: bool = True) -> Graph:
+        """Give the traced graph of the network outside of training, for a number of rows.
+
+        Without ``activated`` its output is the last layer's sum.
+        """
         tracing = Tracing("network")
         params = {n: tracing.argument(spec_of(a), n) for n, a in self.params.items()}
         state = {n: tracing.argument(spec_of(a), n) for n, a in self.state.items()}
@@ -244,7 +255,7 @@ class Network:
             z, activation, _ = forward(
                 self.placed, cast("dict[str, Tensor]", params), cast("dict[str, Tensor]", state), x
             )
-            y = tracing.lift(activation(z)).node
+            y = tracing.lift(activation(z) if activated else z).node
         return tracing.trace.finish([y], ["output"])
 
     # Training ---------------------------------------------------------------------------------

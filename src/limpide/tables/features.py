@@ -38,6 +38,8 @@ class Part:
         could not tell the values apart, or not hold them. ``unit`` is a power of two.
     categories
         Code i + 1 is the category at place i; 0 is any other.
+    rare
+        Those that training saw in too few rows to tell them apart: code 0, too.
     missing
         A missing cell has a code of its own, the last.
     """
@@ -46,6 +48,7 @@ class Part:
     origin: float = 0.0
     unit: float = 1.0
     categories: tuple[str, ...] = ()
+    rare: tuple[str, ...] = ()
     missing: bool = False
 
     @property
@@ -80,6 +83,11 @@ class Column:
     def is_text(self) -> bool:
         """Whether its cells are read as text."""
         return self.kind == "text"
+
+
+def left_out(columns: Sequence[Column]) -> list[str]:
+    """Say which columns are left out, and why."""
+    return [f"column {c.name!r} is left out: {c.treatment}" for c in columns if not c.parts]
 
 
 def kind_of(dtype: pl.DataType) -> str:
