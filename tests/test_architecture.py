@@ -79,7 +79,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "reports": {"errors"},
     "program": {"errors", "limpide", "stopping"},
     "terminal": {"errors", "program", "reports"} | REPORTS,
-    "cli": {"errors", "limpide", "program", "reports", "terminal"},
+    "sources": {"errors", "limpide", "program"},
+    "cli": {"errors", "limpide", "program", "reports", "sources", "terminal"},
     "__main__": {"cli"},
 }
 # Where a heavier library or an engine is looked up, a function may import a room.

@@ -469,6 +469,111 @@ def test_messages_and_tables_are_told_apart(limpide: Run, mail: Path, model_path
     assert "the target of a folder of messages is 'spam'" in result.err
 
 
+@pytest.fixture
+def judge(mail: Path, limpide: Run) -> Path:
+    """A model of e-mails that has learned hardly anything."""
+    assert limpide("train", mail, "--epochs", "1", "--out", "judge.safetensors").status == 0
+    return Path("judge.safetensors")
+
+
+@pytest.mark.parametrize("delimiter", [",", ";", "\t"])
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
+def test_a_table_is_a_table_whatever_its_name(
+    limpide: Run, mail: Path, judge: Path, delimiter: str, encoding: str
+) -> None:
+    found = spam.read_folder(mail)
+    lines = [delimiter.join(f'"{name}"' for name in spam.FEATURES)]
+    lines += [delimiter.join(map(repr, row.tolist())) for row in found.matrix]
+    for name in ("t.csv", "t.txt", "t"):
+        Path(name).write_text("\n".join(lines), encoding=encoding)
+    reading = ("--encoding", "utf-16") if encoding == "utf-16" else ()
+    whole = limpide("predict", judge, "t.csv", *reading)
+    assert whole.status == 0, whole.err
+    assert len(rows_of(whole.out)) == len(found.names)
+    for name in ("t.txt", "t"):
+        assert limpide("predict", judge, name, *reading).out == whole.out
+
+
+def test_a_parquet_table_without_a_suffix_is_no_message(
+    limpide: Run, mail: Path, judge: Path
+) -> None:
+    found = spam.read_folder(mail)
+    columns = {name: found.matrix[:, i] for i, name in enumerate(spam.FEATURES)}
+    lp.tables.read_table(columns).frame.write_parquet("t")
+    assert len(rows_of(limpide("predict", judge, "t").out)) == len(found.names)
+
+
+def test_predict_takes_for_messages_what_training_does(limpide: Run, judge: Path) -> None:
+    folder = ROOT / "examples" / "messages"
+    names = [str(folder / name) for name in spam.read_folder(folder).names]
+    result = limpide("predict", judge, *names)
+    assert result.status == 0, result.err
+    assert [row["message"] for row in rows_of(result.out)] == names
+    assert limpide("predict", judge, folder).out == result.out
+
+
+def test_evaluate_on_a_folder_of_messages(limpide: Run, mail: Path, judge: Path) -> None:
+    result = limpide("evaluate", judge, mail, "--json")
+    assert result.status == 0, result.err
+    found = spam.read_folder(mail)
+    columns = {name: found.matrix[:, i] for i, name in enumerate(spam.FEATURES)}
+    figures = lp.load(judge).evaluate(columns | {"spam": list(found.labels)})
+    assert json.loads(result.out) == {"rows": 24} | figures
+    # A model of Spambase says 1 and 0, and its target may have any name.
+    numbers = [int(label == "spam") for label in found.labels]
+    model = lp.train(columns | {"junk": numbers}, "junk", epochs=1, progress=False)
+    model.save("numbers.safetensors")
+    assert json.loads(limpide("evaluate", "numbers.safetensors", mail, "--json").out) == (
+        {"rows": 24} | model.evaluate(columns | {"junk": numbers})
+    )
+    lp.train(columns | {"n": np.arange(24) / 7}, "n", epochs=1, progress=False).save("n")
+    result = limpide("evaluate", "n", mail)
+    assert result.status == 1
+    assert "the model's classes are none: it predicts numbers." in result.err
+
+
+def test_evaluate_on_what_has_no_answers(limpide: Run, judge: Path, model_path: Path) -> None:
+    result = limpide("evaluate", judge, "mail/ham/1.eml")
+    assert result.status == 2
+    assert "'mail/ham/1.eml' is an e-mail, which does not say whether it is spam." in result.err
+    result = limpide("evaluate", judge, "mail/ham")
+    assert result.status == 1
+    assert "'mail/ham' is a folder without the sub-folders spam and ham" in result.err
+    for command in ("evaluate", "predict"):
+        result = limpide(command, model_path, "mail")
+        assert result.status == 1
+        assert "'mail' is a folder, but the model was trained on the columns pastry" in result.err
+
+
+def test_a_folder_that_is_none_of_messages(limpide: Run, judge: Path) -> None:
+    Path("empty/deep").mkdir(parents=True)
+    for words in (("train", "empty"), ("train", ".", "--target", "x"), ("evaluate", judge, ".")):
+        result = limpide(*words)
+        assert result.status == 1
+        assert "is a folder without the sub-folders spam and ham" in result.err
+    result = limpide("predict", judge, "empty")
+    assert result.status == 1
+    assert "'empty' holds no message" in result.err
+
+
+def test_the_summary_of_a_folder_names_it(limpide: Run, mail: Path) -> None:
+    assert limpide("train", mail, "--epochs", "1").out.startswith("'mail': binary of 'spam'")
+
+
+def test_predict_runs_the_network_once(
+    limpide: Run, model_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    usual, calls = lp.model.Model._outputs, []
+
+    def counted(model: lp.Model, X: np.ndarray) -> np.ndarray:
+        calls.append(len(X))
+        return usual(model, X)
+
+    monkeypatch.setattr(lp.model.Model, "_outputs", counted)
+    assert limpide("predict", model_path, "bakery.csv").status == 0
+    assert calls == [600]
+
+
 @pytest.mark.skipif(not MESSAGES, reason="the example messages are not there")
 def test_spambase_judges_messages(limpide: Run, spambase_path: Path) -> None:
     result = limpide(

@@ -19,13 +19,12 @@ from typing import Any, TypeVar
 import click
 
 import limpide
-from limpide import program
-from limpide.errors import DataError, FileError, ModelFileError, choice_error
+from limpide import program, sources
+from limpide.errors import FileError, ModelFileError, choice_error
 
 F = TypeVar("F", bound=Callable[..., Any])
 
-_MESSAGES = (".eml", ".txt")
-_DELIMITERS = {"tab": "\t", "\\t": "\t", "comma": ",", "semicolon": ";", "space": " "}
+_READING = ("delimiter", "decimal", "encoding")
 _UNBOUNDED = float("inf")
 
 
@@ -153,7 +152,6 @@ def train(
     out: str | None,
     as_json: bool,
     force: bool,
-    delimiter: str | None,
     **settings: Any,
 ) -> int:
     """Learn the column --target of a table from its other columns.
@@ -163,21 +161,11 @@ def train(
 
     Ctrl-C once ends the training and saves what was learned; twice leaves at once.
     """
-    folder = os.path.isdir(data)
-    target = target or ("spam" if folder else None)
-    if target is None:
-        raise _target_missing(data, delimiter, settings)
     path = _model_path(data, out, force)
+    reading = {name: settings.pop(name) for name in _READING}
     with limpide.terminal.watching(sys.stderr, session.stop, plain=not as_json) as view:
-        source, example = _labelled_messages(data, target) if folder else (data, data)
-        model = limpide.model.train(
-            source,
-            target,
-            delimiter=_delimiter(delimiter),
-            callbacks=[view],
-            progress=False,
-            **settings,
-        )
+        table, target, example = sources.for_training(data, target, reading)
+        model = limpide.model.train(table, target, callbacks=[view], progress=False, **settings)
     model.save(path)
     interrupted = model.history.interrupted or session.stop.asked
     if as_json:
@@ -188,39 +176,6 @@ def train(
             limpide.terminal.console(sys.stdout), model, path, example, interrupted
         )
     return program.INTERRUPTED if interrupted else program.DONE
-
-
-def _target_missing(data: str, delimiter: str | None, settings: dict[str, Any]) -> Exception:
-    """Build the error for a missing --target; the columns to choose from are in it."""
-    table = limpide.tables.read_table(
-        data,
-        delimiter=_delimiter(delimiter),
-        decimal=settings["decimal"],
-        encoding=settings["encoding"],
-    )
-    names = ", ".join(table.columns[:12]) + (", ..." if len(table.columns) > 12 else "")
-    return program.Misuse(
-        f"--target is missing: the column to learn. {table.source} has the columns {names}. "
-        f"Write --target {table.columns[-1]}, for example."
-    )
-
-
-def _delimiter(word: str | None) -> str | None:
-    return None if word is None else _DELIMITERS.get(word.lower(), word)
-
-
-def _labelled_messages(folder: str, target: str) -> tuple[dict[str, Any], str]:
-    """Give a table of the messages in a folder, and the path of one to try the model with."""
-    if target != "spam":
-        raise program.Misuse(
-            f"the target of a folder of messages is 'spam'; received --target {target!r}. "
-            "Leave --target out."
-        )
-    messages = limpide.spam.read_folder(folder)
-    columns = {name: messages.matrix[:, i] for i, name in enumerate(limpide.spam.FEATURES)}
-    tried = [name for name in messages.names if name.lower().endswith(_MESSAGES)]
-    example = os.path.join(folder, tried[-1]) if tried else "MESSAGE.eml"
-    return columns | {target: list(messages.labels)}, example
 
 
 def _model_path(data: str, out: str | None, force: bool) -> str:
@@ -299,20 +254,14 @@ def predict(
     classes, a column probability_<class> each.
 
     DATA is a table with the columns that the model was trained on; others are left out of account.
-    Where those are the columns of Spambase, DATA can also be e-mails (.eml, .txt), and the name of
-    each is given in a last column, message.
+    Where those are the columns of Spambase, DATA can also be e-mails (.eml, .txt, or as mail stores
+    name them) or folders of them, and the name of each is given in a last column, message.
     """
     if out is not None:
         _check_output(out, [model, *data], force)
     loaded = _load(model)
-    messages = [path for path in data if _is_message(path, loaded)]
-    if messages and len(messages) < len(data):
-        table = next(path for path in data if path not in messages)
-        raise program.Misuse(f"{messages[0]!r} is an e-mail, {table!r} is not. Give them apart.")
-    if not messages and len(data) > 1:
-        raise program.Misuse(f"one table at a time; received {len(data)}. Give {data[0]!r} alone.")
-    source = _message_columns(messages) if messages else data[0]
-    columns = _predictions(loaded, _table(source, loaded, reading))
+    table, messages = sources.for_predicting(data, loaded, reading)
+    columns = _predictions(loaded, table)
     if messages:
         columns["message"] = [limpide.reports.printable(path) for path in messages]
     if out is not None:
@@ -333,51 +282,17 @@ def _load(path: str) -> Any:
     return model
 
 
-def _table(source: Any, model: Any, reading: dict[str, str | None]) -> Any:
-    """Read a table as the model's own was read: what was text there is text here."""
-    text = list(model.preprocessing.text)
-    if model.classes is not None and model.classes.dtype.kind == "U":
-        text.append(model.target)
-    reading = {**reading, "delimiter": _delimiter(reading["delimiter"])}
-    table = limpide.tables.read_table(source, text=text, **reading)
-    for found in table.notes:
-        program.note(f"{table.source}: {found}")
-    return table
-
-
 def _predictions(model: Any, table: Any) -> dict[str, Any]:
     """Give the columns that are written: prediction, then a probability for each class."""
     if model.target in table.columns:
         program.note(f"{table.source}: the target column {model.target!r} is not looked at")
-    columns = {"prediction": model.predict(table)}
-    if model.classes is not None:
-        chances = model.predict_proba(table)
-        for i, label in enumerate(model.classes.tolist()):
-            columns[f"probability_{label}"] = chances[:, i]
+    if model.classes is None:
+        return {"prediction": model.predict(table)}
+    chances = model.predict_proba(table)
+    columns = {"prediction": model.classes[chances.argmax(axis=1)]}
+    for i, label in enumerate(model.classes.tolist()):
+        columns[f"probability_{label}"] = chances[:, i]
     return columns
-
-
-def _is_message(path: str, model: Any) -> bool:
-    """Tell whether a file is an e-mail for this model; refuse an .eml that cannot be one."""
-    suffix = os.path.splitext(path)[1].lower()
-    # A feature that was the same in every message has been left out of the model.
-    if set(model.features) <= set(limpide.spam.FEATURES):
-        return suffix in _MESSAGES
-    if suffix == ".eml":
-        names = ", ".join(model.features[:5]) + (", ..." if len(model.features) > 5 else "")
-        raise DataError(
-            f"{path!r} is an e-mail, but the model was trained on the columns {names}. Give a "
-            "table with them, or a model trained on Spambase or on a folder of messages."
-        )
-    return False
-
-
-def _message_columns(paths: Sequence[str]) -> dict[str, Any]:
-    counted = [limpide.spam.features(limpide.spam.read_message(path)).tolist() for path in paths]
-    names = limpide.spam.FEATURES
-    return {
-        name: list(cells) for name, cells in zip(names, zip(*counted, strict=True), strict=True)
-    }
 
 
 @limpide_command.command(
@@ -394,10 +309,11 @@ Example:
 def evaluate(model: str, data: str, as_json: bool, **reading: str | None) -> None:
     """Measure a model on a table that holds the right answers too.
 
-    Rows that the model has learned from flatter it: measure on others.
+    DATA is a table, or a folder of e-mails with the sub-folders spam and ham. Rows that the model
+    has learned from flatter it: measure on others.
     """
     loaded = _load(model)
-    table = _table(data, loaded, reading)
+    table = sources.for_measuring(data, loaded, reading)
     figures = loaded.evaluate(table)
     rows = table.n_rows - table.frame[loaded.target].null_count()
     if as_json:

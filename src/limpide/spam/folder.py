@@ -101,32 +101,60 @@ def read_folder(folder: str | os.PathLike[str]) -> LabelledMessages:
     """
     root = _path("folder", folder)
     _check_classes(root)
-    names: list[str] = []
+    paths: list[Path] = []
     labels: list[str] = []
-    rows: list[NDArray[np.float64]] = []
-    passed: list[str] = []
+    passed: list[Path] = []
     for label in CLASSES:
-        before = len(names)
-        for path in _files(root / label):
-            if not _is_message(path):
-                passed.append(path.relative_to(root).as_posix())
-                continue
-            rows.append(features(read_message(path)))
-            names.append(path.relative_to(root).as_posix())
-            labels.append(label)
-        if len(names) == before:
+        found, others = _messages(root / label)
+        if not found:
             raise DataError(
                 f"{str(root / label)!r} holds no message: expected .eml or .txt files, or files "
                 f"without a suffix. Put some {label} there; a network learns from both classes."
             )
-    if passed:
-        warnings.warn(
-            f"{len(passed)} files are no messages by their names and were passed over, first "
-            f"{passed[0]!r}. Messages end in .eml or .txt, or have no suffix.",
-            LimpideWarning,
-            stacklevel=2,
+        paths += found
+        labels += [label] * len(found)
+        passed += others
+    _say_passed_over(passed, root)
+    names = tuple(path.relative_to(root).as_posix() for path in paths)
+    rows = [features(read_message(path)) for path in paths]
+    return LabelledMessages(names, np.stack(rows), tuple(labels))
+
+
+def message_files(folder: str | os.PathLike[str]) -> list[Path]:
+    """Give the files in a folder, in any number of levels, that are messages by their names.
+
+    Raises
+    ------
+    FileError
+        The folder cannot be listed.
+    DataError
+        It holds no message.
+
+    Examples
+    --------
+    >>> message_files("no such folder")
+    Traceback (most recent call last):
+    limpide.errors.FileError: cannot list 'no such folder': No such file or directory.
+    """
+    root = _path("folder", folder)
+    found, others = _messages(root)
+    if not found:
+        raise DataError(
+            f"{str(root)!r} holds no message: expected .eml or .txt files, or files without a "
+            "suffix. Give the folder that they lie in."
         )
-    return LabelledMessages(tuple(names), np.stack(rows), tuple(labels))
+    _say_passed_over(others, root)
+    return found
+
+
+def named_like_message(path: str | os.PathLike[str]) -> bool:
+    """Tell whether a file's name is one that messages have; what it holds is not looked at.
+
+    >>> [named_like_message(name) for name in ("1.eml", "0012", "9.host:2,S", "table.csv")]
+    [True, True, True, False]
+    """
+    suffix = _path("path", path).suffix.lower()
+    return suffix in ("", ".eml", ".txt") or bool(_NUMBERED.fullmatch(suffix))
 
 
 def _path(argument: str, value: object) -> Path:
@@ -174,9 +202,26 @@ def _files(folder: Path) -> list[Path]:
     return sorted(paths, key=lambda path: path.relative_to(folder).parts)
 
 
-def _is_message(path: Path) -> bool:
-    suffix = path.suffix.lower()
-    return suffix in ("", ".eml", ".txt") or bool(_NUMBERED.fullmatch(suffix))
+def _messages(folder: Path) -> tuple[list[Path], list[Path]]:
+    """Give the messages below a folder, and the other files."""
+    files = _files(folder)
+    return (
+        [path for path in files if named_like_message(path)],
+        [path for path in files if not named_like_message(path)],
+    )
+
+
+def _say_passed_over(passed: list[Path], root: Path) -> None:
+    if passed:
+        what = "1 file is no message by its name and was"
+        if len(passed) > 1:
+            what = f"{len(passed):,} files are no messages by their names and were"
+        warnings.warn(
+            f"{what} passed over, first {passed[0].relative_to(root).as_posix()!r}. "
+            "Messages end in .eml or .txt, or have no suffix.",
+            LimpideWarning,
+            stacklevel=3,
+        )
 
 
 def _content(path: Path) -> bytes:
