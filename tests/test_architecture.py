@@ -80,7 +80,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "program": {"errors", "limpide", "stopping"},
     "terminal": {"errors", "program", "reports"} | REPORTS,
     "sources": {"errors", "limpide", "program"},
-    "cli": {"errors", "limpide", "program", "reports", "sources", "terminal"},
+    "outputs": {"errors", "limpide", "program"},
+    "cli": {"errors", "limpide", "outputs", "program", "reports", "sources", "terminal"},
     "__main__": {"cli"},
 }
 # Where a heavier library or an engine is looked up, a function may import a room.

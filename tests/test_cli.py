@@ -210,6 +210,135 @@ def test_out_that_exists_needs_force(limpide: Run) -> None:
     assert lp.load("old.safetensors").target == "sold_out"
 
 
+def during_the_training(monkeypatch: pytest.MonkeyPatch, happens: Callable[[], object]) -> None:
+    """Let something happen in the folder while a network learns."""
+    learned = lp.model.train
+
+    def trained(*arguments: object, **settings: object) -> lp.Model:
+        happens()
+        return learned(*arguments, **settings)
+
+    monkeypatch.setattr(lp.model, "train", trained)
+
+
+def test_of_two_trainings_at_once_both_models_are_kept(
+    limpide: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    words = ("train", "bakery.csv", "--target", "sold_out", "--epochs", "1")
+    learned, saved = lp.model.train, lp.model.Model.save
+
+    def other_first(model: lp.Model, path: str, **options: bool) -> None:
+        # The other one takes the name at the last moment.
+        monkeypatch.setattr(lp.model.Model, "save", saved)
+        learned("bakery.csv", "baked", epochs=1, progress=False).save(path)
+        model.save(path, **options)
+
+    monkeypatch.setattr(lp.model.Model, "save", other_first)
+    result = limpide(*words)
+    assert result.status == 0, result.err
+    assert "Saved to bakery-2.safetensors\n" in result.out
+    assert lp.load("bakery.safetensors").target == "baked"
+    assert lp.load("bakery-2.safetensors").target == "sold_out"
+
+
+@pytest.mark.parametrize("force", [False, True])
+def test_out_that_appears_while_it_learns(
+    limpide: Run,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path_factory: pytest.TempPathFactory,
+    force: bool,
+) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path_factory.mktemp("temporary")))
+    during_the_training(monkeypatch, lambda: Path("m").write_bytes(b"precious"))
+    words = ["train", "bakery.csv", "--target", "sold_out", "--epochs", "1", "--out", "m"]
+    result = limpide(*words, *["--force"] * force)
+    if force:
+        assert (result.status, lp.load("m").target) == (0, "sold_out")
+        return
+    assert Path("m").read_bytes() == b"precious"
+    found = re.search(
+        r"^limpide: cannot save 'm': File exists \(EEXIST\)\. .*What was learned is kept in "
+        r"'(.*)': move it from there\.$",
+        result.err,
+        re.MULTILINE,
+    )
+    assert result.status == 1
+    assert found is not None
+    assert lp.load(found[1]).target == "sold_out"
+    assert f"Saved to {found[1]}\n" in result.out
+
+
+def test_a_folder_that_goes_away_while_it_learns(
+    limpide: Run, monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    temporary = tmp_path_factory.mktemp("temporary")
+    monkeypatch.setattr("tempfile.tempdir", str(temporary))
+    words = ("train", "bakery.csv", "--target", "sold_out", "--epochs", "1", "--out", "new/m")
+    for report in ([], ["--json"]):
+        Path("new").mkdir()
+        with monkeypatch.context() as patch:
+            during_the_training(patch, Path("new").rmdir)
+            result = limpide(*words, *report)
+        assert result.status == 1
+        assert "What was learned is kept in " in result.err
+    assert lp.load(json.loads(result.out)["model"]).target == "sold_out"
+
+    # Where nothing can be written at all, the first reason is said, and no empty folder is left.
+    def full(model: lp.Model, path: str, **options: bool) -> None:
+        raise lp.FileError(f"cannot save {path!r}: No space left on device (ENOSPC).")
+
+    monkeypatch.setattr(lp.model.Model, "save", full)
+    before = os.listdir(temporary)
+    result = limpide(*words[:-1], "m")
+    assert (result.status, result.out) == (1, "")
+    assert "limpide: cannot save 'm': No space left on device (ENOSPC).\n" in result.err
+    assert os.listdir(temporary) == before
+
+
+@pytest.mark.parametrize(
+    ("out", "status", "text"),
+    [
+        ("/dev/full", 2, "--out '/dev/full' is a device or a pipe, where no model can be kept."),
+        ("pipe", 2, "--out 'pipe' is a device or a pipe"),
+        ("/proc/m", 1, "--out '/proc/m': its folder may not be written to ("),
+        ("m" * 300, 1, "File name too long. Correct the path."),
+        ("bakery.csv/m", 2, "there is no folder 'bakery.csv'. Make it first."),
+    ],
+)
+def test_out_where_no_model_can_be_is_refused_before_the_training(
+    limpide: Run, monkeypatch: pytest.MonkeyPatch, out: str, status: int, text: str
+) -> None:
+    os.mkfifo("pipe")
+    monkeypatch.setattr(lp.model, "train", None)
+    result = limpide("train", "bakery.csv", "--target", "sold_out", "--force", "--out", out)
+    assert (result.status, result.out) == (status, "")
+    assert text in result.err
+
+
+def test_out_is_checked_alike_by_every_command_before_its_work(
+    limpide: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("train", "load"):
+        monkeypatch.setattr(lp.model, name, None)
+    monkeypatch.setattr(lp.datasets, "circle", None)
+    for words in (
+        ("train", "bakery.csv", "--target", "sold_out"),
+        ("predict", "m.safetensors", "bakery.csv"),
+        ("data", "circle"),
+        ("data", "spambase"),
+    ):
+        assert limpide(*words, "--out", "nowhere/m") == (
+            2,
+            "",
+            "limpide: --out 'nowhere/m': there is no folder 'nowhere'. Make it first.\n",
+        )
+        assert limpide(*words, "--out", ".") == (
+            2,
+            "",
+            "limpide: --out '.' is a folder. Name a file in it.\n",
+        )
+
+
 @pytest.mark.parametrize("name", ["bakery.csv", "./bakery.csv", "link.csv"])
 def test_out_that_is_the_input_is_refused_even_with_force(limpide: Run, name: str) -> None:
     os.link("bakery.csv", "link.csv")

@@ -102,10 +102,10 @@ def test_ctrl_c_while_saving(
 ) -> None:
     save = lp.model.Model.save
 
-    def pressed(model: Any, path: str) -> None:
+    def pressed(model: Any, path: str, **options: Any) -> None:
         for _ in range(times):
             os.kill(os.getpid(), signal.SIGINT)
-        save(model, path)
+        save(model, path, **options)
 
     monkeypatch.setattr(lp.model.Model, "save", pressed)
     assert program.run(cli.limpide_command, [*TRAIN, "1"]) == 130

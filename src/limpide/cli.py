@@ -9,18 +9,16 @@ they are first used: ``limpide --help`` loads none of them.
 
 from __future__ import annotations
 
-import os
 import sys
 import tempfile
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import Any, TypeVar
 
 import click
 
 import limpide
-from limpide import program, sources
-from limpide.errors import FileError, ModelFileError, choice_error
+from limpide import outputs, program, sources
+from limpide.errors import ModelFileError, choice_error
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -161,12 +159,12 @@ def train(
 
     Ctrl-C once ends the training and saves what was learned; twice leaves at once.
     """
-    path = _model_path(data, out, force)
+    place = outputs.ModelPlace(data, out, force)
     reading = {name: settings.pop(name) for name in _READING}
     with limpide.terminal.watching(sys.stderr, session.stop, plain=not as_json) as view:
         table, target, example = sources.for_training(data, target, reading)
         model = limpide.model.train(table, target, callbacks=[view], progress=False, **settings)
-    model.save(path)
+    path, fault = place.save(model)
     interrupted = model.history.interrupted or session.stop.asked
     if as_json:
         report = limpide.reports.training_report(model, path, interrupted)
@@ -175,60 +173,9 @@ def train(
         limpide.reports.print_training(
             limpide.terminal.console(sys.stdout), model, path, example, interrupted
         )
+    if fault is not None:
+        raise fault
     return program.INTERRUPTED if interrupted else program.DONE
-
-
-def _model_path(data: str, out: str | None, force: bool) -> str:
-    """Give where the model goes, found out before anything is learned."""
-    if out is None:
-        return _free_path(data)
-    _check_output(out, [data], force)
-    if os.path.isdir(out):
-        raise program.Misuse(f"--out {out!r} is a folder. Name a file in it.")
-    folder = os.path.dirname(out) or "."
-    if not os.path.isdir(folder):
-        raise program.Misuse(f"--out {out!r}: there is no folder {folder!r}. Make it first.")
-    if not os.access(folder, os.W_OK):
-        raise FileError(f"--out {out!r}: its folder may not be written to. Choose another one.")
-    return out
-
-
-def _free_path(data: str) -> str:
-    """Give ``<data>.safetensors`` in the current folder, numbered if taken."""
-    if not os.access(".", os.W_OK):
-        raise FileError(
-            "this folder may not be written to, and the model would go here. "
-            "Name a file elsewhere with --out."
-        )
-    place = Path(data)
-    if place.name in ("", ".."):  # a folder given as . or ..
-        place = place.resolve()
-    stem = place.name if place.is_dir() else place.stem
-    name, count = f"{stem}.safetensors", 1
-    while os.path.lexists(name):
-        count += 1
-        name = f"{stem}-{count}.safetensors"
-    return name
-
-
-def _check_output(out: str, inputs: Sequence[str], force: bool) -> None:
-    """Refuse an output that is an input, or that exists and is not to be overwritten."""
-    for path in inputs:
-        if _same_file(out, path):
-            raise program.Misuse(
-                f"--out {out!r} is the same file as the input {path!r}. Choose another name."
-            )
-    if os.path.isfile(out) and not force:
-        raise program.Misuse(
-            f"{out!r} exists. Choose another name, or add --force to overwrite it."
-        )
-
-
-def _same_file(first: str, second: str) -> bool:
-    try:
-        return os.path.samefile(first, second)
-    except (OSError, ValueError):
-        return False
 
 
 @limpide_command.command(
@@ -258,7 +205,7 @@ def predict(
     name them) or folders of them, and the name of each is given in a last column, message.
     """
     if out is not None:
-        _check_output(out, [model, *data], force)
+        outputs.check(out, [model, *data], force)
     loaded = _load(model)
     table, messages = sources.for_predicting(data, loaded, reading)
     columns = _predictions(loaded, table)
@@ -376,7 +323,7 @@ def data(name: str | None, out: str | None, force: bool) -> None:
     if name not in _DATA:
         raise choice_error("NAME", name, _DATA)
     if out is not None:
-        _check_output(out, [], force)
+        outputs.check(out, [], force)
     if name == "spambase":
         out = _download(name, out)
     else:
