@@ -47,6 +47,8 @@ def limpide(capsys: pytest.CaptureFixture[str]) -> Run:
 @pytest.fixture(autouse=True)
 def _in_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
+    for name in ("UV", "UV_RUN_RECURSION_DEPTH"):  # by which the program's name is found out
+        monkeypatch.delenv(name, raising=False)
     Path("bakery.csv").write_bytes(BAKERY.read_bytes())
 
 
@@ -120,6 +122,35 @@ def test_train_says_what_was_done_measures_saves_and_names_the_next_command(limp
     assert re.fullmatch(r"epoch 1/20: loss [\d.]+, validation [\d.]+", lines[0])
     assert lines[-1].startswith("epoch 20/20: ")
     assert limpide(*result.out.splitlines()[-1].removeprefix("Next: limpide ").split()).status == 0
+
+
+@pytest.mark.parametrize("name", ["UV", "UV_RUN_RECURSION_DEPTH"])
+def test_the_next_command_is_what_this_user_types(
+    limpide: Run, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.setenv(name, "1")
+    result = limpide("train", "bakery.csv", "--target", "sold_out", "--epochs", "1")
+    assert result.out.endswith("Next: uv run limpide predict bakery.safetensors bakery.csv\n")
+    result = limpide("data", "circle", "--out", "c.csv")
+    assert "Next: uv run limpide train c.csv --target class\n" in result.err
+    monkeypatch.setattr(sys, "argv", [str(ROOT / "src" / "limpide" / "__main__.py")])
+    monkeypatch.setattr(sys, "orig_argv", ["python3", "-m", "limpide"])
+    assert program.command("data") == "uv run python3 -m limpide data"
+    monkeypatch.delenv(name)
+    assert program.command("data") == "python3 -m limpide data"
+
+
+def test_a_program_that_the_shell_does_not_find_is_named_by_its_path(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    Path("my bin").mkdir()
+    script = Path("my bin/limpide")
+    script.touch(mode=0o755)
+    monkeypatch.setattr(sys, "argv", [str(script)])
+    monkeypatch.setenv("PATH", "/nowhere")
+    assert program.command("verify", "m") == "'my bin/limpide' verify m"
+    monkeypatch.setenv("PATH", "my bin")
+    assert program.command("verify", "m") == "limpide verify m"
 
 
 def test_train_json_is_one_object_and_nothing_else(limpide: Run) -> None:

@@ -170,9 +170,9 @@ def train(
         report = limpide.reports.training_report(model, path, interrupted)
         program.write(limpide.reports.as_json(report))
     else:
-        limpide.reports.print_training(
-            limpide.terminal.console(sys.stdout), model, path, example, interrupted
-        )
+        screen = limpide.terminal.console(sys.stdout)
+        following = program.command("predict", path, example)
+        limpide.reports.print_training(screen, model, path, following, interrupted)
     if fault is not None:
         raise fault
     return program.INTERRUPTED if interrupted else program.DONE
@@ -330,7 +330,7 @@ def data(name: str | None, out: str | None, force: bool) -> None:
         _make(name, out)
     if out is not None:
         target = _DATA[name][1][-1]
-        following = limpide.reports.command("limpide", "train", out, "--target", target)
+        following = program.command("train", out, "--target", target)
         program.note(f"{limpide.reports.printable(out)} is written. Next: {following}")
 
 

@@ -10,12 +10,14 @@ from __future__ import annotations
 import errno
 import io
 import os
+import shutil
 import sys
 import traceback
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, TextIO, TypeVar
 
 import click
@@ -165,6 +167,26 @@ def _usage_text(error: click.ClickException) -> str:
     if context is None or type(error) in (click.BadParameter, Misuse):  # which say what to write
         return text
     return f"{text} See {context.command_path} --help."
+
+
+def command(*words: str) -> str:
+    """Give one of limpide's commands as this user has to type it.
+
+    The program has the name that it was started by: with ``uv run`` or ``python -m`` before it,
+    or with its path where the shell would not find it.
+    """
+    return str(limpide.reports.command(*_started_by(), *words))
+
+
+def _started_by() -> list[str]:
+    started = Path(sys.argv[0])
+    before = ["uv", "run"] if {"UV", "UV_RUN_RECURSION_DEPTH"} & set(os.environ) else []
+    if started.name == "__main__.py" and started.parent == Path(__file__).parent:
+        return [*before, sys.orig_argv[0], "-m", "limpide"]
+    if before or started.stem != "limpide" or not started.exists():
+        return [*before, "limpide"]
+    found = shutil.which("limpide")
+    return ["limpide"] if found and os.path.samefile(found, started) else [str(started)]
 
 
 def complain(text: str) -> None:

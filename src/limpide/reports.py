@@ -99,8 +99,10 @@ def training_report(model: Any, path: str, interrupted: bool) -> dict[str, Any]:
     }
 
 
-def print_training(screen: Console, model: Any, path: str, data: str, interrupted: bool) -> None:
-    """Print what was done to each column, the figures, and what to type next."""
+def print_training(
+    screen: Console, model: Any, path: str, following: str, interrupted: bool
+) -> None:
+    """Print what was done to each column, the figures, and the command to type next."""
     facts, history = model.facts, model.history
     _print(screen, model.summary(figures=False))
     screen.print()
@@ -115,7 +117,7 @@ def print_training(screen: Console, model: Any, path: str, data: str, interrupte
     screen.print()
     kept = " what was learned so far" if interrupted else ""
     _print(screen, f"Saved{kept} to {printable(path)}")
-    _print(screen, f"Next: {command('limpide', 'predict', path, data)}")
+    _print(screen, f"Next: {following}")
 
 
 def print_figures(screen: Console, figures: Mapping[str, Any], classes: Any) -> None:
