@@ -74,6 +74,22 @@ def test_help_names_every_command_and_each_help_has_an_example(limpide: Run) -> 
         assert f"  limpide {name}" in limpide(name, "--help").out
 
 
+def test_help_has_a_short_name_everywhere(limpide: Run) -> None:
+    assert limpide("-h") == limpide("--help")
+    assert limpide("train", "-h") == limpide("train", "--help")
+    for name in ("cp1251", "cp1252"):
+        assert name in limpide("train", "-h").out
+
+
+@pytest.mark.parametrize(
+    "words", [("train", ""), ("predict", "", "x"), ("predict", "x", ""), ("verify", "")]
+)
+def test_an_empty_path_is_said(limpide: Run, words: tuple[str, ...]) -> None:
+    result = limpide(*words)
+    assert (result.status, result.out) == (2, "")
+    assert "'' is the path of nothing. Write the path of a file." in result.err
+
+
 def test_version(limpide: Run) -> None:
     assert limpide("--version") == (0, f"limpide {lp.__version__}\n", "")
 
@@ -122,6 +138,13 @@ def test_train_says_what_was_done_measures_saves_and_names_the_next_command(limp
     assert re.fullmatch(r"epoch 1/20: loss [\d.]+, validation [\d.]+", lines[0])
     assert lines[-1].startswith("epoch 20/20: ")
     assert limpide(*result.out.splitlines()[-1].removeprefix("Next: limpide ").split()).status == 0
+
+
+def test_lines_of_a_log_are_not_wrapped(limpide: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "20")
+    result = limpide("train", "bakery.csv", "--target", "sold_out", "--epochs", "2")
+    assert [line.split(":")[0] for line in result.err.splitlines()] == ["epoch 1/2", "epoch 2/2"]
+    assert "Measured on the 120 rows held out:\n" in result.out
 
 
 @pytest.mark.parametrize("name", ["UV", "UV_RUN_RECURSION_DEPTH"])
@@ -403,8 +426,13 @@ def test_predict_refuses_to_write_on_its_inputs(limpide: Run, model_path: Path) 
         (["--epochs", "99999999999999999999"], "must be at least 1 and less than 10,000,000."),
         (["--validation", "nan"], "nan must be at least 0 and less than 1."),
         (["--validation", "1"], "1 must be at least 0 and less than 1. Write --validation 0.2."),
-        (["--learning-rate", "-1"], "must be at least"),
-        (["--learning-rate", "inf"], "inf"),
+        (["--learning-rate", "-1"], "'-1' is not a number above 0. Write --learning-rate 0.001."),
+        (["--learning-rate", "0"], "'0' is not a number above 0. Write --learning-rate 0.001."),
+        (["--learning-rate", "fast"], "'fast' is not a number above 0."),
+        (["--learning-rate", "nan"], "'nan' is not a number above 0."),
+        (["--learning-rate", "inf"], "'inf' is not finite. Write --learning-rate 0.001."),
+        (["--engine", "native"], "--engine native is not in this version. Leave --engine out."),
+        (["--out", ""], "'--out': '' is the path of nothing. Write the path of a file."),
         (["--seed", "-1"], "-1 must be at least 0"),
         (["--task", "binery"], "'binery' is none of auto, binary, multiclass, regression. Did you"),
         (["--engine", "refrence"], "engine must be one of reference; received 'refrence'. Did you"),
@@ -490,7 +518,21 @@ def test_what_a_terminal_might_obey_is_escaped(limpide: Run) -> None:
     Path("t.csv").write_text("\n".join(["n,way", *lines]))
     result = limpide("train", "t.csv", "--target", "way", "--epochs", "1")
     assert result.status == 0, result.err
-    assert "\x1b" not in result.out.split("Measured")[1]
+    assert "\x1b" not in result.out + result.err
+    assert "\\x1b" in result.out
+
+
+def test_no_line_is_endless(limpide: Run) -> None:
+    lines = [f"{i},{'up' if i % 2 else 'x' * 30000}" for i in range(40)]
+    Path("t.csv").write_text("\n".join(["n,way", *lines]))
+    result = limpide("train", "t.csv", "--target", "way", "--epochs", "1")
+    assert result.status == 0, result.err
+    assert max(map(len, (result.out + result.err).splitlines())) <= 1500
+    result = limpide("train", "t.csv", "--target", "y" * 5000)
+    assert result.status == 1
+    assert len(result.err) <= 1520
+    assert result.err.endswith("Its 2 columns: 'n', 'way'.\n")
+    assert len(limpide("predict", "t.safetensors", "t.csv").out) > 30000  # data, whole
 
 
 # predict ------------------------------------------------------------------------------------------
@@ -670,6 +712,11 @@ def test_predict_takes_for_messages_what_training_does(limpide: Run, judge: Path
     assert result.status == 0, result.err
     assert [row["message"] for row in rows_of(result.out)] == names
     assert limpide("predict", judge, folder).out == result.out
+
+
+def test_one_row_is_no_rows(limpide: Run, model_path: Path) -> None:
+    Path("one.csv").write_text("".join(BAKERY.read_text().splitlines(keepends=True)[:2]))
+    assert limpide("evaluate", model_path, "one.csv").out.startswith("Measured on 1 row:\n")
 
 
 def test_evaluate_on_a_folder_of_messages(limpide: Run, mail: Path, judge: Path) -> None:

@@ -41,6 +41,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 @click.group(
     "limpide",
     cls=_Program,
+    context_settings={"help_option_names": ["-h", "--help"]},
     epilog="""\b
 Examples:
   limpide data circle --out circle.csv         a table to try things with
@@ -61,7 +62,7 @@ def _reading_options(function: F) -> F:
     """Add the options that say how a text table is to be read."""
     for option in (
         click.option(
-            "--encoding", metavar="NAME", help="Encoding of a text table: utf-8, latin-1."
+            "--encoding", metavar="NAME", help="Of a text table: utf-8, cp1252, cp1251, latin-1."
         ),
         click.option("--decimal", metavar="C", help="Decimal sign of a text table: . or ,"),
         click.option(
@@ -72,7 +73,14 @@ def _reading_options(function: F) -> F:
     return function
 
 
-_path = click.Path(path_type=str)
+def _not_yet(context: click.Context, option: click.Parameter, name: str | None) -> str | None:
+    """Refuse the engine that is announced, but not in this version."""
+    if name == "native":
+        raise program.Misuse("--engine native is not in this version. Leave --engine out.")
+    return name
+
+
+_path = program.PathName()
 _json = click.option("--json", "as_json", is_flag=True, help="Print one JSON object and no more.")
 _force = click.option("--force", is_flag=True, help="Overwrite the file of --out.")
 
@@ -117,7 +125,7 @@ Examples:
 @click.option(
     "--learning-rate",
     metavar="R",
-    type=program.Number(float, 1e-300, _UNBOUNDED, "--learning-rate 0.001"),
+    type=program.Rate("--learning-rate 0.001"),
     help="Length of a step.",
 )
 @click.option(
@@ -128,7 +136,9 @@ Examples:
     show_default=True,
     help="Share of the rows held out to measure the model.",
 )
-@click.option("--engine", metavar="NAME", help="What computes; else the fastest installed.")
+@click.option(
+    "--engine", metavar="NAME", callback=_not_yet, help="What computes; else the fastest installed."
+)
 @click.option(
     "--seed",
     metavar="N",
@@ -267,8 +277,7 @@ def evaluate(model: str, data: str, as_json: bool, **reading: str | None) -> Non
         program.write(limpide.reports.as_json({"rows": rows} | figures))
     else:
         screen = limpide.terminal.console(sys.stdout)
-        screen.print(f"Measured on {rows:,} rows:", style="bold")
-        limpide.reports.print_figures(screen, figures, loaded.classes)
+        limpide.reports.print_measured(screen, rows, figures, loaded.classes)
 
 
 @limpide_command.command(

@@ -25,6 +25,9 @@ CLASSES = ("ham", "spam")
 _LARGEST = 64 << 20  # bytes of one message
 # Mail stores number their files (1., 0001.0a2f…) or end them with flags (:2,S).
 _NUMBERED = re.compile(r"\.(\d+|[0-9a-f]{16,})|.*:2,[A-Za-z]*", re.IGNORECASE)
+# Where the next message of a mailbox begins (RFC 4155): an empty line, an envelope, a header.
+_NEXT = re.compile(rb"\n\nFrom ([^\n]{1,300})\n[!-9;-~]{1,100}:")
+_WHEN = re.compile(rb"\d:\d\d.*\d{4}")  # the time and the year of an envelope
 
 
 class LabelledMessages(NamedTuple):
@@ -61,6 +64,8 @@ def read_message(path: str | os.PathLike[str]) -> str:
     ------
     FileError
         The file is missing, a folder, unreadable or too large.
+    DataError
+        It is a mailbox (mbox) of several messages.
 
     Examples
     --------
@@ -68,7 +73,15 @@ def read_message(path: str | os.PathLike[str]) -> str:
     Traceback (most recent call last):
     limpide.errors.FileError: no message at 'letter.eml'. Check the name and the folder.
     """
-    return message_text(_content(_path("path", path)))
+    file = _path("path", path)
+    content = _content(file)
+    count = _count(content)
+    if count > 1:
+        raise DataError(
+            f"{str(file)!r} is a mailbox of {count:,} messages; expected one. Split it into a "
+            "file for each, with Python's mailbox module for example."
+        )
+    return message_text(content)
 
 
 def read_folder(folder: str | os.PathLike[str]) -> LabelledMessages:
@@ -91,7 +104,7 @@ def read_folder(folder: str | os.PathLike[str]) -> LabelledMessages:
     FileError
         The folder is missing or no folder, or a message cannot be read.
     DataError
-        A class is missing or empty, or a sub-folder has another name.
+        A class is missing or empty, a sub-folder has another name, or a file is a mailbox.
 
     Examples
     --------
@@ -175,18 +188,19 @@ def _check_classes(root: Path) -> None:
         found = sorted(p.name for p in root.iterdir() if p.is_dir() and p.name[:1] != ".")
     except OSError as error:
         raise FileError(f"cannot list {str(root)!r}: {error.strerror}.") from error
+    missing = [name for name in CLASSES if name not in found]
+    if missing:
+        names = ", ".join(map(repr, found[:5])) + (", ..." if len(found) > 5 else "")
+        raise DataError(
+            f"{str(root)!r} has no sub-folder {' and no '.join(map(repr, missing))}; found "
+            f"{names or 'none'}. Put each class's messages in its own."
+        )
     for name in found:
         if name not in CLASSES:
             raise DataError(
                 f"{str(root)!r} holds a sub-folder {name!r}; expected only 'ham' and 'spam'."
                 + (nearest(name, CLASSES) or " Move it elsewhere.")
             )
-    missing = [name for name in CLASSES if name not in found]
-    if missing:
-        raise DataError(
-            f"{str(root)!r} has no sub-folder {' and no '.join(map(repr, missing))}; found "
-            f"{', '.join(map(repr, found)) or 'none'}. Put each class's messages in its own."
-        )
 
 
 def _files(folder: Path) -> list[Path]:
@@ -222,6 +236,14 @@ def _say_passed_over(passed: list[Path], root: Path) -> None:
             LimpideWarning,
             stacklevel=3,
         )
+
+
+def _count(content: bytes) -> int:
+    """Count the messages of a file; more than one where it is a mailbox."""
+    if not content.startswith(b"From "):
+        return 1
+    ends = content.replace(b"\r\n", b"\n")
+    return 1 + sum(_WHEN.search(found[1]) is not None for found in _NEXT.finditer(ends))
 
 
 def _content(path: Path) -> bytes:
