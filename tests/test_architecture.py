@@ -79,7 +79,9 @@ MAY_IMPORT: dict[str, set[str]] = {
     "reports": {"errors"},
     "program": {"errors", "limpide", "stopping"},
     "terminal": {"errors", "program", "reports"} | REPORTS,
-    "cli": {"errors", "limpide", "program", "reports", "terminal"},
+    "sources": {"errors", "limpide", "program"},
+    "outputs": {"errors", "limpide", "program"},
+    "cli": {"errors", "limpide", "outputs", "program", "reports", "sources", "terminal"},
     "__main__": {"cli"},
 }
 # Where a heavier library or an engine is looked up, a function may import a room.

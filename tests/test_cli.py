@@ -47,6 +47,8 @@ def limpide(capsys: pytest.CaptureFixture[str]) -> Run:
 @pytest.fixture(autouse=True)
 def _in_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
+    for name in ("UV", "UV_RUN_RECURSION_DEPTH"):  # by which the program's name is found out
+        monkeypatch.delenv(name, raising=False)
     Path("bakery.csv").write_bytes(BAKERY.read_bytes())
 
 
@@ -70,6 +72,22 @@ def test_help_names_every_command_and_each_help_has_an_example(limpide: Run) -> 
     for name in ("train", "predict", "evaluate", "verify", "data"):
         assert re.search(rf"^  {name}  ", top.out, re.MULTILINE)
         assert f"  limpide {name}" in limpide(name, "--help").out
+
+
+def test_help_has_a_short_name_everywhere(limpide: Run) -> None:
+    assert limpide("-h") == limpide("--help")
+    assert limpide("train", "-h") == limpide("train", "--help")
+    for name in ("cp1251", "cp1252"):
+        assert name in limpide("train", "-h").out
+
+
+@pytest.mark.parametrize(
+    "words", [("train", ""), ("predict", "", "x"), ("predict", "x", ""), ("verify", "")]
+)
+def test_an_empty_path_is_said(limpide: Run, words: tuple[str, ...]) -> None:
+    result = limpide(*words)
+    assert (result.status, result.out) == (2, "")
+    assert "'' is the path of nothing. Write the path of a file." in result.err
 
 
 def test_version(limpide: Run) -> None:
@@ -120,6 +138,42 @@ def test_train_says_what_was_done_measures_saves_and_names_the_next_command(limp
     assert re.fullmatch(r"epoch 1/20: loss [\d.]+, validation [\d.]+", lines[0])
     assert lines[-1].startswith("epoch 20/20: ")
     assert limpide(*result.out.splitlines()[-1].removeprefix("Next: limpide ").split()).status == 0
+
+
+def test_lines_of_a_log_are_not_wrapped(limpide: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "20")
+    result = limpide("train", "bakery.csv", "--target", "sold_out", "--epochs", "2")
+    assert [line.split(":")[0] for line in result.err.splitlines()] == ["epoch 1/2", "epoch 2/2"]
+    assert "Measured on the 120 rows held out:\n" in result.out
+
+
+@pytest.mark.parametrize("name", ["UV", "UV_RUN_RECURSION_DEPTH"])
+def test_the_next_command_is_what_this_user_types(
+    limpide: Run, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.setenv(name, "1")
+    result = limpide("train", "bakery.csv", "--target", "sold_out", "--epochs", "1")
+    assert result.out.endswith("Next: uv run limpide predict bakery.safetensors bakery.csv\n")
+    result = limpide("data", "circle", "--out", "c.csv")
+    assert "Next: uv run limpide train c.csv --target class\n" in result.err
+    monkeypatch.setattr(sys, "argv", [str(ROOT / "src" / "limpide" / "__main__.py")])
+    monkeypatch.setattr(sys, "orig_argv", ["python3", "-m", "limpide"])
+    assert program.command("data") == "uv run python3 -m limpide data"
+    monkeypatch.delenv(name)
+    assert program.command("data") == "python3 -m limpide data"
+
+
+def test_a_program_that_the_shell_does_not_find_is_named_by_its_path(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    Path("my bin").mkdir()
+    script = Path("my bin/limpide")
+    script.touch(mode=0o755)
+    monkeypatch.setattr(sys, "argv", [str(script)])
+    monkeypatch.setenv("PATH", "/nowhere")
+    assert program.command("verify", "m") == "'my bin/limpide' verify m"
+    monkeypatch.setenv("PATH", "my bin")
+    assert program.command("verify", "m") == "limpide verify m"
 
 
 def test_train_json_is_one_object_and_nothing_else(limpide: Run) -> None:
@@ -210,6 +264,135 @@ def test_out_that_exists_needs_force(limpide: Run) -> None:
     assert lp.load("old.safetensors").target == "sold_out"
 
 
+def during_the_training(monkeypatch: pytest.MonkeyPatch, happens: Callable[[], object]) -> None:
+    """Let something happen in the folder while a network learns."""
+    learned = lp.model.train
+
+    def trained(*arguments: object, **settings: object) -> lp.Model:
+        happens()
+        return learned(*arguments, **settings)
+
+    monkeypatch.setattr(lp.model, "train", trained)
+
+
+def test_of_two_trainings_at_once_both_models_are_kept(
+    limpide: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    words = ("train", "bakery.csv", "--target", "sold_out", "--epochs", "1")
+    learned, saved = lp.model.train, lp.model.Model.save
+
+    def other_first(model: lp.Model, path: str, **options: bool) -> None:
+        # The other one takes the name at the last moment.
+        monkeypatch.setattr(lp.model.Model, "save", saved)
+        learned("bakery.csv", "baked", epochs=1, progress=False).save(path)
+        model.save(path, **options)
+
+    monkeypatch.setattr(lp.model.Model, "save", other_first)
+    result = limpide(*words)
+    assert result.status == 0, result.err
+    assert "Saved to bakery-2.safetensors\n" in result.out
+    assert lp.load("bakery.safetensors").target == "baked"
+    assert lp.load("bakery-2.safetensors").target == "sold_out"
+
+
+@pytest.mark.parametrize("force", [False, True])
+def test_out_that_appears_while_it_learns(
+    limpide: Run,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path_factory: pytest.TempPathFactory,
+    force: bool,
+) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path_factory.mktemp("temporary")))
+    during_the_training(monkeypatch, lambda: Path("m").write_bytes(b"precious"))
+    words = ["train", "bakery.csv", "--target", "sold_out", "--epochs", "1", "--out", "m"]
+    result = limpide(*words, *["--force"] * force)
+    if force:
+        assert (result.status, lp.load("m").target) == (0, "sold_out")
+        return
+    assert Path("m").read_bytes() == b"precious"
+    found = re.search(
+        r"^limpide: cannot save 'm': File exists \(EEXIST\)\. .*What was learned is kept in "
+        r"'(.*)': move it from there\.$",
+        result.err,
+        re.MULTILINE,
+    )
+    assert result.status == 1
+    assert found is not None
+    assert lp.load(found[1]).target == "sold_out"
+    assert f"Saved to {found[1]}\n" in result.out
+
+
+def test_a_folder_that_goes_away_while_it_learns(
+    limpide: Run, monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    temporary = tmp_path_factory.mktemp("temporary")
+    monkeypatch.setattr("tempfile.tempdir", str(temporary))
+    words = ("train", "bakery.csv", "--target", "sold_out", "--epochs", "1", "--out", "new/m")
+    for report in ([], ["--json"]):
+        Path("new").mkdir()
+        with monkeypatch.context() as patch:
+            during_the_training(patch, Path("new").rmdir)
+            result = limpide(*words, *report)
+        assert result.status == 1
+        assert "What was learned is kept in " in result.err
+    assert lp.load(json.loads(result.out)["model"]).target == "sold_out"
+
+    # Where nothing can be written at all, the first reason is said, and no empty folder is left.
+    def full(model: lp.Model, path: str, **options: bool) -> None:
+        raise lp.FileError(f"cannot save {path!r}: No space left on device (ENOSPC).")
+
+    monkeypatch.setattr(lp.model.Model, "save", full)
+    before = os.listdir(temporary)
+    result = limpide(*words[:-1], "m")
+    assert (result.status, result.out) == (1, "")
+    assert "limpide: cannot save 'm': No space left on device (ENOSPC).\n" in result.err
+    assert os.listdir(temporary) == before
+
+
+@pytest.mark.parametrize(
+    ("out", "status", "text"),
+    [
+        ("/dev/full", 2, "--out '/dev/full' is a device or a pipe, where no model can be kept."),
+        ("pipe", 2, "--out 'pipe' is a device or a pipe"),
+        ("/proc/m", 1, "--out '/proc/m': its folder may not be written to ("),
+        ("m" * 300, 1, "File name too long. Correct the path."),
+        ("bakery.csv/m", 2, "there is no folder 'bakery.csv'. Make it first."),
+    ],
+)
+def test_out_where_no_model_can_be_is_refused_before_the_training(
+    limpide: Run, monkeypatch: pytest.MonkeyPatch, out: str, status: int, text: str
+) -> None:
+    os.mkfifo("pipe")
+    monkeypatch.setattr(lp.model, "train", None)
+    result = limpide("train", "bakery.csv", "--target", "sold_out", "--force", "--out", out)
+    assert (result.status, result.out) == (status, "")
+    assert text in result.err
+
+
+def test_out_is_checked_alike_by_every_command_before_its_work(
+    limpide: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("train", "load"):
+        monkeypatch.setattr(lp.model, name, None)
+    monkeypatch.setattr(lp.datasets, "circle", None)
+    for words in (
+        ("train", "bakery.csv", "--target", "sold_out"),
+        ("predict", "m.safetensors", "bakery.csv"),
+        ("data", "circle"),
+        ("data", "spambase"),
+    ):
+        assert limpide(*words, "--out", "nowhere/m") == (
+            2,
+            "",
+            "limpide: --out 'nowhere/m': there is no folder 'nowhere'. Make it first.\n",
+        )
+        assert limpide(*words, "--out", ".") == (
+            2,
+            "",
+            "limpide: --out '.' is a folder. Name a file in it.\n",
+        )
+
+
 @pytest.mark.parametrize("name", ["bakery.csv", "./bakery.csv", "link.csv"])
 def test_out_that_is_the_input_is_refused_even_with_force(limpide: Run, name: str) -> None:
     os.link("bakery.csv", "link.csv")
@@ -243,8 +426,13 @@ def test_predict_refuses_to_write_on_its_inputs(limpide: Run, model_path: Path) 
         (["--epochs", "99999999999999999999"], "must be at least 1 and less than 10,000,000."),
         (["--validation", "nan"], "nan must be at least 0 and less than 1."),
         (["--validation", "1"], "1 must be at least 0 and less than 1. Write --validation 0.2."),
-        (["--learning-rate", "-1"], "must be at least"),
-        (["--learning-rate", "inf"], "inf"),
+        (["--learning-rate", "-1"], "'-1' is not a number above 0. Write --learning-rate 0.001."),
+        (["--learning-rate", "0"], "'0' is not a number above 0. Write --learning-rate 0.001."),
+        (["--learning-rate", "fast"], "'fast' is not a number above 0."),
+        (["--learning-rate", "nan"], "'nan' is not a number above 0."),
+        (["--learning-rate", "inf"], "'inf' is not finite. Write --learning-rate 0.001."),
+        (["--engine", "native"], "--engine native is not in this version. Leave --engine out."),
+        (["--out", ""], "'--out': '' is the path of nothing. Write the path of a file."),
         (["--seed", "-1"], "-1 must be at least 0"),
         (["--task", "binery"], "'binery' is none of auto, binary, multiclass, regression. Did you"),
         (["--engine", "refrence"], "engine must be one of reference; received 'refrence'. Did you"),
@@ -330,7 +518,21 @@ def test_what_a_terminal_might_obey_is_escaped(limpide: Run) -> None:
     Path("t.csv").write_text("\n".join(["n,way", *lines]))
     result = limpide("train", "t.csv", "--target", "way", "--epochs", "1")
     assert result.status == 0, result.err
-    assert "\x1b" not in result.out.split("Measured")[1]
+    assert "\x1b" not in result.out + result.err
+    assert "\\x1b" in result.out
+
+
+def test_no_line_is_endless(limpide: Run) -> None:
+    lines = [f"{i},{'up' if i % 2 else 'x' * 30000}" for i in range(40)]
+    Path("t.csv").write_text("\n".join(["n,way", *lines]))
+    result = limpide("train", "t.csv", "--target", "way", "--epochs", "1")
+    assert result.status == 0, result.err
+    assert max(map(len, (result.out + result.err).splitlines())) <= 1500
+    result = limpide("train", "t.csv", "--target", "y" * 5000)
+    assert result.status == 1
+    assert len(result.err) <= 1520
+    assert result.err.endswith("Its 2 columns: 'n', 'way'.\n")
+    assert len(limpide("predict", "t.safetensors", "t.csv").out) > 30000  # data, whole
 
 
 # predict ------------------------------------------------------------------------------------------
@@ -467,6 +669,116 @@ def test_messages_and_tables_are_told_apart(limpide: Run, mail: Path, model_path
     result = limpide("train", mail, "--target", "ham")
     assert result.status == 2
     assert "the target of a folder of messages is 'spam'" in result.err
+
+
+@pytest.fixture
+def judge(mail: Path, limpide: Run) -> Path:
+    """A model of e-mails that has learned hardly anything."""
+    assert limpide("train", mail, "--epochs", "1", "--out", "judge.safetensors").status == 0
+    return Path("judge.safetensors")
+
+
+@pytest.mark.parametrize("delimiter", [",", ";", "\t"])
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
+def test_a_table_is_a_table_whatever_its_name(
+    limpide: Run, mail: Path, judge: Path, delimiter: str, encoding: str
+) -> None:
+    found = spam.read_folder(mail)
+    lines = [delimiter.join(f'"{name}"' for name in spam.FEATURES)]
+    lines += [delimiter.join(map(repr, row.tolist())) for row in found.matrix]
+    for name in ("t.csv", "t.txt", "t"):
+        Path(name).write_text("\n".join(lines), encoding=encoding)
+    reading = ("--encoding", "utf-16") if encoding == "utf-16" else ()
+    whole = limpide("predict", judge, "t.csv", *reading)
+    assert whole.status == 0, whole.err
+    assert len(rows_of(whole.out)) == len(found.names)
+    for name in ("t.txt", "t"):
+        assert limpide("predict", judge, name, *reading).out == whole.out
+
+
+def test_a_parquet_table_without_a_suffix_is_no_message(
+    limpide: Run, mail: Path, judge: Path
+) -> None:
+    found = spam.read_folder(mail)
+    columns = {name: found.matrix[:, i] for i, name in enumerate(spam.FEATURES)}
+    lp.tables.read_table(columns).frame.write_parquet("t")
+    assert len(rows_of(limpide("predict", judge, "t").out)) == len(found.names)
+
+
+def test_predict_takes_for_messages_what_training_does(limpide: Run, judge: Path) -> None:
+    folder = ROOT / "examples" / "messages"
+    names = [str(folder / name) for name in spam.read_folder(folder).names]
+    result = limpide("predict", judge, *names)
+    assert result.status == 0, result.err
+    assert [row["message"] for row in rows_of(result.out)] == names
+    assert limpide("predict", judge, folder).out == result.out
+
+
+def test_one_row_is_no_rows(limpide: Run, model_path: Path) -> None:
+    Path("one.csv").write_text("".join(BAKERY.read_text().splitlines(keepends=True)[:2]))
+    assert limpide("evaluate", model_path, "one.csv").out.startswith("Measured on 1 row:\n")
+
+
+def test_evaluate_on_a_folder_of_messages(limpide: Run, mail: Path, judge: Path) -> None:
+    result = limpide("evaluate", judge, mail, "--json")
+    assert result.status == 0, result.err
+    found = spam.read_folder(mail)
+    columns = {name: found.matrix[:, i] for i, name in enumerate(spam.FEATURES)}
+    figures = lp.load(judge).evaluate(columns | {"spam": list(found.labels)})
+    assert json.loads(result.out) == {"rows": 24} | figures
+    # A model of Spambase says 1 and 0, and its target may have any name.
+    numbers = [int(label == "spam") for label in found.labels]
+    model = lp.train(columns | {"junk": numbers}, "junk", epochs=1, progress=False)
+    model.save("numbers.safetensors")
+    assert json.loads(limpide("evaluate", "numbers.safetensors", mail, "--json").out) == (
+        {"rows": 24} | model.evaluate(columns | {"junk": numbers})
+    )
+    lp.train(columns | {"n": np.arange(24) / 7}, "n", epochs=1, progress=False).save("n")
+    result = limpide("evaluate", "n", mail)
+    assert result.status == 1
+    assert "the model's classes are none: it predicts numbers." in result.err
+
+
+def test_evaluate_on_what_has_no_answers(limpide: Run, judge: Path, model_path: Path) -> None:
+    result = limpide("evaluate", judge, "mail/ham/1.eml")
+    assert result.status == 2
+    assert "'mail/ham/1.eml' is an e-mail, which does not say whether it is spam." in result.err
+    result = limpide("evaluate", judge, "mail/ham")
+    assert result.status == 1
+    assert "'mail/ham' is a folder without the sub-folders spam and ham" in result.err
+    for command in ("evaluate", "predict"):
+        result = limpide(command, model_path, "mail")
+        assert result.status == 1
+        assert "'mail' is a folder, but the model was trained on the columns pastry" in result.err
+
+
+def test_a_folder_that_is_none_of_messages(limpide: Run, judge: Path) -> None:
+    Path("empty/deep").mkdir(parents=True)
+    for words in (("train", "empty"), ("train", ".", "--target", "x"), ("evaluate", judge, ".")):
+        result = limpide(*words)
+        assert result.status == 1
+        assert "is a folder without the sub-folders spam and ham" in result.err
+    result = limpide("predict", judge, "empty")
+    assert result.status == 1
+    assert "'empty' holds no message" in result.err
+
+
+def test_the_summary_of_a_folder_names_it(limpide: Run, mail: Path) -> None:
+    assert limpide("train", mail, "--epochs", "1").out.startswith("'mail': binary of 'spam'")
+
+
+def test_predict_runs_the_network_once(
+    limpide: Run, model_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    usual, calls = lp.model.Model._outputs, []
+
+    def counted(model: lp.Model, X: np.ndarray) -> np.ndarray:
+        calls.append(len(X))
+        return usual(model, X)
+
+    monkeypatch.setattr(lp.model.Model, "_outputs", counted)
+    assert limpide("predict", model_path, "bakery.csv").status == 0
+    assert calls == [600]
 
 
 @pytest.mark.skipif(not MESSAGES, reason="the example messages are not there")

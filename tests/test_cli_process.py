@@ -35,7 +35,8 @@ def _in_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def start(*words: str | bytes, env: dict[str, str] | None = None, **streams: Any) -> Any:
     streams = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **streams}
     # A size of the screen in the environment would stand above that of the terminal.
-    usual = {k: v for k, v in os.environ.items() if k not in ("COLUMNS", "LINES")}
+    known = ("COLUMNS", "LINES", "UV", "UV_RUN_RECURSION_DEPTH")
+    usual = {k: v for k, v in os.environ.items() if k not in known}
     environment = {**usual, "PYTHONPATH": str(ROOT / "src"), **(env or {})}
     command = [sys.executable, "-m", "limpide", *words]
     return subprocess.Popen(command, env=environment, **streams)
@@ -102,10 +103,10 @@ def test_ctrl_c_while_saving(
 ) -> None:
     save = lp.model.Model.save
 
-    def pressed(model: Any, path: str) -> None:
+    def pressed(model: Any, path: str, **options: Any) -> None:
         for _ in range(times):
             os.kill(os.getpid(), signal.SIGINT)
-        save(model, path)
+        save(model, path, **options)
 
     monkeypatch.setattr(lp.model.Model, "save", pressed)
     assert program.run(cli.limpide_command, [*TRAIN, "1"]) == 130
@@ -233,6 +234,17 @@ def on_a_terminal(*words: str, env: dict[str, str], rows: int = 40, columns: int
     os.close(master)
     assert process.wait() == 0, shown
     return shown.decode("utf-8")
+
+
+def test_a_terminal_is_given_nothing_to_obey() -> None:
+    lines = [f"{i},{'up' if i % 2 else 'do' + chr(27) + '[2Jwn'}" for i in range(40)]
+    Path("t.csv").write_text("\n".join(["n,way", *lines]))
+    assert run("train", "t.csv", "--target", "way", "--epochs", "1")[0] == 0
+    words = ("predict", "t.safetensors", "t.csv")
+    shown = on_a_terminal(*words, env={"LANG": "C.UTF-8"})
+    assert shown.count("\\x1b[2J") > 1
+    assert "\x1b" not in shown
+    assert b"probability_do\x1b[2Jwn" in run(*words)[1]  # a pipe gets the data as they are
 
 
 def test_the_live_view_ends_cleanly_with_the_curve_above_the_report() -> None:

@@ -9,23 +9,20 @@ they are first used: ``limpide --help`` loads none of them.
 
 from __future__ import annotations
 
-import os
 import sys
 import tempfile
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import Any, TypeVar
 
 import click
 
 import limpide
-from limpide import program
-from limpide.errors import DataError, FileError, ModelFileError, choice_error
+from limpide import outputs, program, sources
+from limpide.errors import ModelFileError, choice_error
 
 F = TypeVar("F", bound=Callable[..., Any])
 
-_MESSAGES = (".eml", ".txt")
-_DELIMITERS = {"tab": "\t", "\\t": "\t", "comma": ",", "semicolon": ";", "space": " "}
+_READING = ("delimiter", "decimal", "encoding")
 _UNBOUNDED = float("inf")
 
 
@@ -44,6 +41,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 @click.group(
     "limpide",
     cls=_Program,
+    context_settings={"help_option_names": ["-h", "--help"]},
     epilog="""\b
 Examples:
   limpide data circle --out circle.csv         a table to try things with
@@ -64,7 +62,7 @@ def _reading_options(function: F) -> F:
     """Add the options that say how a text table is to be read."""
     for option in (
         click.option(
-            "--encoding", metavar="NAME", help="Encoding of a text table: utf-8, latin-1."
+            "--encoding", metavar="NAME", help="Of a text table: utf-8, cp1252, cp1251, latin-1."
         ),
         click.option("--decimal", metavar="C", help="Decimal sign of a text table: . or ,"),
         click.option(
@@ -75,7 +73,14 @@ def _reading_options(function: F) -> F:
     return function
 
 
-_path = click.Path(path_type=str)
+def _not_yet(context: click.Context, option: click.Parameter, name: str | None) -> str | None:
+    """Refuse the engine that is announced, but not in this version."""
+    if name == "native":
+        raise program.Misuse("--engine native is not in this version. Leave --engine out.")
+    return name
+
+
+_path = program.PathName()
 _json = click.option("--json", "as_json", is_flag=True, help="Print one JSON object and no more.")
 _force = click.option("--force", is_flag=True, help="Overwrite the file of --out.")
 
@@ -120,7 +125,7 @@ Examples:
 @click.option(
     "--learning-rate",
     metavar="R",
-    type=program.Number(float, 1e-300, _UNBOUNDED, "--learning-rate 0.001"),
+    type=program.Rate("--learning-rate 0.001"),
     help="Length of a step.",
 )
 @click.option(
@@ -131,7 +136,9 @@ Examples:
     show_default=True,
     help="Share of the rows held out to measure the model.",
 )
-@click.option("--engine", metavar="NAME", help="What computes; else the fastest installed.")
+@click.option(
+    "--engine", metavar="NAME", callback=_not_yet, help="What computes; else the fastest installed."
+)
 @click.option(
     "--seed",
     metavar="N",
@@ -153,7 +160,6 @@ def train(
     out: str | None,
     as_json: bool,
     force: bool,
-    delimiter: str | None,
     **settings: Any,
 ) -> int:
     """Learn the column --target of a table from its other columns.
@@ -163,117 +169,23 @@ def train(
 
     Ctrl-C once ends the training and saves what was learned; twice leaves at once.
     """
-    folder = os.path.isdir(data)
-    target = target or ("spam" if folder else None)
-    if target is None:
-        raise _target_missing(data, delimiter, settings)
-    path = _model_path(data, out, force)
+    place = outputs.ModelPlace(data, out, force)
+    reading = {name: settings.pop(name) for name in _READING}
     with limpide.terminal.watching(sys.stderr, session.stop, plain=not as_json) as view:
-        source, example = _labelled_messages(data, target) if folder else (data, data)
-        model = limpide.model.train(
-            source,
-            target,
-            delimiter=_delimiter(delimiter),
-            callbacks=[view],
-            progress=False,
-            **settings,
-        )
-    model.save(path)
+        table, target, example = sources.for_training(data, target, reading)
+        model = limpide.model.train(table, target, callbacks=[view], progress=False, **settings)
+    path, fault = place.save(model)
     interrupted = model.history.interrupted or session.stop.asked
     if as_json:
         report = limpide.reports.training_report(model, path, interrupted)
         program.write(limpide.reports.as_json(report))
     else:
-        limpide.reports.print_training(
-            limpide.terminal.console(sys.stdout), model, path, example, interrupted
-        )
+        screen = limpide.terminal.console(sys.stdout)
+        following = program.command("predict", path, example)
+        limpide.reports.print_training(screen, model, path, following, interrupted)
+    if fault is not None:
+        raise fault
     return program.INTERRUPTED if interrupted else program.DONE
-
-
-def _target_missing(data: str, delimiter: str | None, settings: dict[str, Any]) -> Exception:
-    """Build the error for a missing --target; the columns to choose from are in it."""
-    table = limpide.tables.read_table(
-        data,
-        delimiter=_delimiter(delimiter),
-        decimal=settings["decimal"],
-        encoding=settings["encoding"],
-    )
-    names = ", ".join(table.columns[:12]) + (", ..." if len(table.columns) > 12 else "")
-    return program.Misuse(
-        f"--target is missing: the column to learn. {table.source} has the columns {names}. "
-        f"Write --target {table.columns[-1]}, for example."
-    )
-
-
-def _delimiter(word: str | None) -> str | None:
-    return None if word is None else _DELIMITERS.get(word.lower(), word)
-
-
-def _labelled_messages(folder: str, target: str) -> tuple[dict[str, Any], str]:
-    """Give a table of the messages in a folder, and the path of one to try the model with."""
-    if target != "spam":
-        raise program.Misuse(
-            f"the target of a folder of messages is 'spam'; received --target {target!r}. "
-            "Leave --target out."
-        )
-    messages = limpide.spam.read_folder(folder)
-    columns = {name: messages.matrix[:, i] for i, name in enumerate(limpide.spam.FEATURES)}
-    tried = [name for name in messages.names if name.lower().endswith(_MESSAGES)]
-    example = os.path.join(folder, tried[-1]) if tried else "MESSAGE.eml"
-    return columns | {target: list(messages.labels)}, example
-
-
-def _model_path(data: str, out: str | None, force: bool) -> str:
-    """Give where the model goes, found out before anything is learned."""
-    if out is None:
-        return _free_path(data)
-    _check_output(out, [data], force)
-    if os.path.isdir(out):
-        raise program.Misuse(f"--out {out!r} is a folder. Name a file in it.")
-    folder = os.path.dirname(out) or "."
-    if not os.path.isdir(folder):
-        raise program.Misuse(f"--out {out!r}: there is no folder {folder!r}. Make it first.")
-    if not os.access(folder, os.W_OK):
-        raise FileError(f"--out {out!r}: its folder may not be written to. Choose another one.")
-    return out
-
-
-def _free_path(data: str) -> str:
-    """Give ``<data>.safetensors`` in the current folder, numbered if taken."""
-    if not os.access(".", os.W_OK):
-        raise FileError(
-            "this folder may not be written to, and the model would go here. "
-            "Name a file elsewhere with --out."
-        )
-    place = Path(data)
-    if place.name in ("", ".."):  # a folder given as . or ..
-        place = place.resolve()
-    stem = place.name if place.is_dir() else place.stem
-    name, count = f"{stem}.safetensors", 1
-    while os.path.lexists(name):
-        count += 1
-        name = f"{stem}-{count}.safetensors"
-    return name
-
-
-def _check_output(out: str, inputs: Sequence[str], force: bool) -> None:
-    """Refuse an output that is an input, or that exists and is not to be overwritten."""
-    for path in inputs:
-        if _same_file(out, path):
-            raise program.Misuse(
-                f"--out {out!r} is the same file as the input {path!r}. Choose another name."
-            )
-    if os.path.isfile(out) and not force:
-        raise program.Misuse(
-            f"{out!r} exists. Choose another name, or add --force to overwrite it."
-        )
-
-
-def _same_file(first: str, second: str) -> bool:
-    try:
-        return os.path.samefile(first, second)
-    except (OSError, ValueError):
-        return False
 
 
 @limpide_command.command(
@@ -299,20 +211,14 @@ def predict(
     classes, a column probability_<class> each.
 
     DATA is a table with the columns that the model was trained on; others are left out of account.
-    Where those are the columns of Spambase, DATA can also be e-mails (.eml, .txt), and the name of
-    each is given in a last column, message.
+    Where those are the columns of Spambase, DATA can also be e-mails (.eml, .txt, or as mail stores
+    name them) or folders of them, and the name of each is given in a last column, message.
     """
     if out is not None:
-        _check_output(out, [model, *data], force)
+        outputs.check(out, [model, *data], force)
     loaded = _load(model)
-    messages = [path for path in data if _is_message(path, loaded)]
-    if messages and len(messages) < len(data):
-        table = next(path for path in data if path not in messages)
-        raise program.Misuse(f"{messages[0]!r} is an e-mail, {table!r} is not. Give them apart.")
-    if not messages and len(data) > 1:
-        raise program.Misuse(f"one table at a time; received {len(data)}. Give {data[0]!r} alone.")
-    source = _message_columns(messages) if messages else data[0]
-    columns = _predictions(loaded, _table(source, loaded, reading))
+    table, messages = sources.for_predicting(data, loaded, reading)
+    columns = _predictions(loaded, table)
     if messages:
         columns["message"] = [limpide.reports.printable(path) for path in messages]
     if out is not None:
@@ -333,51 +239,17 @@ def _load(path: str) -> Any:
     return model
 
 
-def _table(source: Any, model: Any, reading: dict[str, str | None]) -> Any:
-    """Read a table as the model's own was read: what was text there is text here."""
-    text = list(model.preprocessing.text)
-    if model.classes is not None and model.classes.dtype.kind == "U":
-        text.append(model.target)
-    reading = {**reading, "delimiter": _delimiter(reading["delimiter"])}
-    table = limpide.tables.read_table(source, text=text, **reading)
-    for found in table.notes:
-        program.note(f"{table.source}: {found}")
-    return table
-
-
 def _predictions(model: Any, table: Any) -> dict[str, Any]:
     """Give the columns that are written: prediction, then a probability for each class."""
     if model.target in table.columns:
         program.note(f"{table.source}: the target column {model.target!r} is not looked at")
-    columns = {"prediction": model.predict(table)}
-    if model.classes is not None:
-        chances = model.predict_proba(table)
-        for i, label in enumerate(model.classes.tolist()):
-            columns[f"probability_{label}"] = chances[:, i]
+    if model.classes is None:
+        return {"prediction": model.predict(table)}
+    chances = model.predict_proba(table)
+    columns = {"prediction": model.classes[chances.argmax(axis=1)]}
+    for i, label in enumerate(model.classes.tolist()):
+        columns[f"probability_{label}"] = chances[:, i]
     return columns
-
-
-def _is_message(path: str, model: Any) -> bool:
-    """Tell whether a file is an e-mail for this model; refuse an .eml that cannot be one."""
-    suffix = os.path.splitext(path)[1].lower()
-    # A feature that was the same in every message has been left out of the model.
-    if set(model.features) <= set(limpide.spam.FEATURES):
-        return suffix in _MESSAGES
-    if suffix == ".eml":
-        names = ", ".join(model.features[:5]) + (", ..." if len(model.features) > 5 else "")
-        raise DataError(
-            f"{path!r} is an e-mail, but the model was trained on the columns {names}. Give a "
-            "table with them, or a model trained on Spambase or on a folder of messages."
-        )
-    return False
-
-
-def _message_columns(paths: Sequence[str]) -> dict[str, Any]:
-    counted = [limpide.spam.features(limpide.spam.read_message(path)).tolist() for path in paths]
-    names = limpide.spam.FEATURES
-    return {
-        name: list(cells) for name, cells in zip(names, zip(*counted, strict=True), strict=True)
-    }
 
 
 @limpide_command.command(
@@ -394,18 +266,18 @@ Example:
 def evaluate(model: str, data: str, as_json: bool, **reading: str | None) -> None:
     """Measure a model on a table that holds the right answers too.
 
-    Rows that the model has learned from flatter it: measure on others.
+    DATA is a table, or a folder of e-mails with the sub-folders spam and ham. Rows that the model
+    has learned from flatter it: measure on others.
     """
     loaded = _load(model)
-    table = _table(data, loaded, reading)
+    table = sources.for_measuring(data, loaded, reading)
     figures = loaded.evaluate(table)
     rows = table.n_rows - table.frame[loaded.target].null_count()
     if as_json:
         program.write(limpide.reports.as_json({"rows": rows} | figures))
     else:
         screen = limpide.terminal.console(sys.stdout)
-        screen.print(f"Measured on {rows:,} rows:", style="bold")
-        limpide.reports.print_figures(screen, figures, loaded.classes)
+        limpide.reports.print_measured(screen, rows, figures, loaded.classes)
 
 
 @limpide_command.command(
@@ -460,14 +332,14 @@ def data(name: str | None, out: str | None, force: bool) -> None:
     if name not in _DATA:
         raise choice_error("NAME", name, _DATA)
     if out is not None:
-        _check_output(out, [], force)
+        outputs.check(out, [], force)
     if name == "spambase":
         out = _download(name, out)
     else:
         _make(name, out)
     if out is not None:
         target = _DATA[name][1][-1]
-        following = limpide.reports.command("limpide", "train", out, "--target", target)
+        following = program.command("train", out, "--target", target)
         program.note(f"{limpide.reports.printable(out)} is written. Next: {following}")
 
 

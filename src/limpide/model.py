@@ -235,13 +235,22 @@ class Model:
     # Files and text ---------------------------------------------------------------------------
 
     @known_keywords
-    def save(self, path: str | os.PathLike[str]) -> None:
-        """Write a model file (safetensors); an existing file is replaced in one step."""
+    def save(self, path: str | os.PathLike[str], *, overwrite: bool = True) -> None:
+        """Write a model file (safetensors); an existing file is replaced in one step.
+
+        Parameters
+        ----------
+        path
+            Where to write; its folder must exist.
+        overwrite
+            False: an existing file is left as it is, with a FileError.
+        """
         packed = storage.pack_json(
             to_json(self.preprocessing, self._target, self.facts), "the model's table"
         )
         metadata = {"kind": "model", "network": self.network.config()}
-        storage.write(path, {**self.network.tensors(), TABLE: packed}, metadata)
+        tensors = {**self.network.tensors(), TABLE: packed}
+        storage.write(path, tensors, metadata, overwrite=overwrite)
 
     @classmethod
     def from_stored(cls, tensors: Mapping[str, Array], metadata: Mapping[str, Any]) -> Model:

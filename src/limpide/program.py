@@ -9,13 +9,16 @@ from __future__ import annotations
 
 import errno
 import io
+import math
 import os
+import shutil
 import sys
 import traceback
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, TextIO, TypeVar
 
 import click
@@ -93,6 +96,44 @@ class Number(_Type):
         return converted
 
 
+class Rate(_Type):
+    """A finite number above 0."""
+
+    name = "rate"
+
+    def __init__(self, example: str) -> None:
+        self._example = example
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> float:
+        try:
+            converted = float(value)
+        except ValueError:
+            converted = math.nan
+        if not 0 < converted < math.inf:
+            self.fail(
+                f"{value!r} is not a number above 0. Write {self._example}."
+                if converted != math.inf
+                else f"{value!r} is not finite. Write {self._example}.",
+                param,
+                ctx,
+            )
+        return converted
+
+
+class PathName(_Type):
+    """A path; an empty one, such as an unset variable of the shell gives, names nothing."""
+
+    name = "path"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        text = os.fsdecode(value)
+        if not text:
+            self.fail("'' is the path of nothing. Write the path of a file.", param, ctx)
+        return text
+
+
 class Sizes(_Type):
     """The sizes of hidden layers, such as 64,64."""
 
@@ -129,7 +170,8 @@ def run(program: click.Group, arguments: Sequence[str] | None = None) -> int:
             return int(exit.code or DONE)
         except BaseException as error:
             if session.traceback:
-                traceback.print_exc()
+                with suppress(OSError):
+                    print(_escaped(traceback.format_exc()), end="", file=sys.stderr, flush=True)
             status, text = _judged(error)
             complain(text)
             return status
@@ -167,20 +209,40 @@ def _usage_text(error: click.ClickException) -> str:
     return f"{text} See {context.command_path} --help."
 
 
+def command(*words: str) -> str:
+    """Give one of limpide's commands as this user has to type it.
+
+    The program has the name that it was started by: with ``uv run`` or ``python -m`` before it,
+    or with its path where the shell would not find it.
+    """
+    return str(limpide.reports.command(*_started_by(), *words))
+
+
+def _started_by() -> list[str]:
+    started = Path(sys.argv[0])
+    before = ["uv", "run"] if {"UV", "UV_RUN_RECURSION_DEPTH"} & set(os.environ) else []
+    if started.name == "__main__.py" and started.parent == Path(__file__).parent:
+        return [*before, sys.orig_argv[0], "-m", "limpide"]
+    if before or started.stem != "limpide" or not started.exists():
+        return [*before, "limpide"]
+    found = shutil.which("limpide")
+    return ["limpide"] if found and os.path.samefile(found, started) else [str(started)]
+
+
 def complain(text: str) -> None:
     """Write one line on standard error, or a help text as it is."""
     with suppress(OSError):
         if text.startswith("Usage:"):
             print(text, file=sys.stderr, flush=True)
         else:
-            line = limpide.reports.printable(" ".join(text.split()))
+            line = limpide.reports.shown(" ".join(text.split()))
             print(f"limpide: {line}", file=sys.stderr, flush=True)
 
 
 def note(text: str) -> None:
     """Write a note on standard error."""
     with suppress(OSError):
-        line = limpide.reports.printable(" ".join(text.split()))
+        line = limpide.reports.shown(" ".join(text.split()))
         print(f"note: {line}", file=sys.stderr, flush=True)
 
 
@@ -216,7 +278,19 @@ def _prepare_streams() -> None:
 def write(text: str) -> None:
     """Write a text and a line end on standard output; quiet where nobody reads any more."""
     with output() as file:
-        file.write(text + "\n")
+        file.write(_escaped(text) + "\n")
+
+
+def _escaped(text: str) -> str:
+    """Leave nothing in a text that a terminal might obey; its lines stay lines."""
+    return "\n".join(map(limpide.reports.printable, text.split("\n")))
+
+
+class _Terminal(io.TextIOWrapper):
+    """Standard output where a person reads it: what a terminal might obey is escaped."""
+
+    def write(self, text: str, /) -> int:
+        return super().write(_escaped(text))
 
 
 @contextmanager
@@ -226,9 +300,8 @@ def output() -> Iterator[TextIO]:
     Where its reader has gone away (``| head``), that is no error, and nothing more is written.
     """
     sys.stdout.flush()
-    file = io.TextIOWrapper(
-        sys.stdout.buffer, encoding="utf-8", errors="backslashreplace", newline=""
-    )
+    kind = _Terminal if sys.stdout.isatty() else io.TextIOWrapper
+    file = kind(sys.stdout.buffer, encoding="utf-8", errors="backslashreplace", newline="")
     try:
         yield file
         file.flush()

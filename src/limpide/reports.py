@@ -18,6 +18,7 @@ from rich.text import Text
 
 _MOST_CLASSES = 10  # of a confusion matrix that is shown whole
 _MOST_MISTAKES = 5  # that are named where it is not
+_LONGEST_LINE, _LONGEST_END = 1500, 400  # characters of a line, and of what is kept of its end
 _LONGEST_NAME = 20  # of a class, in columns of the terminal
 
 
@@ -35,6 +36,15 @@ def number(value: float) -> str:
     return f"{value:,.{max(0, 3 - math.floor(math.log10(size)))}f}"
 
 
+def counted(n: int, noun: str) -> str:
+    """Give a number of things.
+
+    >>> counted(1, "row"), counted(1200, "row")
+    ('1 row', '1,200 rows')
+    """
+    return f"{n:,} {noun}" if n == 1 else f"{n:,} {noun}s"
+
+
 def printable(text: object) -> str:
     """Give a text that is safe to show: what a terminal might obey, or not show, is escaped.
 
@@ -44,6 +54,25 @@ def printable(text: object) -> str:
     return "".join(
         c if c.isprintable() else c.encode("unicode_escape", "surrogatepass").decode("ascii")
         for c in str(text)
+    )
+
+
+def shown(text: object) -> str:
+    """Give a text of any number of lines that is safe to show: `printable`, and no line endless.
+
+    What stands at the end of a long line (often what to do) is kept.
+
+    >>> shown("two\\nlines\\x1b[2J")
+    'two\\nlines\\\\x1b[2J'
+    >>> len(shown("x" * 5000))
+    1500
+    """
+    lines = map(printable, str(text).split("\n"))
+    return "\n".join(
+        line
+        if len(line) <= _LONGEST_LINE
+        else line[: _LONGEST_LINE - _LONGEST_END - 5] + " ... " + line[-_LONGEST_END:]
+        for line in lines
     )
 
 
@@ -99,23 +128,26 @@ def training_report(model: Any, path: str, interrupted: bool) -> dict[str, Any]:
     }
 
 
-def print_training(screen: Console, model: Any, path: str, data: str, interrupted: bool) -> None:
-    """Print what was done to each column, the figures, and what to type next."""
+def print_training(
+    screen: Console, model: Any, path: str, following: str, interrupted: bool
+) -> None:
+    """Print what was done to each column, the figures, and the command to type next."""
     facts, history = model.facts, model.history
-    _print(screen, model.summary(figures=False))
+    _print(screen, shown(model.summary(figures=False)))
     screen.print()
     planned = facts.recipe["epochs"]
     if interrupted:
-        screen.print(f"Interrupted after {history.epochs:,} of {planned:,} epochs.", style="bold")
+        epochs = f"{history.epochs:,} of {counted(planned, 'epoch')}"
+        _print(screen, f"Interrupted after {epochs}.", "bold")
     if model.figures:
-        screen.print(f"Measured on the {facts.held_out:,} rows held out:", style="bold")
+        _print(screen, f"Measured on the {counted(facts.held_out, 'row')} held out:", "bold")
         print_figures(screen, model.figures, model.classes)
     else:
-        screen.print("Not measured: no rows were held out.", style="bold")
+        _print(screen, "Not measured: no rows were held out.", "bold")
     screen.print()
     kept = " what was learned so far" if interrupted else ""
     _print(screen, f"Saved{kept} to {printable(path)}")
-    _print(screen, f"Next: {command('limpide', 'predict', path, data)}")
+    _print(screen, f"Next: {following}")
 
 
 def print_figures(screen: Console, figures: Mapping[str, Any], classes: Any) -> None:
@@ -128,9 +160,15 @@ def print_figures(screen: Console, figures: Mapping[str, Any], classes: Any) -> 
         screen.print(line, soft_wrap=True)
 
 
-def _print(screen: Console, text: str) -> None:
-    """Print text as it is: lines that are to be copied or aligned are not wrapped."""
-    screen.print(text, soft_wrap=True)
+def print_measured(screen: Console, rows: int, figures: Mapping[str, Any], classes: Any) -> None:
+    """Print on how many rows a model was measured, and its figures."""
+    _print(screen, f"Measured on {counted(rows, 'row')}:", "bold")
+    print_figures(screen, figures, classes)
+
+
+def _print(screen: Console, text: str, style: str = "") -> None:
+    """Print text as it is: lines that are to be copied, searched or aligned are not wrapped."""
+    screen.print(text, style=style, soft_wrap=True)
 
 
 def figures_table(figures: Mapping[str, Any], classes: Sequence[Any] | None) -> list[Text]:

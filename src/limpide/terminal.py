@@ -122,7 +122,8 @@ class Lines(Callback):
         due = done == 1 or done * _LINES // run.epochs > (done - 1) * _LINES // run.epochs
         if self._wanted and (due or now - self._last > _SILENCE):
             self._last = now
-            self._screen.print(f"epoch {done}/{run.epochs}: {_losses(run.history)}")
+            text = f"epoch {done}/{run.epochs}: {_losses(run.history)}"
+            self._screen.print(text, soft_wrap=True)  # a line of a log, however wide COLUMNS says
 
 
 class Picture(Callback):

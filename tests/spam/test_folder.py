@@ -10,7 +10,14 @@ import numpy as np
 import pytest
 
 from limpide import errors
-from limpide.spam import features, folder, message_features, read_folder, read_message
+from limpide.spam import (
+    features,
+    folder,
+    message_features,
+    message_files,
+    read_folder,
+    read_message,
+)
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples" / "messages"
 
@@ -59,6 +66,15 @@ def test_other_files_are_passed_over_with_a_warning(box):
     with pytest.warns(errors.LimpideWarning, match=r"2 files are no messages.*'ham/list\.mp3'"):
         found = read_folder(box)
     assert len(found.names) == 8
+    (box / "ham" / "list.mp3").unlink()
+    with pytest.warns(errors.LimpideWarning, match=r"1 file is no message by its name.*picture"):
+        read_folder(box)
+    with pytest.warns(errors.LimpideWarning, match="1 file is no message by its name"):
+        assert message_files(box / "spam") == [box / n for n in found.names if n[:4] == "spam"]
+    nothing = box / "nothing"
+    nothing.mkdir()
+    with pytest.raises(errors.DataError, match="nothing' holds no message"):
+        message_files(nothing)
 
 
 def test_a_folder_that_cannot_be_read_says_why(box, tmp_path):
@@ -83,6 +99,31 @@ def test_a_folder_that_cannot_be_read_says_why(box, tmp_path):
         errors.DataError, match=r"sub-folder 'Spam'; expected only 'ham' and 'spam'.*mean 'spam'"
     ):
         read_folder(empty)
+
+
+def test_what_is_missing_is_said_before_what_is_wrong(tmp_path):
+    for i in range(7):
+        (tmp_path / f"folder{i}").mkdir()
+    with pytest.raises(
+        errors.DataError,
+        match=r"no sub-folder 'ham' and no 'spam'; found 'folder0',.* 'folder4', \.\.\.\. Put each",
+    ):
+        read_folder(tmp_path)
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+def test_a_mailbox_of_several_messages_is_refused(box, end):
+    one = "From a@b.example Tue Feb  4 07:00:00 2025\nSubject: x\n\nFrom me to you: hello\n\n"
+    two = "From a line at 9:30 in 2025\n\nwhich is no envelope\n\n"
+    path = box / "ham" / "mbox"
+    path.write_bytes((one + two).replace("\n", end).encode())
+    assert read_message(path).startswith("x\nFrom me to you: hello\n\nFrom a line at 9:30 in 2025")
+    path.write_bytes((one * 2 + two + one).replace("\n", end).encode())
+    for read in (read_message, lambda path: read_folder(path.parent.parent)):
+        with pytest.raises(errors.DataError, match=r"mbox' is a mailbox of 3 messages; expected"):
+            read(path)
+    path.write_bytes(b"From " + b"1:11" * (1 << 20))  # no time is lost on it
+    assert len(read_message(path)) == (1 << 22) + 5
 
 
 def test_a_message_that_cannot_be_read_says_why(box):

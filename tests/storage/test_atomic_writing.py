@@ -428,3 +428,31 @@ def test_killed_at_any_moment(tmp_path: Path, rounds: int) -> None:
     assert found["step 60000"] > 6  # killed after it
     assert found["time 5"] + found["time 60000"] == rounds
     assert os.listdir(tmp_path / "models") == ["m"]
+
+
+@pytest.mark.parametrize("links", [True, False], ids=["links", "no links"])
+def test_a_name_taken_meanwhile_is_left_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, links: bool
+) -> None:
+    target = tmp_path / "model"
+    if not links:
+
+        def refused(*_: Any) -> None:
+            raise OSError(errno.EPERM, "Operation not permitted")
+
+        monkeypatch.setattr(os, "link", refused)
+
+    def slow() -> Iterator[bytes]:
+        yield b"the second"
+        target.write_bytes(OLD)
+
+    for content in (slow(), b"the third"):  # put there while writing; before
+        with pytest.raises(FileError, match=r"model': File exists \(EEXIST\).*another name") as got:
+            atomic_write(target, content, overwrite=False)
+        assert got.value.errno == errno.EEXIST
+        assert target.read_bytes() == OLD
+        assert os.listdir(tmp_path) == ["model"]
+    atomic_write(tmp_path / "free", NEW, overwrite=False)
+    assert (tmp_path / "free").read_bytes() == b"".join(NEW)
+    assert sorted(os.listdir(tmp_path)) == ["free", "model"]
+    assert os.stat(tmp_path / "free").st_nlink == 1

@@ -10,7 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from limpide.spam.counts import FEATURES, features
-from limpide.spam.folder import LabelledMessages, read_folder, read_message
+from limpide.spam.folder import (
+    LabelledMessages,
+    message_files,
+    named_like_message,
+    read_folder,
+    read_message,
+)
 from limpide.spam.message import message_text
 
 __all__ = [
@@ -18,7 +24,9 @@ __all__ = [
     "LabelledMessages",
     "features",
     "message_features",
+    "message_files",
     "message_text",
+    "named_like_message",
     "read_folder",
     "read_message",
 ]

@@ -25,6 +25,9 @@ CLASSES = ("ham", "spam")
 _LARGEST = 64 << 20  # bytes of one message
 # Mail stores number their files (1., 0001.0a2f…) or end them with flags (:2,S).
 _NUMBERED = re.compile(r"\.(\d+|[0-9a-f]{16,})|.*:2,[A-Za-z]*", re.IGNORECASE)
+# Where the next message of a mailbox begins (RFC 4155): an empty line, an envelope, a header.
+_NEXT = re.compile(rb"\n\nFrom ([^\n]{1,300})\n[!-9;-~]{1,100}:")
+_WHEN = re.compile(rb"\d:\d\d.*\d{4}")  # the time and the year of an envelope
 
 
 class LabelledMessages(NamedTuple):
@@ -61,6 +64,8 @@ def read_message(path: str | os.PathLike[str]) -> str:
     ------
     FileError
         The file is missing, a folder, unreadable or too large.
+    DataError
+        It is a mailbox (mbox) of several messages.
 
     Examples
     --------
@@ -68,7 +73,15 @@ def read_message(path: str | os.PathLike[str]) -> str:
     Traceback (most recent call last):
     limpide.errors.FileError: no message at 'letter.eml'. Check the name and the folder.
     """
-    return message_text(_content(_path("path", path)))
+    file = _path("path", path)
+    content = _content(file)
+    count = _count(content)
+    if count > 1:
+        raise DataError(
+            f"{str(file)!r} is a mailbox of {count:,} messages; expected one. Split it into a "
+            "file for each, with Python's mailbox module for example."
+        )
+    return message_text(content)
 
 
 def read_folder(folder: str | os.PathLike[str]) -> LabelledMessages:
@@ -91,7 +104,7 @@ def read_folder(folder: str | os.PathLike[str]) -> LabelledMessages:
     FileError
         The folder is missing or no folder, or a message cannot be read.
     DataError
-        A class is missing or empty, or a sub-folder has another name.
+        A class is missing or empty, a sub-folder has another name, or a file is a mailbox.
 
     Examples
     --------
@@ -101,32 +114,60 @@ def read_folder(folder: str | os.PathLike[str]) -> LabelledMessages:
     """
     root = _path("folder", folder)
     _check_classes(root)
-    names: list[str] = []
+    paths: list[Path] = []
     labels: list[str] = []
-    rows: list[NDArray[np.float64]] = []
-    passed: list[str] = []
+    passed: list[Path] = []
     for label in CLASSES:
-        before = len(names)
-        for path in _files(root / label):
-            if not _is_message(path):
-                passed.append(path.relative_to(root).as_posix())
-                continue
-            rows.append(features(read_message(path)))
-            names.append(path.relative_to(root).as_posix())
-            labels.append(label)
-        if len(names) == before:
+        found, others = _messages(root / label)
+        if not found:
             raise DataError(
                 f"{str(root / label)!r} holds no message: expected .eml or .txt files, or files "
                 f"without a suffix. Put some {label} there; a network learns from both classes."
             )
-    if passed:
-        warnings.warn(
-            f"{len(passed)} files are no messages by their names and were passed over, first "
-            f"{passed[0]!r}. Messages end in .eml or .txt, or have no suffix.",
-            LimpideWarning,
-            stacklevel=2,
+        paths += found
+        labels += [label] * len(found)
+        passed += others
+    _say_passed_over(passed, root)
+    names = tuple(path.relative_to(root).as_posix() for path in paths)
+    rows = [features(read_message(path)) for path in paths]
+    return LabelledMessages(names, np.stack(rows), tuple(labels))
+
+
+def message_files(folder: str | os.PathLike[str]) -> list[Path]:
+    """Give the files in a folder, in any number of levels, that are messages by their names.
+
+    Raises
+    ------
+    FileError
+        The folder cannot be listed.
+    DataError
+        It holds no message.
+
+    Examples
+    --------
+    >>> message_files("no such folder")
+    Traceback (most recent call last):
+    limpide.errors.FileError: cannot list 'no such folder': No such file or directory.
+    """
+    root = _path("folder", folder)
+    found, others = _messages(root)
+    if not found:
+        raise DataError(
+            f"{str(root)!r} holds no message: expected .eml or .txt files, or files without a "
+            "suffix. Give the folder that they lie in."
         )
-    return LabelledMessages(tuple(names), np.stack(rows), tuple(labels))
+    _say_passed_over(others, root)
+    return found
+
+
+def named_like_message(path: str | os.PathLike[str]) -> bool:
+    """Tell whether a file's name is one that messages have; what it holds is not looked at.
+
+    >>> [named_like_message(name) for name in ("1.eml", "0012", "9.host:2,S", "table.csv")]
+    [True, True, True, False]
+    """
+    suffix = _path("path", path).suffix.lower()
+    return suffix in ("", ".eml", ".txt") or bool(_NUMBERED.fullmatch(suffix))
 
 
 def _path(argument: str, value: object) -> Path:
@@ -147,18 +188,19 @@ def _check_classes(root: Path) -> None:
         found = sorted(p.name for p in root.iterdir() if p.is_dir() and p.name[:1] != ".")
     except OSError as error:
         raise FileError(f"cannot list {str(root)!r}: {error.strerror}.") from error
+    missing = [name for name in CLASSES if name not in found]
+    if missing:
+        names = ", ".join(map(repr, found[:5])) + (", ..." if len(found) > 5 else "")
+        raise DataError(
+            f"{str(root)!r} has no sub-folder {' and no '.join(map(repr, missing))}; found "
+            f"{names or 'none'}. Put each class's messages in its own."
+        )
     for name in found:
         if name not in CLASSES:
             raise DataError(
                 f"{str(root)!r} holds a sub-folder {name!r}; expected only 'ham' and 'spam'."
                 + (nearest(name, CLASSES) or " Move it elsewhere.")
             )
-    missing = [name for name in CLASSES if name not in found]
-    if missing:
-        raise DataError(
-            f"{str(root)!r} has no sub-folder {' and no '.join(map(repr, missing))}; found "
-            f"{', '.join(map(repr, found)) or 'none'}. Put each class's messages in its own."
-        )
 
 
 def _files(folder: Path) -> list[Path]:
@@ -174,9 +216,34 @@ def _files(folder: Path) -> list[Path]:
     return sorted(paths, key=lambda path: path.relative_to(folder).parts)
 
 
-def _is_message(path: Path) -> bool:
-    suffix = path.suffix.lower()
-    return suffix in ("", ".eml", ".txt") or bool(_NUMBERED.fullmatch(suffix))
+def _messages(folder: Path) -> tuple[list[Path], list[Path]]:
+    """Give the messages below a folder, and the other files."""
+    files = _files(folder)
+    return (
+        [path for path in files if named_like_message(path)],
+        [path for path in files if not named_like_message(path)],
+    )
+
+
+def _say_passed_over(passed: list[Path], root: Path) -> None:
+    if passed:
+        what = "1 file is no message by its name and was"
+        if len(passed) > 1:
+            what = f"{len(passed):,} files are no messages by their names and were"
+        warnings.warn(
+            f"{what} passed over, first {passed[0].relative_to(root).as_posix()!r}. "
+            "Messages end in .eml or .txt, or have no suffix.",
+            LimpideWarning,
+            stacklevel=3,
+        )
+
+
+def _count(content: bytes) -> int:
+    """Count the messages of a file; more than one where it is a mailbox."""
+    if not content.startswith(b"From "):
+        return 1
+    ends = content.replace(b"\r\n", b"\n")
+    return 1 + sum(_WHEN.search(found[1]) is not None for found in _NEXT.finditer(ends))
 
 
 def _content(path: Path) -> bytes:

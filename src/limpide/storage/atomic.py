@@ -1,7 +1,8 @@
 """Writing a file so that a reader, a full disk or a killed process finds the old one or the new.
 
 Answers for: one whole file, replaced in one step, whatever its bytes are.
-Not for: what the bytes mean, locking out a second writer (the last one wins), access lists.
+Not for: what the bytes mean, locking out a second writer (the last one wins,
+unless it asked not to overwrite), access lists.
 """
 
 from __future__ import annotations
@@ -37,6 +38,7 @@ _REMEDIES = {
     errno.EPERM: "Save to a folder in which you may write.",
     errno.EROFS: "Save to a folder in which you may write.",
     errno.EIO: "The disk reports a fault: save to another one.",
+    errno.EEXIST: "Choose another name.",
     errno.ENOENT: "Make the folder first, or correct the path.",
     errno.ENOTDIR: "Correct the path: a part of it is a file, not a folder.",
     errno.ENAMETOOLONG: "Choose a shorter name.",
@@ -80,7 +82,9 @@ def _encodable(text: str) -> bool:
     return True
 
 
-def atomic_write(path: str | os.PathLike[str], content: bytes | Iterable[Any]) -> None:
+def atomic_write(
+    path: str | os.PathLike[str], content: bytes | Iterable[Any], *, overwrite: bool = True
+) -> None:
     """Write a file whole or not at all.
 
     The bytes go to a temporary file in the same folder, named ``.NAME.limpide-….tmp``; it is
@@ -96,6 +100,9 @@ def atomic_write(path: str | os.PathLike[str], content: bytes | Iterable[Any]) -
         Where to write. Its folder must exist.
     content
         The bytes, or several pieces of them: anything with the buffer protocol, C-contiguous.
+    overwrite
+        False: a file that stands there at the last step is left as it is, whoever put it there
+        and whenever; the FileError has the ``errno`` EEXIST.
 
     Raises
     ------
@@ -126,6 +133,8 @@ def atomic_write(path: str | os.PathLike[str], content: bytes | Iterable[Any]) -
     pieces = (content,) if isinstance(content, (bytes, bytearray, memoryview)) else content
     target = _resolve(shown)
     old = _old_file(shown, target)
+    if old is not None and not overwrite:
+        raise _refusal(shown, old, FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST)))
     _sweep(target)
     with _saying(shown, old):
         descriptor, temporary = _create(target, old)
@@ -138,7 +147,7 @@ def atomic_write(path: str | os.PathLike[str], content: bytes | Iterable[Any]) -
             if sys.platform == "win32":  # which renames no open file
                 os.close(descriptor)
                 descriptor = -1
-            _put_in_place(shown, temporary, target, old)
+            _put_in_place(shown, temporary, target, old, overwrite)
     except BaseException:
         _remove(temporary)
         raise
@@ -260,13 +269,18 @@ def _write_all(descriptor: int, piece: Any) -> None:
         rest = rest[os.write(descriptor, rest[:_WRITE_AT_MOST]) :]
 
 
-def _put_in_place(shown: str, temporary: str, target: str, old: os.stat_result | None) -> None:
+def _put_in_place(
+    shown: str, temporary: str, target: str, old: os.stat_result | None, overwrite: bool
+) -> None:
     """Rename and flush the folder; if the flush fails, bring the old state back and raise."""
     folder = _open_folder(os.path.dirname(target))
     backup = temporary.removesuffix(".tmp") + ".old"
     try:
         has_backup = old is not None and _link(target, backup)
-        os.replace(temporary, target)
+        if overwrite:
+            os.replace(temporary, target)
+        else:
+            _take_free_name(temporary, target)
         try:
             _flush_folder(folder)
         except OSError:
@@ -300,10 +314,26 @@ def _flush_folder(folder: int) -> None:
             raise
 
 
-def _link(target: str, backup: str) -> bool:
-    """Give the old file a second name, to come back by; False where names cannot be shared."""
+def _take_free_name(temporary: str, target: str) -> None:
+    """Rename in one step, but fail where the name is taken, even since a moment ago."""
+    if sys.platform == "win32":  # where a rename replaces nothing
+        os.rename(temporary, target)
+        return
+    if _link(temporary, target):
+        _remove(temporary)
+        return
+    os.close(os.open(target, _NEW_FILE))  # no shared names here: hold the place with an empty file
     try:
-        os.link(target, backup)
+        os.replace(temporary, target)
+    except BaseException:
+        _remove(target)
+        raise
+
+
+def _link(file: str, name: str) -> bool:
+    """Give a file a second name; False where names cannot be shared."""
+    try:
+        os.link(file, name)
     except OSError as error:
         if error.errno in _NO_HARD_LINKS:
             return False

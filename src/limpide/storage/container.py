@@ -110,7 +110,11 @@ class Verification:
 
 
 def write(
-    path: str | os.PathLike[str], tensors: Mapping[str, NDArray[Any]], metadata: Mapping[str, Any]
+    path: str | os.PathLike[str],
+    tensors: Mapping[str, NDArray[Any]],
+    metadata: Mapping[str, Any],
+    *,
+    overwrite: bool = True,
 ) -> None:
     """Save tensors and metadata as a model file, whole or not at all.
 
@@ -126,6 +130,8 @@ def write(
     metadata
         What ``format_json`` takes. With the tensors' names and checksums it must fit into a header
         of 1 MB; put long lists into a tensor with ``pack_json``.
+    overwrite
+        Whether an old file may be replaced.
 
     Raises
     ------
@@ -179,7 +185,7 @@ def write(
             f"and {len(text):,} characters of metadata make {len(header) - LENGTH:,}. "
             f"Put long lists into a tensor with pack_json."
         )
-    atomic_write(path, itertools.chain([header], contents))
+    atomic_write(path, itertools.chain([header], contents), overwrite=overwrite)
 
 
 def read(path: str | os.PathLike[str]) -> Stored:
