@@ -40,15 +40,19 @@ class Tensor:
      [15. 22.]]
     """
 
-    __slots__ = ("__weakref__", "_array", "spec")
+    __slots__ = ("__weakref__", "_array", "spec", "weak")
     # Without this, ndarray @ Variable would silently give an array and lose the gradient.
     __array_ufunc__ = None
 
     spec: Spec
+    # "", or for an argument of a function "number" or "array": it takes the dtype of the tensor
+    # that it meets, as the number or the array would.
+    weak: str
     _array: Array
 
     def __init__(self, value: object, dtype: object = None) -> None:
         array = _array_of(value, dtype)
+        self.weak = ""
         self._array = np.array(array, order="C")  # a copy: nobody else can change it
         self.spec = spec_of(self._array)
 
@@ -58,13 +62,8 @@ class Tensor:
         tensor = Tensor.__new__(Tensor)
         tensor._array = array
         tensor.spec = spec_of(array)
+        tensor.weak = ""
         return tensor
-
-    @property
-    def weak(self) -> str:
-        """``""``, or for an argument of a function ``"number"`` or ``"array"``: it takes the dtype
-        of the tensor that it meets."""
-        return ""
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -232,17 +231,13 @@ def refuse_tensors_in_list(value: object) -> None:
 class Traced(Tensor):
     """A value of which only the Spec is known while a function is traced into a graph."""
 
-    __slots__ = ("_weak", "node", "tracing")
+    __slots__ = ("node", "tracing")
 
     def __init__(self, node: Node, tracing: Tracing, weak: str = "") -> None:
         self.node = node
         self.tracing = tracing
         self.spec = node.spec
-        self._weak = weak
-
-    @property
-    def weak(self) -> str:
-        return self._weak
+        self.weak = weak
 
     def numpy(self) -> Array:
         raise TraceError(
@@ -256,20 +251,6 @@ class Traced(Tensor):
 
     def __repr__(self) -> str:
         return f"<traced {self.spec}>"
-
-
-class Loose(Tensor):
-    """A number, list or array given to a function: it takes the dtype of the tensor it meets."""
-
-    __slots__ = ("_weak",)
-
-    def __init__(self, array: Array, weak: str) -> None:
-        super().__init__(array)
-        self._weak = weak
-
-    @property
-    def weak(self) -> str:
-        return self._weak
 
 
 class Variable(Tensor):
@@ -310,6 +291,7 @@ class Variable(Tensor):
         variable = cls.__new__(cls)
         variable._array = array
         variable.spec = spec_of(array)
+        variable.weak = ""
         variable.name = name
         return variable
 
@@ -547,6 +529,12 @@ def as_tensor(value: Any, dtype: str) -> Tensor:
     # Row by row: the last bits of a matrix product depend on how its operands lie in memory.
     copy = True if array is value else None
     return Tensor._wrap(np.array(array, order="C", copy=copy))
+
+
+def weakened(fresh: Tensor, weak: str) -> Tensor:
+    """Mark a result that nobody else holds yet. The object stays: tapes know it by identity."""
+    fresh.weak = weak
+    return fresh
 
 
 def settle(tensor: Tensor) -> Tensor:

@@ -21,7 +21,6 @@ from limpide.conversion import as_array, cast_array, is_plain, plain_array
 from limpide.errors import ArgumentError, ArgumentTypeError
 from limpide.ir import FLOATS, INPUT, Array, Graph, Loop, Node, Spec, Trace, spec_of
 from limpide.tensor import (
-    Loose,
     Tensor,
     Tracing,
     Variable,
@@ -30,6 +29,7 @@ from limpide.tensor import (
     settle,
     tracing_into,
     watching,
+    weakened,
 )
 
 _SLICE_SECONDS = 0.2
@@ -331,7 +331,7 @@ def _loose(value: Any) -> Any:
     if isinstance(value, Tensor) or not _is_data(value):
         return value
     kind, array = _data(value)
-    return Loose(array, kind)
+    return weakened(Tensor(array), kind)
 
 
 def _settled(value: Any) -> Any:
