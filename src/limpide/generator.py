@@ -6,14 +6,19 @@ of a seed; nor for the bits themselves (``limpide.rng``).
 
 from __future__ import annotations
 
+import os
+import threading
+import weakref
 from collections.abc import Sequence
+
+import numpy as np
 
 from limpide.errors import DtypeError
 from limpide.ir import FLOATS, dtype_name
 from limpide.ops import RandomSource, random_normal, random_uniform
 from limpide.ops.shaping import RESHAPE
-from limpide.rng import check_seed
-from limpide.tensor import Tensor, Variable, apply
+from limpide.rng import check_seed, fresh_seed
+from limpide.tensor import Tensor, Variable, apply, refuse_in_trace
 
 
 def fixed_source(seed: int | None, stream: int = 0) -> RandomSource:
@@ -34,7 +39,7 @@ class Generator:
     Parameters
     ----------
     seed
-        0 to 2**32 - 1; None takes a fresh one.
+        0 to 2**32 - 1; None takes a fresh one, and another in each process that is forked later.
 
     Examples
     --------
@@ -45,14 +50,34 @@ class Generator:
     """
 
     def __init__(self, seed: int | None = None) -> None:
-        self.seed = check_seed(seed)
-        self._uses = Variable(_u32(0), name="random_uses")
+        refuse_in_trace("Generator")
+        self._start(seed)
+
+    def _start(self, seed: int | None) -> None:
+        # Both are variables, so that compiled functions follow when they change.
+        self._seed = _counter(check_seed(seed), "random_seed")
+        self._uses = _counter(0, "random_uses")
+        if seed is None:
+            _unseeded.add(self)
+
+    @classmethod
+    def shared(cls) -> Generator:
+        """Make one that modules hold: loading them may happen while a function is traced."""
+        generator = cls.__new__(cls)
+        generator._start(None)
+        return generator
+
+    @property
+    def seed(self) -> int:
+        """The seed, given or fresh: with it the same numbers can be drawn again."""
+        return int(self._seed._array)
 
     def source(self) -> RandomSource:
         """Give a source of numbers that no earlier use has given, and count the use."""
-        now = apply(RESHAPE, self._uses, shape=())
-        self._uses.assign(now + 1)
-        return RandomSource(_u32(self.seed), now)
+        with _using:
+            seed, now = (apply(RESHAPE, v, shape=()) for v in (self._seed, self._uses))
+            self._uses.assign(now + 1)
+        return RandomSource(seed, now)
 
     def uniform(
         self,
@@ -74,6 +99,26 @@ class Generator:
     ) -> Tensor:
         """Draw normal numbers."""
         return random_normal(self.source(), tuple(shape), _float(dtype)) * std + mean
+
+
+def _counter(value: int, name: str) -> Variable:
+    return Variable.sharing(np.array(value, np.uint32), name)
+
+
+_using = threading.RLock()
+_unseeded: weakref.WeakSet[Generator] = weakref.WeakSet()
+
+
+def _begin_anew() -> None:
+    """Give the generators without a seed of their own another one, in a process just forked."""
+    global _using  # a thread that is not in this process may hold the old one
+    _using = threading.RLock()
+    for generator in _unseeded:
+        generator._seed._array[...] = fresh_seed()
+
+
+if hasattr(os, "register_at_fork"):  # Windows forks nothing
+    os.register_at_fork(after_in_child=_begin_anew)
 
 
 def _float(dtype: object) -> str:

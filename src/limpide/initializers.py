@@ -168,7 +168,7 @@ class Lecun(Initializer):
         return Normal(math.sqrt(1 / _fans(shape)[0])).draw(source, shape, dtype)
 
 
-_fresh = Generator()
+_fresh = Generator.shared()
 
 uniform = Uniform()
 normal = Normal()

@@ -277,11 +277,7 @@ class Variable(Tensor):
     __slots__ = ("name",)
 
     def __init__(self, value: object, name: str = "", dtype: object = None) -> None:
-        if current_tracing() is not None:
-            raise TraceError(
-                "A Variable was made while a function is traced: it would be made once, not at "
-                "each call. Make it outside of the function."
-            )
+        refuse_in_trace("Variable")
         super().__init__(value, dtype)
         self.name = name
 
@@ -404,6 +400,15 @@ _local = _Local()
 def current_tracing() -> Tracing | None:
     """Give the trace being recorded in this thread, or None."""
     return _local.tracings[-1] if _local.tracings else None
+
+
+def refuse_in_trace(what: str) -> None:
+    """Raise while a function is traced: what it makes there would be made once."""
+    if current_tracing() is not None:
+        raise TraceError(
+            f"A {what} was made while a function is traced: it would be made once, not at "
+            "each call. Make it outside of the function."
+        )
 
 
 def watching() -> bool:
