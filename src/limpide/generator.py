@@ -6,6 +6,7 @@ of a seed; nor for the bits themselves (``limpide.rng``).
 
 from __future__ import annotations
 
+import math
 import os
 import threading
 import weakref
@@ -13,12 +14,29 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from limpide.errors import DtypeError
+from limpide.errors import ArgumentError, ArgumentTypeError, DtypeError
 from limpide.ir import FLOATS, dtype_name
+from limpide.memory import check_fits
 from limpide.ops import RandomSource, random_normal, random_uniform
 from limpide.ops.shaping import RESHAPE
 from limpide.rng import check_seed, fresh_seed
 from limpide.tensor import Tensor, Variable, apply, refuse_in_trace
+
+DRAWING = 40.0
+"""Bytes of memory for each number drawn: bits, two uniform numbers for a normal one, results."""
+
+
+def check_shape(shape: object, bytes_each: float = DRAWING) -> tuple[int, ...]:
+    """Give a shape as a tuple of whole numbers of at least 0, of an array that fits in memory."""
+    items = [shape] if isinstance(shape, (int, np.integer)) else shape
+    if not isinstance(items, (list, tuple)):
+        raise ArgumentTypeError(f"A shape is a whole number or a tuple; received {shape!r}.")
+    for n in items:
+        if isinstance(n, bool) or not isinstance(n, (int, np.integer)) or n < 0:
+            raise ArgumentError(f"A shape holds whole numbers of at least 0; received {shape!r}.")
+    needed = bytes_each * math.prod(float(n) for n in items)
+    check_fits(needed, f"An array of shape {list(items)}", "Choose a smaller shape.")
+    return tuple(int(n) for n in items)
 
 
 def fixed_source(seed: int | None, stream: int = 0) -> RandomSource:
@@ -81,24 +99,24 @@ class Generator:
 
     def uniform(
         self,
-        shape: Sequence[int] = (),
+        shape: int | Sequence[int] = (),
         low: float = 0.0,
         high: float = 1.0,
         dtype: object = "float32",
     ) -> Tensor:
         """Draw numbers uniform in [low, high)."""
-        drawn = random_uniform(self.source(), tuple(shape), _float(dtype))
+        drawn = random_uniform(self.source(), check_shape(shape), _float(dtype))
         return drawn * (high - low) + low
 
     def normal(
         self,
-        shape: Sequence[int] = (),
+        shape: int | Sequence[int] = (),
         mean: float = 0.0,
         std: float = 1.0,
         dtype: object = "float32",
     ) -> Tensor:
         """Draw normal numbers."""
-        return random_normal(self.source(), tuple(shape), _float(dtype)) * std + mean
+        return random_normal(self.source(), check_shape(shape), _float(dtype)) * std + mean
 
 
 def _counter(value: int, name: str) -> Variable:

@@ -14,11 +14,14 @@ from typing import Any, Protocol
 import numpy as np
 
 from limpide.conversion import as_array, cast_array, convert, floats_meet, is_plain, plain_array
-from limpide.errors import ArgumentTypeError, DtypeError, ShapeError, TraceError
+from limpide.errors import ArgumentTypeError, DtypeError, MemoryLimitError, ShapeError, TraceError
 from limpide.ir import FLOATS, OPS, Array, Node, Op, Spec, Trace, dtype_name, spec_of
+from limpide.memory import check_fits
 
 OPERATORS: dict[str, Callable[..., Tensor]] = {}
 """What ``+``, ``@`` and the others call; ``limpide.ops`` fills it."""
+
+_SMALL = 2**24  # elements; less than this always fits
 
 
 class Tensor:
@@ -444,15 +447,30 @@ def apply(op: Op, *given: Tensor, **params: Any) -> Tensor:
     if tracing is not None:
         values: tuple[Tensor, ...] = tuple(tracing.lift(t) for t in given)
         node = tracing.trace.record(op, [v.node for v in values], params)  # type: ignore[attr-defined]
+        _check_fits(op, node.spec)
         output: Tensor = Traced(node, tracing)
     else:
         values = tuple(_snapshot(t) if type(t) is not Tensor else t for t in given)
-        op.spec(*(t.spec for t in values), **params)
-        with np.errstate(all="ignore"):
-            output = Tensor._wrap(op.compute(*(t._array for t in values), **params))
+        spec = op.spec(*(t.spec for t in values), **params)
+        _check_fits(op, spec)
+        try:
+            with np.errstate(all="ignore"):
+                output = Tensor._wrap(op.compute(*(t._array for t in values), **params))
+        except MemoryError:
+            raise MemoryLimitError(
+                f"The result of {op.name}, {spec}, and what it takes to compute it did not fit in "
+                "memory. Choose smaller shapes."
+            ) from None
     for tape in _local.tapes:
         tape.record(op, params, given, values, output)
     return output
+
+
+def _check_fits(op: Op, spec: Spec) -> None:
+    # Views take no memory, and what is small needs no look at how much there is.
+    if op.kind != "view" and spec.size > _SMALL:
+        what = f"The result of {op.name}, {spec},"
+        check_fits(spec.nbytes, what, "Choose smaller shapes.")
 
 
 def present(tensor: Tensor) -> Tensor:

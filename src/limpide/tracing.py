@@ -22,6 +22,7 @@ from limpide import engines
 from limpide.conversion import as_array, cast_array, is_plain, plain_array
 from limpide.errors import ArgumentError, ArgumentTypeError
 from limpide.ir import FLOATS, INPUT, Array, Graph, Loop, Node, Spec, Trace, spec_of
+from limpide.memory import check_fits
 from limpide.tensor import (
     Tensor,
     Tracing,
@@ -146,10 +147,13 @@ class Function:
         with self._lock:
             concrete, arrays = self._prepare(args, kwargs)
             n_results = len(concrete.graph.outputs) - len(concrete.assigned)
-            seen = [
-                np.empty((int(times), *node.spec.shape), node.spec.numpy_dtype)
-                for node in concrete.graph.outputs[:n_results]
-            ]
+            results = [node.spec for node in concrete.graph.outputs[:n_results]]
+            check_fits(
+                float(times) * sum(spec.nbytes for spec in results),
+                f"What {self._name} returns, {times:,} times,",
+                "Repeat it fewer times, or let it return less.",
+            )
+            seen = [np.empty((int(times), *spec.shape), spec.numpy_dtype) for spec in results]
             if concrete.loop is None:
                 concrete.loop = engines.get(None).compile_loop(_as_loop(concrete))
             carry = [v._array for v in concrete.assigned]
