@@ -30,13 +30,13 @@ MAY_IMPORT: dict[str, set[str]] = {
     # the core: ir <- tensor <- ops <- gradient <- tape; engines know graphs alone
     "ir": {"errors"},
     "conversion": {"errors", "ir"},
-    "tensor": {"errors", "ir", "conversion"},
+    "tensor": {"errors", "ir", "conversion", "memory"},
     "rng": {"errors"},
     "ops": VALUES | {"rng"},
     "gradient": VALUES | {"ops"},
     "tape": VALUES | {"ops", "gradient"},
     "engines": {"errors", "ir"},
-    "tracing": VALUES | {"engines"},
+    "tracing": VALUES | {"engines", "memory"},
     "check": VALUES | {"ops", "gradient", "tape", "engines"},
     # what networks are made of, written in ops: no engine, no training
     "generator": NUMBERS,
