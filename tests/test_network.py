@@ -533,3 +533,75 @@ def test_an_error_inside_a_call_is_not_reworded() -> None:
 
     with pytest.raises(TypeError, match=r"^mine$"):
         network().fit(X, Y, callbacks=broken)
+
+
+# Accuracy -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("loss", [None, "mse", "mae", "bce"])
+def test_the_accuracy_of_a_sigmoid_output_does_not_ask_for_the_loss(
+    loss: str | None, tmp_path: Path
+) -> None:
+    net = lp.Network([2, 2, 1], activation="sigmoid", output="sigmoid", dtype="float64", seed=0)
+    x, y = np.array([[0.0, 1], [1, 0], [1, 1], [0, 0]]), np.array([0, 1, 1, 0])
+    net.fit(x, y, loss=loss, epochs=1)
+    figures = net.evaluate(x, y)
+    assert figures["accuracy"] == ((net.predict(x)[:, 0] > 0.5) == y).mean()
+    net.save(tmp_path / "a.safetensors")
+    assert lp.load(tmp_path / "a.safetensors").evaluate(x, y) == figures
+
+
+def test_the_accuracy_of_a_softmax_output_takes_one_hot_rows_with_any_loss() -> None:
+    net = lp.Network([2, 3], output="softmax", dtype="float64", seed=0)
+    x, y = np.array([[0.0, 1], [1, 0], [1, 1]]), np.array([0, 1, 2])
+    expected = (net.predict(x).argmax(axis=1) == y).mean()
+    assert net.evaluate(x, y)["accuracy"] == expected
+    assert net.evaluate(x, np.eye(3)[y], loss="mse")["accuracy"] == expected
+
+
+def test_targets_that_are_no_classes_have_no_accuracy() -> None:
+    x = np.array([[0.0, 1], [1, 0]])
+    soft = lp.Network([2, 1], output="sigmoid", seed=0)
+    assert list(soft.evaluate(x, [0.5, 1])) == ["loss"]
+    assert list(lp.Network([2, 1], seed=0).evaluate(x, [0, 1])) == ["loss"]
+    shares = lp.Network([2, 2], output="softmax", seed=0)
+    assert list(shares.evaluate(x, [[0.5, 0.5], [1, 0]])) == ["loss"]
+    assert list(shares.evaluate(x, [[1, 1], [0, 1]], loss="mse")) == ["loss"]
+
+
+def test_the_loss_of_the_last_fit_is_in_the_file(tmp_path: Path) -> None:
+    net = lp.Network([3, 1], dtype="float64", seed=0)
+    assert "loss" not in net.config()
+    net.fit(X, Y, loss=lp.Huber(0.25), epochs=1)
+    assert net.config()["loss"] == {"name": "huber", "delta": 0.25}
+    copy.deepcopy(net).save(tmp_path / "a.safetensors")
+    again = lp.load(tmp_path / "a.safetensors")
+    assert again.evaluate(X, Y) == net.evaluate(X, Y) != net.evaluate(X, Y, loss="huber")
+
+
+@pytest.mark.parametrize(
+    ("loss", "message"),
+    [
+        ({"name": "mce"}, r"network.loss.name must be one of .*'mce'. Did you mean 'mse'"),
+        ({"name": "mse", "delta": 1.0}, "network.loss has the unknown key 'delta'"),
+        ({"name": "huber"}, "network.loss must have the key 'delta'"),
+        ({"name": "huber", "delta": -1.0}, "delta must be above 0"),
+        ({"name": "bce"}, "loss 'bce' needs an output between 0 and 1"),
+        ("mse", "network.loss must be an object"),
+    ],
+)
+def test_a_file_with_a_wrong_loss_is_refused(loss: object, message: str) -> None:
+    net = lp.Network([2, 1], seed=0)
+    with pytest.raises(lp.ModelFileError, match=message):
+        lp.Network.from_stored(net.tensors(), net.config() | {"loss": loss})
+
+
+def test_a_loss_of_ones_own_is_not_in_the_file(tmp_path: Path) -> None:
+    class Mine(type(lp.mse)):  # type: ignore[misc]
+        name = "mse"
+
+    net = lp.Network([3, 1], seed=0)
+    net.fit(X, Y, loss=Mine(), epochs=1)
+    with pytest.warns(lp.LimpideWarning, match="cannot name Mine, a loss of your own"):
+        net.save(tmp_path / "a.safetensors")
+    assert lp.load(tmp_path / "a.safetensors").config().get("loss") is None
