@@ -605,3 +605,61 @@ def test_a_loss_of_ones_own_is_not_in_the_file(tmp_path: Path) -> None:
     with pytest.warns(lp.LimpideWarning, match="cannot name Mine, a loss of your own"):
         net.save(tmp_path / "a.safetensors")
     assert lp.load(tmp_path / "a.safetensors").config().get("loss") is None
+
+
+# Called in functions and tapes ------------------------------------------------------------------
+
+
+def test_a_compiled_call_sees_new_running_statistics() -> None:
+    net = lp.Network([3, 4, lp.BatchNorm(), 1], dtype="float64", seed=0)
+    compiled = lp.function(lambda x: net(x))
+    assert (compiled(X).numpy() == net.predict(X)).all()
+    before = compiled(X).numpy()
+    net.fit(X, Y, epochs=2)
+    assert (compiled(X).numpy() == net.predict(X)).all()
+    assert (before != net.predict(X)).all()
+
+
+def stochastic() -> lp.Network:
+    return lp.Network(
+        [3, 8, lp.BatchNorm(), lp.Dropout(0.5), 1], activation="tanh", dtype="float64", seed=0
+    )
+
+
+def test_a_tape_trains_batch_norm_and_dropout_eager_and_compiled() -> None:
+    def run(wrap: Any) -> tuple[lp.Network, list[float]]:
+        net = stochastic()
+
+        def step(x: Any, y: Any) -> Any:
+            with lp.GradientTape() as tape:
+                loss = lp.mse(y, net(x, training=True))
+            for variable, slope in zip(
+                net.variables, tape.gradient(loss, net.variables), strict=True
+            ):
+                variable.assign_sub(0.1 * slope)
+            return loss
+
+        compiled = wrap(step)
+        return net, [float(compiled(X, Y)) for _ in range(20)]
+
+    (eager, first), (traced, second) = run(lambda f: f), run(lp.function)
+    assert first == second
+    assert min(first[-3:]) < first[0]
+    for name in eager.state:
+        assert (eager.state[name] == traced.state[name]).all()
+        assert (eager.state[name] != stochastic().state[name]).all()
+    assert all((eager.params[n] == traced.params[n]).all() for n in eager.params)
+
+
+def test_training_draws_new_bits_at_each_call_and_copies_go_on_alike() -> None:
+    net = stochastic()
+    assert (net(X).numpy() == net.predict(X)).all()
+    first = net(X, training=True).numpy()
+    assert (first == stochastic()(X, training=True).numpy()).all()
+    twins = [copy.deepcopy(net), pickle.loads(pickle.dumps(net))]
+    second = net(X, training=True).numpy()
+    assert (first != second).any()
+    for twin in twins:
+        assert (twin(X, training=True).numpy() == second).all()
+    with pytest.raises(lp.ArgumentTypeError, match="training must be True or False; received 1"):
+        net(X, training=1)  # type: ignore[arg-type]

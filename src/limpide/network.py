@@ -23,7 +23,7 @@ from limpide.errors import (
     ModelFileError,
     nearest,
 )
-from limpide.generator import fixed_source
+from limpide.generator import Generator, fixed_source
 from limpide.history import History
 from limpide.ir import NUMPY_DTYPES, Array, Graph, Spec, dtype_name, spec_of
 from limpide.keywords import known_keywords
@@ -32,6 +32,7 @@ from limpide.layers import (
     Layer,
     ParameterSpec,
     Placed,
+    check_flag,
     check_size,
     forward,
     place,
@@ -111,11 +112,12 @@ class Network:
         shapes = [spec.shape for spec in self._parameters().values()]
         check_parameters(shapes, self.dtype.itemsize)
         self._last_loss: Loss | None = None
+        self._generator = Generator(seed)  # for calls with training=True
         self._forget()
 
     def _forget(self) -> None:
         self._compiled: dict[Any, Any] = {}
-        self._variables: dict[str, Variable] = {}
+        self._variables: dict[int, Variable] = {}
 
     def _parameters(self) -> dict[str, ParameterSpec]:
         return {
@@ -156,10 +158,14 @@ class Network:
     @property
     def variables(self) -> list[Variable]:
         """The parameters as Variables that share their memory, for tapes."""
-        for name, array in self.params.items():
-            if name not in self._variables:
-                self._variables[name] = Variable.sharing(array, name)
-        return [self._variables[name] for name in self.params]
+        return list(self._shared(self.params).values())
+
+    def _shared(self, arrays: Parameters) -> dict[str, Variable]:
+        """Give a Variable for each array, always the same one, that shares its memory."""
+        for name, array in arrays.items():
+            # The arrays live as long as the network: their ids name them.
+            self._variables.setdefault(id(array), Variable.sharing(array, name))
+        return {name: self._variables[id(array)] for name, array in arrays.items()}
 
     @property
     def scalars(self) -> Scalars:
@@ -185,15 +191,24 @@ class Network:
         last = self.placed[-1].layer
         return last.function if isinstance(last, Dense) else resolve_activation("linear")
 
-    def __call__(self, x: Any) -> Tensor:
-        """Give the output as a Tensor, through ops: tapes and traces see it."""
+    @known_keywords
+    def __call__(self, x: Any, *, training: bool = False) -> Tensor:
+        """Give the output as a Tensor, through ops: tapes and traces see it.
+
+        With ``training``, Dropout draws new bits at each call, by the network's seed, and
+        BatchNorm takes the batch's statistics and moves its running ones.
+        """
+        check_flag(training, "training")
         (tensor,) = unify([x], dtype=self._dtype)
         single = tensor.ndim == 1 and tensor.shape[0] == self.n_inputs
         rows = tensor[None] if single else tensor
-        params = dict(zip(self.params, self.variables, strict=True))
-        state = {name: Tensor(array) for name, array in self.state.items()}
-        z, activation, _ = forward(self.placed, cast("dict[str, Tensor]", params), state, rows)
+        params, state = self._shared(self.params), self._shared(self.state)
+        context = self._generator.source()[:2] if training else None
+        z, activation, new = forward(self.placed, params, state, rows, context)
         y = activation(z)
+        for name, value in new.items():
+            if value is not state[name]:
+                state[name].assign(value)
         if single:
             return y[0, 0] if self.n_outputs == 1 else y[0]
         return y
@@ -316,9 +331,8 @@ class Network:
         epochs = check_size(epochs, "epochs")
         if batch_size is not None:
             batch_size = check_size(batch_size, "batch_size")
-        for name, flag in (("shuffle", shuffle), ("progress", progress or False)):
-            if not isinstance(flag, (bool, np.bool_)):
-                raise ArgumentTypeError(f"{name} must be True or False; received {flag!r}.")
+        check_flag(shuffle, "shuffle")
+        check_flag(progress or False, "progress")
         frozen = self._frozen(freeze)
         number = check_seed(seed)
         watched = as_callbacks(callbacks)
