@@ -66,7 +66,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "datasets": {"errors", "rng", "spam"},
     "metrics": {"errors"},
     "spam": {"errors"},
-    "storage": {"errors", "ir", "layers", "table_layers", "activations", "initializers"},
+    "storage": {"errors", "ir", "layers", "table_layers", "activations", "initializers", "losses"},
     "tables": GROUND | {"ir", "rng", "storage", "progress"},
     # models: a network with its table
     "recipe": PARTS | {"network", "table_layers", "tables"},
