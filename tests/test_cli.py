@@ -770,13 +770,13 @@ def test_the_summary_of_a_folder_names_it(limpide: Run, mail: Path) -> None:
 def test_predict_runs_the_network_once(
     limpide: Run, model_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    usual, calls = lp.model.Model._outputs, []
+    usual, calls = lp.model.Model._sums, []
 
     def counted(model: lp.Model, X: np.ndarray) -> np.ndarray:
         calls.append(len(X))
         return usual(model, X)
 
-    monkeypatch.setattr(lp.model.Model, "_outputs", counted)
+    monkeypatch.setattr(lp.model.Model, "_sums", counted)
     assert limpide("predict", model_path, "bakery.csv").status == 0
     assert calls == [600]
 

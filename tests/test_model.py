@@ -432,7 +432,7 @@ def test_spambase_in_five_folds_with_no_option_but_the_target(spambase_path):
 def test_a_number_is_not_cut_to_a_class():
     data = {"x": [0.0, 1, 2, 3], "y": [0, 1, 0, 1]}
     model = lp.train(data, "y", epochs=1)
-    with pytest.raises(lp.DataError, match=r"the first 0.9 in row 1; .* looks like regression"):
+    with pytest.raises(lp.DataError, match=r"the first 0.9 in index 1; .* looks like regression"):
         model.evaluate({"x": [0.0, 1], "y": [1.0, 0.9]})
 
 

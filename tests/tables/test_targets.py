@@ -186,12 +186,12 @@ def test_no_number_is_truncated_to_a_class(classes):
     target = find(classes)
     assert target.encode(read_table({"y": [1.0, 0.0]}))[0].tolist() == [1, 0]
     with pytest.raises(
-        DataError, match=r"1 row holds a class .*the first 0.9 in row 1; .* looks like regression"
+        DataError, match=r"1 row holds a class .*the first 0.9 in index 1; .* looks like regression"
     ):
         target.encode(read_table({"y": [1.0, 0.9]}))
-    with pytest.raises(DataError, match=r"the first 2 in row 0; it knows"):
+    with pytest.raises(DataError, match=r"the first 2 in index 0; it knows"):
         target.encode(read_table({"y": [2, 1]}))
-    with pytest.raises(DataError, match=r"the first '0.9' in row 0; it knows"):
+    with pytest.raises(DataError, match=r"the first '0.9' in index 0; it knows"):
         target.encode(read_table({"y": ["0.9", "x"]}))
 
 
