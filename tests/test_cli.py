@@ -224,6 +224,22 @@ def test_options_reach_the_training(limpide: Run) -> None:
     assert facts.recipe.items() >= wanted.items()
 
 
+def test_columns_are_left_out(limpide: Run) -> None:
+    words = ("train", "bakery.csv", "--target", "sold_out", "--epochs", "1", "--drop")
+    result = limpide(*words, "weather", "--drop", "day", "--drop", "day")
+    assert result.status == 0, result.err
+    names = BAKERY.read_text().splitlines()[0].split(",")
+    kept = [name for name in names if name not in ("weather", "day", "sold_out")]
+    assert lp.load("bakery.safetensors").features == kept
+    assert limpide("predict", "bakery.safetensors", "bakery.csv").status == 0
+    result = limpide(*words, "wether")
+    assert result.status == 1
+    assert "Column 'wether' is not in the table. Did you mean 'weather'?" in result.err
+    result = limpide(*words, "sold_out")
+    assert result.status == 2
+    assert "--drop 'sold_out' is the target." in result.err
+
+
 def test_a_spreadsheet_of_the_continent(limpide: Run) -> None:
     lines = ["größe;gewicht;art"] + [
         f"{i % 7},5;{i % 3},25;{'ja' if i % 2 else 'nein'}" for i in range(40)
