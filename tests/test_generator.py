@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+import threading
+
 import numpy as np
 import pytest
 
 import limpide as lp
-from limpide.errors import ArgumentError, DtypeError
+from limpide.errors import ArgumentError, DtypeError, TraceError
 
 
 def test_each_use_draws_new_numbers_and_a_seed_gives_them_again():
@@ -56,3 +61,80 @@ def test_wrong_arguments():
         lp.Generator(-1)
     with pytest.raises(DtypeError, match="float32 or float64"):
         lp.Generator(0).normal((2,), dtype="int32")
+
+
+FIRST_USES = ["lp.normal((2,))", "lp.uniform((2,))", "lp.zeros(2) + x", "lp.he((2, 2))"]
+
+
+@pytest.mark.parametrize("use", FIRST_USES)
+def test_what_draws_may_first_be_used_while_a_function_is_traced(use: str) -> None:
+    code = f"import limpide as lp; f = lp.function(lambda x: {use}); print(f(1.0).ndim)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.stderr == ""
+    assert done.stdout in ("1\n", "2\n")
+
+
+def test_a_generator_made_in_a_trace_is_refused() -> None:
+    with pytest.raises(TraceError, match="A Generator was made while a function is traced"):
+        lp.function(lambda: lp.Generator(0).normal())()
+
+
+FORKED = """
+import os
+import limpide as lp
+
+own, seeded = lp.Generator(), lp.Generator(7)
+compiled = lp.function(lambda: lp.stack([lp.uniform(()), own.uniform()]))
+compiled()
+
+def draw():
+    fresh = [lp.uniform(()).item(), own.uniform().item(), *compiled().numpy().tolist()]
+    return fresh, seeded.uniform().item(), own.seed
+
+results = []
+for _ in range(2):
+    reading, writing = os.pipe()
+    if os.fork() == 0:
+        os.write(writing, repr(draw()).encode())
+        os._exit(0)
+    os.wait()
+    results.append(eval(os.read(reading, 9999)))
+results.append(draw())
+fresh = [x for one, _, _ in results for x in one]
+assert len(set(fresh)) == len(fresh) == 12, results
+assert len({seeded for _, seeded, _ in results}) == 1, results
+assert len({seed for _, _, seed in results}) == 3, results
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system forks nothing")
+def test_forked_processes_draw_numbers_of_their_own() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", FORKED], capture_output=True, text=True, check=False
+    )
+    assert done.stderr == ""
+
+
+def test_threads_never_draw_the_same_numbers() -> None:
+    generator = lp.Generator(seed=0)
+    found: list[int] = []
+
+    def use() -> None:
+        found.extend(int(generator.source().step) for _ in range(300))
+
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        threads = [threading.Thread(target=use) for _ in range(4)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    finally:
+        sys.setswitchinterval(before)
+    assert sorted(found) == list(range(1200))
+
+
+def test_the_seed_of_a_generator_gives_its_numbers_again() -> None:
+    first = lp.Generator()
+    assert np.array_equal(first.normal((3,)), lp.Generator(first.seed).normal((3,)))

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import pickle
+import re
 from typing import Any
 
 import numpy as np
@@ -211,3 +213,99 @@ def test_losses_are_copied_and_compared() -> None:
     same = pickle.loads(pickle.dumps(net))
     assert same.evaluate([[1.0]], [5]) == net.evaluate([[1.0]], [5])
     assert same.evaluate([[1.0]], [5]) == net.evaluate([[1.0]], [5], loss="mae")
+
+
+# Called directly ------------------------------------------------------------------------------
+
+ELEMENTWISE = (lp.mse, lp.mae, lp.huber, lp.bce, lp.poisson)
+
+
+@pytest.mark.parametrize("loss", ELEMENTWISE, ids=lambda loss: loss.name)
+def test_a_flat_y_meets_a_column_row_by_row(loss: Any) -> None:
+    y, p = np.array([0.0, 1, 1]), np.array([[0.25], [0.5], [0.75]])
+    expected = float(loss(y[:, None], p))
+    assert float(loss(y, p)) == float(loss(y[:, None], p[:, 0])) == expected
+    assert float(lp.function(lambda a, b: loss(a, b))(y, p)) == expected
+
+
+@pytest.mark.parametrize("loss", ELEMENTWISE, ids=lambda loss: loss.name)
+@pytest.mark.parametrize("shapes", [((3,), (3, 2)), ((1,), (3,)), ((), (3,)), ((2, 1), (2, 3))])
+def test_y_is_never_broadcast(loss: Any, shapes: Any) -> None:
+    y, p = (np.full(shape, 0.5) for shape in shapes)
+    first, second = (re.escape(str(list(shape))) for shape in shapes)
+    message = f"y has shape {first} and the prediction {second}; y is never broadcast"
+    with pytest.raises(lp.ShapeError, match=message):
+        loss(y, p)
+
+
+def test_whole_numbers_and_bools_are_taken_as_floats() -> None:
+    truth, zeros = np.array([1, 0, 0, 1]), np.array([0, 0, 0, 0])
+    assert float(lp.mse(truth, zeros)) == 0.5
+    assert float(lp.mse([True, False], [False, False])) == 0.5
+    assert float(lp.mse(lp.Tensor(truth), lp.Tensor(zeros, dtype="float64"))) == 0.5
+    assert float(lp.mse(lp.Tensor(truth), zeros.astype(np.float32))) == 0.5
+    assert float(lp.function(lambda y, p: lp.mse(y, p))(truth, zeros)) == 0.5
+    assert float(lp.cross_entropy(np.array([0]), np.array([[1, 0]]))) == 0
+
+
+SHARES = np.array([[0.5, 0.25, 0.25], [0.125, 0.125, 0.75]])
+
+
+@pytest.mark.parametrize(
+    "y",
+    [
+        [0, 2],
+        [0.0, 2.0],
+        [[0], [2]],
+        np.array([0, 2], np.int8),
+        np.array([0, 2], np.float32),
+        [[1, 0, 0], [0, 0, 1]],
+        np.array([[1, 0, 0], [0, 0, 1]]),
+        np.array([[True, False, False], [False, False, True]]),
+        np.array([[1.0, 0, 0], [0, 0, 1]]),
+    ],
+    ids=str,
+)
+def test_cross_entropy_takes_classes_in_any_form(y: Any) -> None:
+    expected = -(np.log(0.5) + np.log(0.75)) / 2
+    for loss in (lp.cross_entropy, lp.function(lambda y, p: lp.cross_entropy(y, p))):
+        assert float(loss(y, SHARES)) == pytest.approx(expected, rel=1e-12)
+        assert float(loss(lp.Tensor(y), lp.Tensor(SHARES))) == pytest.approx(expected, rel=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("y", "error", "message"),
+    [
+        ([0, 3], lp.DataError, "y holds 3 in row 1; class numbers go from 0 to 2"),
+        (np.array([-1, 0]), lp.DataError, "y holds -1 in row 0"),
+        ([0.5, 0], lp.DataError, r"y holds 0\.5 in row 0"),
+        ([math.nan, 0], lp.DataError, "y holds nan in row 0"),
+        ([[1, 1, 0], [0, 0, 1]], lp.DataError, "Row 0 of y must hold probabilities"),
+        ([[1, 0, 0], [math.nan, 0, 1]], lp.DataError, "Row 1 of y must hold probabilities"),
+        ([0, 1, 2], lp.ShapeError, r"y has shape \[3\] and the prediction \[2, 3\]"),
+        ([[1, 0], [0, 1]], lp.ShapeError, r"y has shape \[2, 2\] and the prediction \[2, 3\]"),
+    ],
+    ids=str,
+)
+def test_cross_entropy_refuses_what_is_no_class(y: Any, error: Any, message: str) -> None:
+    with pytest.raises(error, match=message):
+        lp.cross_entropy(y, SHARES)
+
+
+# Pairs of loss and output ---------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_cross_entropy_on_a_sigmoid_keeps_its_gradient_far_off(dtype: str) -> None:
+    z = lp.Variable(np.array([[-1000.0, 3.0], [1000.0, -2.0]], dtype))
+    with lp.GradientTape() as tape:
+        loss = lp.sum(lp.cross_entropy.of_sum(lp.Tensor([0, 1], dtype="int64"), z, lp.sigmoid))
+    assert float(loss) == pytest.approx(1000 + np.log1p(np.exp(2.0)), rel=1e-6)
+    expected = [[-1, 0], [0, -1 / (1 + np.exp(-2.0))]]
+    np.testing.assert_allclose(tape.gradient(loss, z).numpy(), expected, rtol=1e-6)
+
+
+def test_bce_on_a_softmax_is_refused_by_name() -> None:
+    net = lp.Network([2, 2], output="softmax", seed=0)
+    with pytest.raises(lp.ArgumentError, match=r"'bce' .*'softmax' .*loss='cross_entropy'"):
+        net.fit([[0, 1]], [[0, 1]], loss="bce")

@@ -187,7 +187,7 @@ def test_a_failed_call_leaves_the_model_as_it_was(mixed, model):
         model.predict(mixed.rename({"city": "citi"}))
     with pytest.raises(lp.DataError, match="Target column 'label' is not in the table"):
         model.evaluate(mixed.drop("label"))
-    with pytest.raises(lp.DataError, match=r"the first 'maybe' in row 0; it knows no, yes"):
+    with pytest.raises(lp.DataError, match=r"the first 'maybe' in index 0; it knows no, yes"):
         model.evaluate(mixed.with_columns(label=pl.lit("maybe")))
     assert all(np.array_equal(before[n], a) for n, a in model.params.items())
     assert np.array_equal(model.predict_proba(mixed), expected)
@@ -223,8 +223,26 @@ def test_the_summary_says_what_was_done():
     )
     assert "same    number        0  left out: constant, '1' in every row\n" in text
     assert "2 categories, one-hot, missing as its own" in text
-    assert "3 epochs, batches of 4, rate 0.003, seed 0" in text or "batches of 16" in text
-    assert "figures on the rows held out:\n  loss " in text
+    assert "3 epochs, batches of 16 rows, rate 0.003, seed 0" in text
+    assert "figures on the rows held out:\n  accuracy  " in text
+    assert "loss " not in text.replace("log_loss ", "")
+    assert text.count("'1' in every row") == 1
+
+
+def test_the_summary_of_one_row_a_step_and_of_a_regression():
+    text = lp.train({"x": [1.0, 2, 4], "y": [1.5, 2, 3]}, "y", epochs=1, batch_size=1).summary()
+    assert "; 1 epoch, batches of 1 row, " in text
+    data = {"x": [float(i) for i in range(40)], "y": [i / 2 for i in range(40)]}
+    text = lp.train(data, "y", epochs=1).summary()
+    assert "figures on the rows held out:\n  rmse " in text
+    assert "  loss " not in text
+
+
+def test_names_in_the_summary_obey_nobody():
+    data = {"x": [1.0, 2, 3, 4], "\u202ey": ["\x1b[2J", "b" * 300] * 2}
+    text = lp.train(data, "\u202ey", epochs=1).summary()
+    assert all(line.isprintable() for line in text.splitlines())
+    assert "classes: \ufffd[2J, " + "b" * 39 + "…\n" in text
 
 
 def test_labels_stay_in_their_own_type():
@@ -367,12 +385,19 @@ def test_any_name_of_a_column_is_only_a_name(tmp_path):
     assert lp.train(data | {"^y$": x}, "^y$", epochs=1).task == "regression"
 
 
-def test_the_summary_of_a_wide_table_is_short():
-    data = {f"f{i}": [float(i), 2, 3, -i] for i in range(250)} | {"y": [0, 1, 0, 1]}
-    text = lp.train(data, "y", epochs=1).summary()
-    assert "… and 50 more columns\n" in text
-    assert "f199 " in text
-    assert "f200 " not in text
+def test_columns_that_are_treated_alike_share_a_line():
+    data = {f"f{i}": [float(i), 2, 3, -i] for i in range(250)}
+    data |= {"n": [1, None, 2, 3], "y": [0, 1, 0, 1]}
+    lines = lp.train(data, "y", epochs=1).summary().splitlines()
+    assert "f0 … f249 (250)  number        0  scaled by median and quartiles" in lines
+    assert lines[6].startswith(
+        "n                number        1  scaled by median and quartiles, ex"
+    )
+    mixed = {f"f{i}": [float(i), 2, 3, -i] if i % 2 else list("abab") for i in range(100)}
+    text = lp.train(mixed | {"y": [0, 1, 0, 1]}, "y", epochs=1).summary()
+    assert "\nf39  " in text
+    assert "\nf40  " not in text
+    assert "… and 60 more columns\n" in text
 
 
 def test_a_table_is_not_changed_by_training(mixed):
@@ -402,3 +427,109 @@ def test_spambase_in_five_folds_with_no_option_but_the_target(spambase_path):
     assert mean["accuracy"] >= 0.945
     assert mean["auc"] >= 0.983
     assert mean["log_loss"] <= 0.175
+
+
+def test_a_number_is_not_cut_to_a_class():
+    data = {"x": [0.0, 1, 2, 3], "y": [0, 1, 0, 1]}
+    model = lp.train(data, "y", epochs=1)
+    with pytest.raises(lp.DataError, match=r"the first 0.9 in row 1; .* looks like regression"):
+        model.evaluate({"x": [0.0, 1], "y": [1.0, 0.9]})
+
+
+def test_wrong_keywords_are_answered_with_the_nearest():
+    data = {"x": [0.0, 1, 2, 3], "y": [0, 1, 0, 1]}
+    with pytest.raises(
+        lp.ArgumentTypeError, match=r"train has no argument 'epoch'\. Did you mean 'epochs'"
+    ):
+        lp.train(data, "y", epoch=1)
+    with pytest.raises(
+        lp.ArgumentTypeError, match=r"train: missing .* 'target'. It takes data, ta"
+    ):
+        lp.train(data)
+    model = lp.train(data, "y", epochs=1)
+    for call, name in (
+        (model.predict, "predict"),
+        (model.predict_proba, "predict_proba"),
+        (model.evaluate, "evaluate"),
+        (model.save, "save"),
+        (model.summary, "summary"),
+    ):
+        with pytest.raises(lp.ArgumentTypeError, match=rf"Model.{name} has no argument 'oops'"):
+            call(oops=1)
+
+
+@pytest.mark.parametrize("target", [None, np.zeros(4), [0, 1, 0, 1], 1.5])
+def test_a_target_is_the_name_of_a_column(target):
+    with pytest.raises(lp.ArgumentTypeError, match="target is the name of a column") as caught:
+        lp.train(np.zeros((4, 2)), target)
+    assert len(str(caught.value)) < 200
+
+
+def test_validation_is_a_share():
+    data = {"x": [0.0, 1], "y": [0, 1]}
+    with pytest.raises(lp.ArgumentTypeError, match=r"such as 0.2; received a tuple. Measure on"):
+        lp.train(data, "y", validation=(pl.DataFrame(data), pl.DataFrame(data)))
+
+
+def test_a_batch_of_more_rows_than_there_are_is_said():
+    data = {"x": [0.0, 1, 2, 3], "y": [0, 1, 0, 1]}
+    with pytest.warns(lp.LimpideWarning, match="batch_size is 99, and there are 4 rows") as seen:
+        model = lp.train(data, "y", epochs=1, batch_size=99)
+    assert model.facts.recipe["batch_size"] == 4
+    assert [w.filename for w in seen] == [__file__]
+
+
+def test_notes_tell_what_was_assumed_of_the_target():
+    x = [float(i) for i in range(20)]
+    digits = lp.train({"x": x, "y": list(range(10)) * 2}, "y", epochs=1)
+    assert "10 different whole numbers: taken as classes; task='regression'" in digits.summary()
+    spelt = lp.train({"x": x, "y": ["ham", "Ham"] * 10}, "y", epochs=1)
+    assert spelt.notes[0].startswith("classes 'Ham' and 'ham' of 'y' differ only in case")
+    same = lp.train({"x": x, "y": [0.5] * 20}, "y", epochs=1)
+    assert same.notes == ["target 'y' is 0.5 in every row: it is all there is to predict"]
+
+
+def test_left_out_columns_are_notes_and_a_line_of_the_summary():
+    model = lp.train({"x": [1.0, 2, 3], "c": [1, 1, 1], "y": [0, 1, 0]}, "y", epochs=1)
+    assert "column 'c' is left out: constant, '1' in every row" in model.notes
+    assert model.summary().count("left out") == 1
+
+
+def test_a_matrix_of_many_classes_is_not_kept(tmp_path):
+    data = {"x": [float(i % 51) for i in range(204)], "y": [f"c{i % 51}" for i in range(204)]}
+    model = lp.train(data, "y", epochs=1)
+    assert (
+        list(model.figures)
+        == list(model.evaluate(data))
+        == [
+            "loss",
+            "accuracy",
+            "auc",
+            "log_loss",
+        ]
+    )
+    model.save(tmp_path / "m.safetensors")
+    assert lp.load(tmp_path / "m.safetensors").figures == model.figures
+
+
+def test_a_saved_model_remembers_how_its_training_ended(tmp_path):
+    data = {"x": [0.0, 1, 2, 3], "y": [0, 1, 0, 1]}
+    model = lp.train(data, "y", epochs=1)
+    for best in (None, 3):
+        history = model.history
+        history.interrupted, history.stopped, history.best_epoch = True, "no better", best
+        model.save(tmp_path / "m.safetensors")
+        assert lp.load(tmp_path / "m.safetensors").history == history
+
+
+@pytest.mark.parametrize("labels", [["a", "b"], ["a", "b", "c"]])
+def test_small_probabilities_are_kept(labels, tmp_path):
+    data = {"x": [float(i) for i in range(12)], "y": labels * (12 // len(labels))}
+    model = lp.train(data, "y", epochs=1)
+    model.params["output.weights"][:] = 0
+    model.params["output.bias"][-1] = 50
+    found = model.predict_proba(data)
+    assert found[0, 0] == pytest.approx(np.exp(-50), rel=1e-6)
+    assert model.evaluate({"x": [0.0], "y": ["a"]})["log_loss"] == pytest.approx(50, rel=0.5)
+    model.save(tmp_path / "m.safetensors")
+    assert np.array_equal(lp.load(tmp_path / "m.safetensors").predict_proba(data), found)

@@ -533,3 +533,133 @@ def test_an_error_inside_a_call_is_not_reworded() -> None:
 
     with pytest.raises(TypeError, match=r"^mine$"):
         network().fit(X, Y, callbacks=broken)
+
+
+# Accuracy -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("loss", [None, "mse", "mae", "bce"])
+def test_the_accuracy_of_a_sigmoid_output_does_not_ask_for_the_loss(
+    loss: str | None, tmp_path: Path
+) -> None:
+    net = lp.Network([2, 2, 1], activation="sigmoid", output="sigmoid", dtype="float64", seed=0)
+    x, y = np.array([[0.0, 1], [1, 0], [1, 1], [0, 0]]), np.array([0, 1, 1, 0])
+    net.fit(x, y, loss=loss, epochs=1)
+    figures = net.evaluate(x, y)
+    assert figures["accuracy"] == ((net.predict(x)[:, 0] > 0.5) == y).mean()
+    net.save(tmp_path / "a.safetensors")
+    assert lp.load(tmp_path / "a.safetensors").evaluate(x, y) == figures
+
+
+def test_the_accuracy_of_a_softmax_output_takes_one_hot_rows_with_any_loss() -> None:
+    net = lp.Network([2, 3], output="softmax", dtype="float64", seed=0)
+    x, y = np.array([[0.0, 1], [1, 0], [1, 1]]), np.array([0, 1, 2])
+    expected = (net.predict(x).argmax(axis=1) == y).mean()
+    assert net.evaluate(x, y)["accuracy"] == expected
+    assert net.evaluate(x, np.eye(3)[y], loss="mse")["accuracy"] == expected
+
+
+def test_targets_that_are_no_classes_have_no_accuracy() -> None:
+    x = np.array([[0.0, 1], [1, 0]])
+    soft = lp.Network([2, 1], output="sigmoid", seed=0)
+    assert list(soft.evaluate(x, [0.5, 1])) == ["loss"]
+    assert list(lp.Network([2, 1], seed=0).evaluate(x, [0, 1])) == ["loss"]
+    shares = lp.Network([2, 2], output="softmax", seed=0)
+    assert list(shares.evaluate(x, [[0.5, 0.5], [1, 0]])) == ["loss"]
+    assert list(shares.evaluate(x, [[1, 1], [0, 1]], loss="mse")) == ["loss"]
+
+
+def test_the_loss_of_the_last_fit_is_in_the_file(tmp_path: Path) -> None:
+    net = lp.Network([3, 1], dtype="float64", seed=0)
+    assert "loss" not in net.config()
+    net.fit(X, Y, loss=lp.Huber(0.25), epochs=1)
+    assert net.config()["loss"] == {"name": "huber", "delta": 0.25}
+    copy.deepcopy(net).save(tmp_path / "a.safetensors")
+    again = lp.load(tmp_path / "a.safetensors")
+    assert again.evaluate(X, Y) == net.evaluate(X, Y) != net.evaluate(X, Y, loss="huber")
+
+
+@pytest.mark.parametrize(
+    ("loss", "message"),
+    [
+        ({"name": "mce"}, r"network.loss.name must be one of .*'mce'. Did you mean 'mse'"),
+        ({"name": "mse", "delta": 1.0}, "network.loss has the unknown key 'delta'"),
+        ({"name": "huber"}, "network.loss must have the key 'delta'"),
+        ({"name": "huber", "delta": -1.0}, "delta must be above 0"),
+        ({"name": "bce"}, "loss 'bce' needs an output between 0 and 1"),
+        ("mse", "network.loss must be an object"),
+    ],
+)
+def test_a_file_with_a_wrong_loss_is_refused(loss: object, message: str) -> None:
+    net = lp.Network([2, 1], seed=0)
+    with pytest.raises(lp.ModelFileError, match=message):
+        lp.Network.from_stored(net.tensors(), net.config() | {"loss": loss})
+
+
+def test_a_loss_of_ones_own_is_not_in_the_file(tmp_path: Path) -> None:
+    class Mine(type(lp.mse)):  # type: ignore[misc]
+        name = "mse"
+
+    net = lp.Network([3, 1], seed=0)
+    net.fit(X, Y, loss=Mine(), epochs=1)
+    with pytest.warns(lp.LimpideWarning, match="cannot name Mine, a loss of your own"):
+        net.save(tmp_path / "a.safetensors")
+    assert lp.load(tmp_path / "a.safetensors").config().get("loss") is None
+
+
+# Called in functions and tapes ------------------------------------------------------------------
+
+
+def test_a_compiled_call_sees_new_running_statistics() -> None:
+    net = lp.Network([3, 4, lp.BatchNorm(), 1], dtype="float64", seed=0)
+    compiled = lp.function(lambda x: net(x))
+    assert (compiled(X).numpy() == net.predict(X)).all()
+    before = compiled(X).numpy()
+    net.fit(X, Y, epochs=2)
+    assert (compiled(X).numpy() == net.predict(X)).all()
+    assert (before != net.predict(X)).all()
+
+
+def stochastic() -> lp.Network:
+    return lp.Network(
+        [3, 8, lp.BatchNorm(), lp.Dropout(0.5), 1], activation="tanh", dtype="float64", seed=0
+    )
+
+
+def test_a_tape_trains_batch_norm_and_dropout_eager_and_compiled() -> None:
+    def run(wrap: Any) -> tuple[lp.Network, list[float]]:
+        net = stochastic()
+
+        def step(x: Any, y: Any) -> Any:
+            with lp.GradientTape() as tape:
+                loss = lp.mse(y, net(x, training=True))
+            for variable, slope in zip(
+                net.variables, tape.gradient(loss, net.variables), strict=True
+            ):
+                variable.assign_sub(0.1 * slope)
+            return loss
+
+        compiled = wrap(step)
+        return net, [float(compiled(X, Y)) for _ in range(20)]
+
+    (eager, first), (traced, second) = run(lambda f: f), run(lp.function)
+    assert first == second
+    assert min(first[-3:]) < first[0]
+    for name in eager.state:
+        assert (eager.state[name] == traced.state[name]).all()
+        assert (eager.state[name] != stochastic().state[name]).all()
+    assert all((eager.params[n] == traced.params[n]).all() for n in eager.params)
+
+
+def test_training_draws_new_bits_at_each_call_and_copies_go_on_alike() -> None:
+    net = stochastic()
+    assert (net(X).numpy() == net.predict(X)).all()
+    first = net(X, training=True).numpy()
+    assert (first == stochastic()(X, training=True).numpy()).all()
+    twins = [copy.deepcopy(net), pickle.loads(pickle.dumps(net))]
+    second = net(X, training=True).numpy()
+    assert (first != second).any()
+    for twin in twins:
+        assert (twin(X, training=True).numpy() == second).all()
+    with pytest.raises(lp.ArgumentTypeError, match="training must be True or False; received 1"):
+        net(X, training=1)  # type: ignore[arg-type]

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import pytest
 
 import limpide as lp
+from limpide.errors import DtypeError
 from limpide.ops import relu, sigmoid
 from tolerances import tolerance
 
@@ -282,3 +284,100 @@ def test_gradients_through_a_cast() -> None:
     slope = tape.gradient(y, x)
     assert (slope.dtype.name, slope.numpy().tolist()) == ("float32", [3.0, 5.0])
     assert tape.gradient(whole, x).numpy().tolist() == [0.0, 0.0]
+
+
+# Arguments of a compiled function --------------------------------------------------------------
+
+
+def watched_slope(change: Callable[[Any, Any], Any]) -> Callable[[Any], Any]:
+    """Give a function that watches its argument and returns the slope of ``change(x, W)``."""
+    w = lp.Variable(5.0)
+
+    def f(x: Any) -> Any:
+        with lp.GradientTape() as tape:
+            tape.watch(x)
+            y = change(x, w)
+        return tape.gradient(y, x)
+
+    return f
+
+
+CHANGES: dict[str, tuple[Callable[[Any, Any], Any], Callable[[Any], Any]]] = {
+    "product": (lambda x, w: lp.sum(x * x + w * x), lambda x: 2 * x + 5),
+    "alone": (lambda x, w: lp.sum(x * x), lambda x: 2 * x),
+    "moved": (lambda x, w: lp.sum(x.T * x.T * w), lambda x: 10 * x),
+    "reflected": (lambda x, w: lp.sum(1 - (-x) * w + 2 / x), lambda x: 5 - 2 / x**2),
+    "power": (lambda x, w: lp.sum(x**2 + x**3.0 * w), lambda x: 2 * x + 15 * x**2),
+    "absolute": (lambda x, w: lp.sum(abs(-x) * w), lambda x: 5 + 0 * x),
+    "unused": (lambda x, w: w * 1, lambda x: 0 * x),
+}
+GIVEN = [4.0, [4.0, 2.0], np.array(4.0), np.array([[4.0, 2.0]]), np.float32(4)]  # exact slopes
+
+
+@pytest.mark.parametrize("given", GIVEN, ids=str)
+@pytest.mark.parametrize("name", CHANGES)
+def test_a_tape_in_a_compiled_function_sees_its_arguments(name: str, given: Any) -> None:
+    change, slope = CHANGES[name]
+    expected = np.asarray(slope(np.asarray(given)), np.float64)
+    f = lp.function(watched_slope(change))
+    outcome = f(given)
+    np.testing.assert_array_equal(outcome.numpy(), expected)
+    assert outcome.dtype == (np.float64 if type(given) is np.ndarray else np.float32)
+    with lp.GradientTape():  # under a tape it runs eagerly, on numbers that are known
+        under = f(given)
+    np.testing.assert_array_equal(under.numpy(), outcome.numpy())
+    assert under.dtype == outcome.dtype
+
+
+@pytest.mark.parametrize("given", [[3.0, 2.0], np.array([3.0, 2.0])], ids=str)
+def test_a_tape_sees_the_entries_of_an_argument(given: Any) -> None:
+    f = lp.function(watched_slope(lambda x, w: x[0] * x[0] + w * x[1]))
+    assert f(given).numpy().tolist() == [6.0, 5.0]
+
+
+@pytest.mark.parametrize("given", [3.0, [3.0], np.array(3.0)], ids=str)
+def test_tapes_within_tapes_see_the_arguments_of_a_compiled_function(given: Any) -> None:
+    @lp.function
+    def second(x: Any) -> Any:
+        with lp.GradientTape() as outer:
+            outer.watch(x)
+            with lp.GradientTape() as inner:
+                inner.watch(x)
+                y = lp.sum(x * x * x)
+            slope = lp.sum(inner.gradient(y, x))
+        return outer.gradient(slope, x)
+
+    assert np.ravel(second(given)) == [18.0]
+    inlined = lp.function(lambda x: second(x) + 0)
+    assert np.ravel(inlined(given)) == [18.0]
+
+
+@pytest.mark.parametrize("given", [3.0, np.float32(3.0), 3], ids=repr)
+def test_grad_within_a_compiled_function(given: Any) -> None:
+    w = lp.Variable(5.0)
+    slope = lp.grad(lambda x: x * x + w * x)
+    assert float(lp.function(lambda x: slope(x))(given)) == 11.0
+    assert float(lp.function(lambda x: lp.grad(slope)(x))(given)) == 2.0
+    assert float(lp.grad(lp.function(lambda x: x * x + w * x))(given)) == 11.0
+
+
+def test_the_gradient_of_an_argument_takes_the_dtype_of_what_it_meets() -> None:
+    w = lp.Variable(5.0)
+
+    @lp.function
+    def step(x: Any) -> Any:
+        with lp.GradientTape() as tape:
+            tape.watch(x)
+            y = x * x * w
+        w.assign_sub(0.5 * tape.gradient(y, x))
+        return w + 0
+
+    assert float(step(np.array(3.0))) == -10.0
+
+
+def test_whole_numbers_are_not_watched() -> None:
+    f = lp.function(watched_slope(lambda x, w: x * w))
+    with pytest.raises(DtypeError, match=r"needs floats.*received i64\[\].*3.0 for 3"):
+        f(3)
+    with pytest.raises(DtypeError, match="needs floats"):
+        lp.GradientTape().watch(lp.Tensor([1], dtype="int32"))

@@ -6,12 +6,15 @@ import copy
 import pickle
 import subprocess
 import sys
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import pytest
 
 import limpide as lp
+from limpide.errors import MemoryLimitError
+from limpide.ops import OPS
 
 DTYPES = ["float32", "float64", "int32", "int64", "uint32", "bool"]
 
@@ -404,3 +407,50 @@ def test_operators_work_with_nothing_else_loaded() -> None:
     code = "import limpide as lp; x = lp.Tensor([1.0]); print(float(x + x[0]))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "2.0\n"
+
+
+# Memory ----------------------------------------------------------------------------------------
+
+HUGE = 10**12
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: lp.one_hot([0, 1], HUGE),
+        lambda: lp.broadcast_to(1.0, (HUGE,)) * 2,
+        lambda: lp.iota((HUGE,)),
+        lambda: lp.pad(lp.Tensor([1.0]), [0], [HUGE]),
+        lambda: lp.normal((HUGE,)),
+        lambda: lp.zeros((HUGE,)),
+        lambda: lp.Generator(0).normal((HUGE,)),
+        lambda: lp.Generator(0).uniform(HUGE),
+        lambda: lp.function(lambda x: lp.broadcast_to(x, (HUGE,)) * x)(1.0),
+        lambda: lp.function(lambda x: x * 2).repeat(HUGE, 1.0),
+    ],
+)
+def test_what_does_not_fit_in_memory_is_refused(make: Callable[[], Any]) -> None:
+    with pytest.raises(MemoryLimitError, match=r"needs about [\d,]+ GiB of memory, and there is"):
+        make()
+
+
+def test_drawing_counts_what_it_takes_on_the_way(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("limpide.memory.present", lambda: 39_999)
+    for draw in (lp.normal, lp.uniform, lp.Generator(0).normal, lp.Generator(0).uniform):
+        with pytest.raises(MemoryLimitError, match=r"shape \[10, 100\] needs"):
+            draw((10, 100))
+        assert draw((999,)).shape == (999,)
+
+
+def test_a_failed_allocation_is_told_by_op_and_shape(monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: Any, **__: Any) -> Any:
+        raise MemoryError
+
+    x = lp.Tensor([1.0, 2.0])
+    monkeypatch.setattr(OPS["tanh"], "numpy", full)
+    with pytest.raises(MemoryLimitError, match=r"result of tanh, f32\[2\].*smaller shapes"):
+        lp.tanh(x)
+
+
+def test_a_view_of_any_size_takes_no_memory() -> None:
+    assert lp.broadcast_to(1.0, (HUGE,)).shape == (HUGE,)

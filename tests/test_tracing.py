@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import copy
 import functools
+import gc
+import pickle
 import threading
+import weakref
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -647,3 +651,74 @@ def test_variables_have_the_names_they_are_called_by() -> None:
     own = lp.Variable(3.0, name="own")
     graph = lp.function(lambda x: x * layers[0] * layers[1] * own).graph(1.0)
     assert [node.name for node in graph.inputs] == ["x", "layers[0]", "layers[1]", "own"]
+
+
+# What is kept ----------------------------------------------------------------------------------
+
+
+def test_only_the_signatures_used_last_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("limpide.tracing._MOST_KEPT", 4)
+    traced: list[int] = []
+
+    @lp.function
+    def f(x: Any) -> Any:
+        traced.append(x.size)
+        return x + x
+
+    for n in range(1, 7):
+        assert f(np.ones(1)).shape == (1,)  # in use all the time: never forgotten
+        assert f(np.ones(n)).shape == (n,)
+        assert len(f._concrete) == min(n, 4)
+    assert traced == [1, 2, 3, 4, 5, 6]
+    f(np.ones(5))
+    f(np.ones(2))
+    assert traced == [1, 2, 3, 4, 5, 6, 2]
+
+
+class Scaler:
+    """Has a compiled method, and one that it compiled itself."""
+
+    def __init__(self, factor: float) -> None:
+        self.factor = lp.Variable(factor)
+        self.own = lp.function(self.scale)
+
+    def scale(self, x: Any) -> Any:
+        return x * self.factor
+
+    @lp.function
+    def compiled(self, x: Any) -> Any:
+        return x * self.factor
+
+
+def test_a_compiled_method_keeps_no_object_alive() -> None:
+    before = len(Scaler.compiled._concrete)
+    gone: list[weakref.ref[Scaler]] = []
+    for factor in range(20):
+        scaler = Scaler(factor)
+        # The ids of objects that are gone are used again: no graph of another may be found.
+        assert float(scaler.compiled(2.0)) == 2.0 * factor
+        assert float(scaler.own(2.0)) == 2.0 * factor
+        gone.append(weakref.ref(scaler))
+        del scaler
+        gc.collect()
+    assert [ref() for ref in gone] == [None] * 20
+    assert len(Scaler.compiled._concrete) == before
+
+
+@lp.function
+def doubled(x: Any) -> Any:
+    return x + x
+
+
+@pytest.mark.parametrize("again", [copy.deepcopy, lambda x: pickle.loads(pickle.dumps(x))])
+def test_objects_with_compiled_functions_are_copied_and_pickled(again: Any) -> None:
+    scaler = Scaler(3.0)
+    assert float(scaler.own(2.0)) == float(scaler.compiled(2.0)) == 6.0
+    other = again(scaler)
+    scaler.factor.assign(5.0)
+    assert float(other.own(2.0)) == float(other.compiled(2.0)) == 6.0
+    assert float(again(scaler.compiled)(2.0)) == float(again(scaler.own)(2.0)) == 10.0
+    assert again(doubled) is doubled
+    assert float(again({"f": doubled})["f"](2.0)) == 4.0
+    with pytest.raises((pickle.PicklingError, AttributeError), match="lambda"):
+        pickle.dumps(lp.function(lambda x: x))

@@ -21,7 +21,7 @@ from limpide.errors import (
     ShapeError,
 )
 from limpide.ir import NUMPY_DTYPES, Array
-from limpide.losses import BCE, CrossEntropy, Loss, Poisson
+from limpide.losses import BCE, CrossEntropy, Loss, Poisson, check_shares, class_numbers
 from limpide.tensor import Tensor
 
 
@@ -190,31 +190,14 @@ def _class_targets(array: Array, outputs: int, dtype: str, name: str) -> Array:
     if array.ndim == 2 and array.shape[1] == 1 and outputs > 1:
         array = array[:, 0]
     if array.ndim == 1:
-        numbers = _cast_finite(array, "f64", name)
-        inside = (numbers >= 0) & (numbers < outputs)
-        whole = np.where(inside, numbers, 0).astype(np.int64)
-        wrong = np.flatnonzero(~inside | (whole != numbers))
-        if len(wrong):
-            row = int(wrong[0])
-            raise DataError(
-                f"{name} holds {numbers[row]:g} in row {row}; class numbers go from 0 to "
-                f"{outputs - 1}, one for each output of the network."
-            )
-        return whole
+        return class_numbers(_cast_finite(array, "f64", name), outputs, name)
     if array.ndim != 2 or array.shape[1] != outputs:
         raise ShapeError(
             f"{name} has shape {list(array.shape)}; the network has {outputs} classes, so it is "
             f"class numbers [n] or one column a class [n, {outputs}]."
         )
     result = _cast_finite(array, dtype, name)
-    sums = result.sum(axis=1)
-    wrong = np.flatnonzero((np.abs(sums - 1) > 1e-3) | (result.min(axis=1) < 0))
-    if len(wrong):
-        row = int(wrong[0])
-        raise DataError(
-            f"Row {row} of {name} must hold probabilities of at least 0 that sum to 1; it holds "
-            f"{result[row].tolist()}. Pass class numbers [n] instead."
-        )
+    check_shares(result, name)
     return result
 
 

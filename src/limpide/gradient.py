@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 from limpide.errors import ArgumentError, ShapeError
 from limpide.ir import CONSTANT, FLOATS, Graph, Node, Op, layer_scope, node_names, uniform_value
-from limpide.ops import ones_like, zeros_like
+from limpide.ops import zeros_like
 from limpide.tensor import Tensor, Traced, Tracing, tracing_into
 
 
@@ -81,7 +81,7 @@ def seed_gradient(target: Tensor) -> Tensor:
             f"A gradient is that of one number, such as a loss; received {target.spec}. "
             "Take lp.mean or lp.sum of it first."
         )
-    return ones_like(target)
+    return Tensor(1, dtype=target.spec.dtype)
 
 
 def gradient(

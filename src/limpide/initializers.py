@@ -7,35 +7,18 @@ layer uses which (``limpide.layers``).
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from limpide.conversion import check_finite_scalar
-from limpide.errors import ArgumentError, ArgumentTypeError
-from limpide.generator import Generator, fixed_source
+from limpide.errors import ArgumentError
+from limpide.generator import Generator, check_shape, fixed_source
 from limpide.ir import FLOATS, Spec, dtype_name
 from limpide.keywords import known_keywords
-from limpide.memory import check_fits
 from limpide.ops import RandomSource, broadcast_to, random_normal, random_uniform
 from limpide.tensor import Tensor
-
-Shape = int | Sequence[int]
-
-
-def check_shape(shape: object) -> tuple[int, ...]:
-    """Give a shape as a tuple of whole numbers of at least 0."""
-    items = [shape] if isinstance(shape, (int, np.integer)) else shape
-    if not isinstance(items, (list, tuple)):
-        raise ArgumentTypeError(f"A shape is a whole number or a tuple; received {shape!r}.")
-    for n in items:
-        if isinstance(n, bool) or not isinstance(n, (int, np.integer)) or n < 0:
-            raise ArgumentError(f"A shape holds whole numbers of at least 0; received {shape!r}.")
-    needed = 8.0 * math.prod(float(n) for n in items)
-    check_fits(needed, f"An array of shape {list(items)}", "Choose a smaller shape.")
-    return tuple(int(n) for n in items)
 
 
 @dataclass(frozen=True)
@@ -132,7 +115,7 @@ class Zeros(Initializer):
     def __call__(self, *args: Any, seed: int | None = None, dtype: object = "float32") -> Any:
         if len(args) != 1:
             raise ArgumentError(f"zeros takes one shape, such as 2 or (2, 2); received {args!r}.")
-        shape = check_shape(args[0])
+        shape = check_shape(args[0], bytes_each=16)  # the tensor is a copy
         return Tensor(np.zeros(shape, Spec((), dtype_name(dtype)).numpy_dtype))
 
 
@@ -168,7 +151,7 @@ class Lecun(Initializer):
         return Normal(math.sqrt(1 / _fans(shape)[0])).draw(source, shape, dtype)
 
 
-_fresh = Generator()
+_fresh = Generator.shared()
 
 uniform = Uniform()
 normal = Normal()

@@ -52,6 +52,12 @@ def check_size(value: object, name: str) -> int:
     return int(value)
 
 
+def check_flag(value: object, name: str) -> None:
+    """Refuse what is neither True nor False, naming the argument."""
+    if not isinstance(value, (bool, np.bool_)):
+        raise ArgumentTypeError(f"{name} must be True or False; received {value!r}.")
+
+
 @dataclass(frozen=True)
 class Layer:
     """One step from features to features: ``f[n, k] → f[n, m]``.

@@ -12,8 +12,9 @@ from typing import Any
 import numpy as np
 
 from limpide.activations import Activation, activation_name
-from limpide.conversion import check_finite_scalar
-from limpide.errors import ArgumentError, ArgumentTypeError, choice_error
+from limpide.conversion import check_finite_scalar, is_plain, plain_array
+from limpide.errors import ArgumentError, ArgumentTypeError, DataError, choice_error
+from limpide.ir import FLOATS, Array, shape_error
 from limpide.keywords import known_keywords
 from limpide.ops import (
     abs,
@@ -26,13 +27,14 @@ from limpide.ops import (
     maximum,
     mean,
     one_hot,
+    reshape,
     sigmoid,
     softmax,
     softplus,
     sum,
     where,
 )
-from limpide.tensor import Tensor, unify
+from limpide.tensor import Tensor, Traced, current_tracing, refuse_tensors_in_list, unify
 
 # Activations whose values can leave (0, 1): a probability cannot be read off them.
 _UNBOUNDED = frozenset(
@@ -65,7 +67,15 @@ class Loss:
         """Refuse an output that this loss cannot read."""
 
     def __call__(self, y: Any, prediction: Any) -> Tensor:
-        y, prediction = unify([y, prediction])
+        y, prediction = _floats(y, prediction)
+        # [n] is a column; nothing else is made to fit.
+        if (*y.shape, 1) == prediction.shape or y.shape == (*prediction.shape, 1):
+            y = reshape(y, prediction.shape)
+        if y.shape != prediction.shape:
+            raise shape_error(
+                f"y has shape {list(y.shape)} and the prediction {list(prediction.shape)}; y is "
+                "never broadcast, reshape one of them"
+            )
         return mean(self.elements(y, prediction))
 
 
@@ -134,12 +144,19 @@ class BCE(Loss):
 
     def check_activation(self, activation: Activation) -> None:
         _need_probability(self.name, activation, "sigmoid")
+        if activation is softmax:
+            # 1 − p of a class that is certain is rounded to 0: no gradient would be left.
+            raise ArgumentError(
+                "loss 'bce' judges each output by itself, and those of 'softmax' are one choice. "
+                "Use loss='cross_entropy', or build the network with output='sigmoid'."
+            )
 
 
 class CrossEntropy(Loss):
     """Mean over rows of −Σ y log ŷ; y holds class numbers (i64), or a probability a class.
 
-    On a softmax output it is worked out from the scores with log_softmax.
+    On a softmax or sigmoid output it is worked out from the scores, so that a score far off has
+    its gradient. Called directly, y may hold class numbers in any dtype.
     """
 
     name = "cross_entropy"
@@ -150,9 +167,9 @@ class CrossEntropy(Loss):
         return -sum(_shares(y, logs) * logs, axis=-1)
 
     def of_sum(self, y: Tensor, z: Tensor, activation: Activation) -> Tensor:
-        if activation is not softmax:
+        if activation is not softmax and activation is not sigmoid:
             return self.elements(y, activation(z))
-        logs, shares = log_softmax(z), _shares(y, z)
+        logs, shares = log_softmax(z) if activation is softmax else -softplus(-z), _shares(y, z)
         # A class of probability 0 costs nothing, even where its logarithm is −inf.
         return -sum(where(equal(shares, 0), 0, shares * logs), axis=-1)
 
@@ -160,9 +177,24 @@ class CrossEntropy(Loss):
         _need_probability(self.name, activation, "softmax")
 
     def __call__(self, y: Any, prediction: Any) -> Tensor:
-        (prediction,) = unify([prediction])
-        targets = y if isinstance(y, Tensor) else Tensor(np.asarray(y))  # whole numbers stay whole
-        return mean(self.elements(targets, prediction))
+        _, prediction = _floats(0, prediction)
+        refuse_tensors_in_list(y)
+        y = y if isinstance(y, Tensor) else Tensor(plain_array(y, "y") if is_plain(y) else y)
+        known = type(y) is Tensor or (not isinstance(y, Traced) and current_tracing() is None)
+        *rows, classes = prediction.shape or [0]
+        if y.shape == (*rows, 1) != prediction.shape:
+            y = reshape(y, tuple(rows))
+        if y.shape == tuple(rows):
+            codes = Tensor(class_numbers(y.numpy(), classes)) if known else cast(y, "i64")
+            return mean(self.elements(codes, prediction))
+        if y.shape != prediction.shape:
+            raise shape_error(
+                f"y has shape {list(y.shape)} and the prediction {list(prediction.shape)}: y is "
+                f"class numbers {rows} or one column a class {list(prediction.shape)}"
+            )
+        if known:
+            check_shares(y.numpy())
+        return mean(self.elements(cast(y, prediction.spec.dtype), prediction))
 
 
 class Poisson(Loss):
@@ -183,6 +215,43 @@ class Poisson(Loss):
         rate = softplus(z)
         # log(softplus(z)) tends to z where softplus underflows.
         return rate - y * where(less(z, -15), z, log(where(less(z, -15), 1, rate)))
+
+
+def class_numbers(numbers: Array, classes: int, name: str = "y") -> Array:
+    """Give class numbers as i64, or refuse one that is not whole or not below ``classes``."""
+    inside = (numbers >= 0) & (numbers < classes)
+    whole = np.where(inside, numbers, 0).astype(np.int64)
+    wrong = np.argwhere(~inside | (whole != numbers))
+    if len(wrong):
+        place = tuple(wrong[0].tolist())
+        raise DataError(
+            f"{name} holds {float(numbers[place]):g} in row {', '.join(map(str, place))}; class "
+            f"numbers go from 0 to {classes - 1}, one for each output of the network."
+        )
+    return whole
+
+
+def check_shares(shares: Array, name: str = "y") -> None:
+    """Refuse rows that are no probabilities of classes."""
+    right = (np.abs(shares.sum(axis=-1) - 1) <= 1e-3) & (shares.min(axis=-1) >= 0)
+    if not right.all():
+        place = tuple(np.argwhere(~right)[0].tolist())
+        raise DataError(
+            f"Row {', '.join(map(str, place))} of {name} must hold probabilities of at least 0 "
+            f"that sum to 1; it holds {shares[place].tolist()}. Pass class numbers [n] instead."
+        )
+
+
+def _floats(y: Any, prediction: Any) -> list[Tensor]:
+    """Make floats of one dtype of both: whole numbers and bools are taken as floats too."""
+    pair = [y, prediction]
+    floats = [v.spec.dtype for v in pair if isinstance(v, Tensor) and v.spec.dtype in FLOATS]
+    wanted = floats[0] if floats else "f64"  # f64 holds every i32
+    whole = [isinstance(v, Tensor) and v.spec.dtype not in FLOATS for v in pair]
+    given = unify([cast(v, wanted) if w else v for v, w in zip(pair, whole, strict=True)])
+    if given[0].spec.dtype in FLOATS:
+        return given
+    return [cast(tensor, wanted) for tensor in given]
 
 
 def _need_probability(name: str, activation: Activation, wanted: str) -> None:

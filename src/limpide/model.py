@@ -19,8 +19,9 @@ from limpide.arrays import as_weights
 from limpide.errors import ArgumentTypeError, DataError, LimpideWarning, ModelFileError
 from limpide.history import History
 from limpide.ir import Array
+from limpide.keywords import known_keywords
 from limpide.metrics import classification_figures, regression_figures
-from limpide.model_facts import Facts, from_json, summary, to_json
+from limpide.model_facts import MOST_CONFUSED, Facts, from_json, summary, to_json
 from limpide.network import Network
 from limpide.optimizers import AdamW
 from limpide.parameters import Parameters
@@ -31,7 +32,14 @@ from limpide.tables import Table, missing_column, read_table
 from limpide.tables.features import check_finite, plain
 from limpide.tables.fitting import fit_columns
 from limpide.tables.preprocessing import Preprocessing
-from limpide.tables.targets import Target, class_weights, find_target, with_scale
+from limpide.tables.targets import (
+    Target,
+    class_weights,
+    find_target,
+    look_alike,
+    overrule,
+    with_scale,
+)
 
 TABLE = "table"
 """The tensor of a model file that holds all but the network's arrays, as packed JSON."""
@@ -56,8 +64,8 @@ class Model:
         The losses of training, ``History``.
     figures
         On the rows held out, or None: ``loss`` (the network's own: for regression in the scaled
-        unit), then ``accuracy``, ``auc``, ``log_loss``, ``confusion``, or ``rmse``, ``mae``,
-        ``r2`` in the unit of the target.
+        unit), then ``accuracy``, ``auc``, ``log_loss``, ``confusion`` (up to 50 classes), or
+        ``rmse``, ``mae``, ``r2`` in the unit of the target.
     notes
         What was recognised, left out or assumed.
     facts
@@ -103,10 +111,11 @@ class Model:
 
     @property
     def notes(self) -> list[str]:
-        return self.facts.notes
+        return [*self.facts.notes, *self.preprocessing.left_out]
 
     # Prediction -------------------------------------------------------------------------------
 
+    @known_keywords
     def predict(self, data: Any) -> Array:
         """Give the label of each row in its own type, or for regression f64[n] in its own unit.
 
@@ -128,9 +137,10 @@ class Model:
         """
         X = self._matrix(self._read(data))
         if self.classes is None:
-            return self._target.in_unit(self._outputs(X)[:, 0])
+            return self._target.in_unit(self._sums(X)[:, 0])
         return self._target.labels(self._probabilities(X).argmax(axis=1))
 
+    @known_keywords
     def predict_proba(self, data: Any) -> Array:
         """Give the probability of each class, f64[n, classes], in the order of ``classes``.
 
@@ -145,8 +155,11 @@ class Model:
             )
         return self._probabilities(self._matrix(self._read(data)))
 
+    @known_keywords
     def evaluate(self, data: Any) -> dict[str, Any]:
         """Give the figures on a table that has the target; rows without one are left out.
+
+        Their names are those of ``figures``.
 
         Raises
         ------
@@ -178,14 +191,15 @@ class Model:
             some = ", ".join(repr(name) for name in extra[:5]) + ", …" * (len(extra) > 5)
             notes = [*notes, f"{_count(extra)} that the model does not use: {some}"]
         for note in notes:
-            warnings.warn(f"{table.source}: {note}", LimpideWarning, stacklevel=3)
+            warnings.warn(f"{table.source}: {note}", LimpideWarning, stacklevel=4)
         return X
 
-    def _outputs(self, X: Array) -> Array:
-        """Give the network's outputs in blocks of one size, the last one filled up.
+    def _sums(self, X: Array) -> Array:
+        """Give the network's sums before its last activation, f64[n, outputs].
 
-        A matrix product may round a row differently in a product of another size; a row's
-        prediction must not depend on the rows beside it.
+        They are taken in blocks of one size, the last one filled up: a matrix product may round a
+        row differently in a product of another size, and a row's prediction must not depend on
+        the rows beside it.
         """
         whole = np.resize(X[-1:], (_BLOCK, X.shape[1]))
         parts = []
@@ -194,28 +208,33 @@ class Model:
             if len(block) < _BLOCK:
                 whole[: len(block)] = block
                 block = whole
-            parts.append(self.network.predict(block))
-        return np.concatenate(parts)[: len(X)]
+            parts.append(self.network.sums(block))
+        return np.concatenate(parts)[: len(X)].astype(np.float64)
 
     def _probabilities(self, X: Array) -> Array:
-        outputs = self._outputs(X).astype(np.float64)
+        """Give f64[n, classes]; worked out in float64, small ones stay apart from 0."""
+        z = self._sums(X)
         if self.task == "binary":
-            return np.hstack([1 - outputs, outputs])
-        return np.asarray(outputs / outputs.sum(axis=1, keepdims=True))
+            z = np.hstack([np.zeros_like(z), z])  # sigmoid(z) is the softmax of 0 and z
+        powers = np.exp(z - z.max(axis=1, keepdims=True))
+        return np.asarray(powers / powers.sum(axis=1, keepdims=True))
 
     def _figures(self, X: Array, y: Array, weights: Array | None = None) -> dict[str, Any]:
         if self.classes is None:
             learned = self._target.scaled(y)
-            found = self._target.in_unit(self._outputs(X)[:, 0])
+            found = self._target.in_unit(self._sums(X)[:, 0])
             figures: dict[str, Any] = dict(regression_figures(y, found, weights))
         else:
             learned = y
             figures = classification_figures(y, self._probabilities(X), weights)
+            if len(self.classes) > MOST_CONFUSED:
+                del figures["confusion"]
         loss = self.network.evaluate(X, learned, sample_weight=weights)["loss"]
         return {"loss": loss, **figures}
 
     # Files and text ---------------------------------------------------------------------------
 
+    @known_keywords
     def save(self, path: str | os.PathLike[str], *, overwrite: bool = True) -> None:
         """Write a model file (safetensors); an existing file is replaced in one step.
 
@@ -251,6 +270,7 @@ class Model:
             )
         return cls(network, preprocessing, target, facts)
 
+    @known_keywords
     def summary(self, figures: bool = True) -> str:
         """Give text that says how the task was found and what was done to each column.
 
@@ -290,6 +310,12 @@ def _is_single(value: Any) -> bool:
 
 
 def _target_name(target: Any, table: Table) -> str:
+    if not isinstance(target, (str, int, np.integer)):
+        what = "None" if target is None else f"a {type(target).__name__}"
+        raise ArgumentTypeError(
+            "target is the name of a column of the table (of an array, its number); received "
+            f"{what}. Put y into the table, and name its column."
+        )
     name = str(target)
     if name in table.columns:
         return name
@@ -298,6 +324,7 @@ def _target_name(target: Any, table: Table) -> str:
     raise missing_column(name, table.columns, "Target column")
 
 
+@known_keywords
 def train(
     data: Any,
     target: str | int,
@@ -330,8 +357,8 @@ def train(
         The name of the column to predict (for an array, its number). Rows without a target are
         left out, with a note.
     task
-        ``"auto"``: text, booleans and few whole numbers are classes, other numbers a regression.
-        Or ``"binary"``, ``"multiclass"``, ``"regression"``.
+        ``"auto"``: text, booleans and at most 10 different whole numbers are classes, other
+        numbers a regression. Or ``"binary"``, ``"multiclass"``, ``"regression"``.
     hidden
         Sizes of the hidden layers; None: one of 128. ``[]``: none, a logistic or linear regression.
     epochs, batch_size, learning_rate
@@ -384,7 +411,8 @@ def train(
     )
     seen = known if len(held) == 0 else Table(known.frame[trained], known.source)
     more += _single_rows(found, y) if len(held) else []
-    columns, numbers, left_out = fit_columns(seen, names, scaling)
+    more += [*overrule(found), *look_alike(found), *_constant(found, y[trained])]
+    columns, numbers = fit_columns(seen, names, scaling)
     preprocessing = Preprocessing(tuple(columns))
     recipe = choose(found.task, len(trained), hidden, epochs, batch_size, learning_rate)
     if found.classes is None:
@@ -396,7 +424,7 @@ def train(
         len(trained),
         len(held),
         None,
-        [*table.notes, *notes, *more, *left_out],
+        [*table.notes, *notes, *more],
         History(),
         {**asdict(recipe), "hidden": list(recipe.hidden), "scaling": scaling, "seed": number},
     )
@@ -438,6 +466,13 @@ def _single_rows(target: Target, codes: Array) -> list[str]:
     ]
 
 
+def _constant(target: Target, values: Array) -> list[str]:
+    """Say that a regression has nothing to learn, where its target never changes."""
+    if target.classes is not None or values.min() < values.max():
+        return []
+    return [f"target {target.name!r} is {values[0]:g} in every row: it is all there is to predict"]
+
+
 def _fit(
     model: Model,
     X: Array,
@@ -476,6 +511,7 @@ def _fit(
         )
 
 
+@known_keywords
 def load(path: str | os.PathLike[str]) -> Network | Model:
     """Read a model file that ``Network.save`` or ``Model.save`` wrote; it gives that kind.
 

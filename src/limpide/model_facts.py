@@ -6,6 +6,7 @@ for predicting.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -15,6 +16,7 @@ import numpy as np
 from limpide.errors import ModelFileError
 from limpide.history import History
 from limpide.storage.vocabulary import (
+    expect_bool,
     expect_choice,
     expect_float,
     expect_int,
@@ -23,6 +25,7 @@ from limpide.storage.vocabulary import (
     expect_object,
     expect_text,
 )
+from limpide.tables.features import Column
 from limpide.tables.preprocessing import Preprocessing
 from limpide.tables.targets import TASKS, Target
 
@@ -32,11 +35,11 @@ _LABELS: dict[str, tuple[type, type]] = {
     "integer": (int, np.int64),
     "float": (float, np.float64),
 }
-_FIGURES = {
-    "classification": ("loss", "accuracy", "auc", "log_loss", "confusion"),
-    "regression": ("loss", "rmse", "mae", "r2"),
-}
-_MOST_SHOWN = 200  # columns in the summary
+_MOST_SHOWN = 40  # lines for the columns in the summary
+_MOST_LETTERS = 100  # of a cell in the summary; of a class, 40
+
+#: With more classes, the confusion matrix is neither kept nor told: 5,000 make 25 million numbers.
+MOST_CONFUSED = 50
 
 
 @dataclass
@@ -71,52 +74,48 @@ def summary(
     return "\n".join(_summary(preprocessing, target, facts, parameters, figures))
 
 
+def _figure_names(target: Target) -> tuple[str, ...]:
+    if target.classes is None:
+        return ("loss", "rmse", "mae", "r2")
+    told = ("loss", "accuracy", "auc", "log_loss")
+    return (*told, "confusion") if len(target.classes) <= MOST_CONFUSED else told
+
+
 def _summary(
     preprocessing: Preprocessing, target: Target, facts: Facts, parameters: int, figures: bool
 ) -> Iterator[str]:
-    yield f"{facts.source}: {target.task} of {target.name!r} ({target.why})"
+    yield f"{_cut(facts.source)}: {target.task} of '{_cut(target.name)}' ({target.why})"
     if target.classes is not None:
-        names = [str(label) for label in target.classes.tolist()]
+        names = [_cut(str(label), 40) for label in target.classes.tolist()]
         yield f"classes: {', '.join(names[:10])}{f', … ({len(names)})' if len(names) > 10 else ''}"
     else:
         yield f"target: mean {target.centre:g}, standard deviation {target.scale:g}"
     held = f", {facts.held_out:,} held out" if facts.held_out else ", none held out"
     yield f"rows: {facts.rows:,} trained on{held}"
     yield ""
-    yield from _table(
-        ("column", "kind", "missing", "treatment"),
-        [
-            (
-                c.name,
-                c.kind,
-                f"{c.missing:,}",
-                c.treatment if c.parts else f"left out: {c.treatment}",
-            )
-            for c in preprocessing.columns[:_MOST_SHOWN]
-        ],
-    )
-    if len(preprocessing.columns) > _MOST_SHOWN:
-        yield f"… and {len(preprocessing.columns) - _MOST_SHOWN:,} more columns"
+    yield from _columns_table(preprocessing.columns)
     yield ""
     hidden = ", ".join(map(str, facts.recipe["hidden"])) or "none"
+    batch = facts.recipe["batch_size"]
     yield (
-        f"network: hidden {hidden}; {parameters:,} parameters; {facts.history.epochs} epochs, "
-        f"batches of {facts.recipe['batch_size']}, rate {facts.recipe['learning_rate']:g}, "
-        f"seed {facts.recipe['seed']}"
+        f"network: hidden {hidden}; {_many(parameters, 'parameter')}; "
+        f"{_many(facts.history.epochs, 'epoch')}, batches of {_many(batch, 'row')}, "
+        f"rate {facts.recipe['learning_rate']:g}, seed {facts.recipe['seed']}"
     )
     if figures and facts.figures:
         yield "figures on the rows held out:"
-        for name in _FIGURES["regression" if target.classes is None else "classification"]:
-            value = facts.figures[name]
-            if name != "confusion":
+        for name in _figure_names(target):
+            # the network's own loss is the log loss, or one in a unit that nobody asked for
+            if name not in ("loss", "confusion"):
+                value = facts.figures[name]
                 yield f"  {name:<9} {'–' if value is None else format(value, '.4g')}"
     if facts.notes:
         yield "notes:"
-        yield from (f"  {note}" for note in facts.notes)
+        yield from (f"  {_printable(note)}" for note in facts.notes)
 
 
 def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> Iterator[str]:
-    shown = [tuple(_cut(cell) for cell in row) for row in rows]
+    shown = [(*row[:-1], _cut(row[-1])) for row in rows]
     widths = [max(len(row[i]) for row in (head, *shown)) for i in range(len(head) - 1)]
     for row in (head, *shown):
         cells = [
@@ -126,9 +125,46 @@ def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> Iterator[str]:
         yield "  ".join([*cells, row[-1]]).rstrip()
 
 
-def _cut(text: str) -> str:
-    clean = "".join(c if c.isprintable() else "�" for c in text)
-    return clean if len(clean) <= 100 else clean[:99] + "…"
+def _columns_table(columns: Sequence[Column]) -> Iterator[str]:
+    """Give a line a column; neighbours that are treated alike share one."""
+    groups = [
+        list(group)
+        for _, group in itertools.groupby(
+            columns, lambda c: (c.kind, c.treatment, bool(c.parts), bool(c.missing), c.is_text)
+        )
+    ]
+    # two lines for two columns are as short, and say both names
+    parts = [part for g in groups for part in ([g] if len(g) > 2 else [[c] for c in g])]
+    shown, rest = parts[:_MOST_SHOWN], [c for part in parts[_MOST_SHOWN:] for c in part]
+    yield from _table(("column", "kind", "missing", "treatment"), [_line(part) for part in shown])
+    if rest:
+        lost = sum(not c.parts for c in rest)
+        yield f"… and {_many(len(rest), 'more column')}" + (f", {lost} left out" if lost else "")
+
+
+def _line(columns: Sequence[Column]) -> tuple[str, ...]:
+    first, last = columns[0], columns[-1]
+    name = _cut(first.name)
+    if len(columns) > 1:
+        name = f"{_cut(first.name, 40)} … {_cut(last.name, 40)} ({len(columns):,})"
+    low, high = (f(c.missing for c in columns) for f in (min, max))
+    missing = f"{low:,}" if low == high else f"{low:,}–{high:,}"
+    told = first.treatment if first.parts else f"left out: {first.treatment}"
+    return name, first.kind, missing, told
+
+
+def _many(count: int, what: str) -> str:
+    return f"{count:,} {what}{'' if count == 1 else 's'}"
+
+
+def _printable(text: str) -> str:
+    """Give text without what a terminal might obey: controls, marks of direction."""
+    return "".join(c if c.isprintable() else "�" for c in text)
+
+
+def _cut(text: str, most: int = _MOST_LETTERS) -> str:
+    clean = _printable(text)
+    return clean if len(clean) <= most else clean[: most - 1] + "…"
 
 
 def to_json(preprocessing: Preprocessing, target: Target, facts: Facts) -> dict[str, Any]:
@@ -160,6 +196,9 @@ def to_json(preprocessing: Preprocessing, target: Target, facts: Facts) -> dict[
             "seconds": history.seconds,
             "batch_size": history.batch_size,
             "engine": history.engine,
+            "interrupted": history.interrupted,
+            "stopped": history.stopped,
+            "best_epoch": [] if history.best_epoch is None else [history.best_epoch],
         },
     }
 
@@ -204,8 +243,9 @@ def _target(entry: Mapping[str, Any], where: str) -> Target:
 
 
 def _history(entry: Mapping[str, Any], where: str) -> History:
-    keys = {"loss", "validation_loss", "steps", "seconds", "batch_size", "engine"}
-    expect_keys(entry, keys, where=where)
+    numbers = {"loss", "validation_loss", "steps", "seconds", "batch_size"}
+    expect_keys(entry, {*numbers, "engine", "interrupted", "stopped", "best_epoch"}, where=where)
+    best: list[int] = expect_list(entry, "best_epoch", int, where=where)
     return History(
         loss=expect_list(entry, "loss", float, where=where),
         validation_loss=expect_list(entry, "validation_loss", float, where=where),
@@ -213,6 +253,9 @@ def _history(entry: Mapping[str, Any], where: str) -> History:
         seconds=expect_float(entry, "seconds", where=where, minimum=0),
         batch_size=expect_int(entry, "batch_size", where=where, minimum=0),
         engine=expect_text(entry, "engine", where=where),
+        interrupted=expect_bool(entry, "interrupted", where=where),
+        stopped=expect_text(entry, "stopped", where=where),
+        best_epoch=best[0] if best else None,
     )
 
 
@@ -221,7 +264,7 @@ def _facts(entry: Mapping[str, Any], target: Target, history: History, where: st
     expect_keys(entry, keys, where=where)
     figures = expect_object(entry, "figures", where=where)
     if figures:
-        names = _FIGURES["regression" if target.task == "regression" else "classification"]
+        names = _figure_names(target)
         expect_keys(figures, names, where=f"{where}.figures")
         for name in names:
             if name == "confusion":

@@ -7,7 +7,7 @@ text or categories (``limpide.model``), or how a step works (``limpide.training`
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, cast
 
 import numpy as np
@@ -23,7 +23,7 @@ from limpide.errors import (
     ModelFileError,
     nearest,
 )
-from limpide.generator import fixed_source
+from limpide.generator import Generator, fixed_source
 from limpide.history import History
 from limpide.ir import NUMPY_DTYPES, Array, Graph, Spec, dtype_name, spec_of
 from limpide.keywords import known_keywords
@@ -32,20 +32,27 @@ from limpide.layers import (
     Layer,
     ParameterSpec,
     Placed,
+    check_flag,
     check_size,
     forward,
     place,
     resolve_layers,
 )
-from limpide.losses import BCE, CrossEntropy, Loss, resolve_loss
+from limpide.losses import Loss, resolve_loss
 from limpide.memory import check_parameters, check_step
+from limpide.ops import sigmoid, softmax
 from limpide.optimizers import Optimizer, resolve_optimizer
 from limpide.parameters import Parameters
 from limpide.progress import progress_bar
 from limpide.rng import check_seed
 from limpide.scalars import Scalars
 from limpide.storage import expect_tensor
-from limpide.storage.layers import layers_from_config, layers_to_config
+from limpide.storage.layers import (
+    layers_from_config,
+    layers_to_config,
+    loss_from_config,
+    loss_to_config,
+)
 from limpide.summary import layer_table
 from limpide.tensor import Tensor, Tracing, Variable, tracing_into, unify
 from limpide.training import Data, StepPlan, Trainer, build_loop, rows_a_step, split, trace_loss
@@ -104,12 +111,13 @@ class Network:
         self.n_inputs, self.n_outputs = inputs, self.placed[-1].outputs
         shapes = [spec.shape for spec in self._parameters().values()]
         check_parameters(shapes, self.dtype.itemsize)
-        self._last: tuple[Loss, Optimizer] | None = None
+        self._last_loss: Loss | None = None
+        self._generator = Generator(seed)  # for calls with training=True
         self._forget()
 
     def _forget(self) -> None:
         self._compiled: dict[Any, Any] = {}
-        self._variables: dict[str, Variable] = {}
+        self._variables: dict[int, Variable] = {}
 
     def _parameters(self) -> dict[str, ParameterSpec]:
         return {
@@ -150,10 +158,14 @@ class Network:
     @property
     def variables(self) -> list[Variable]:
         """The parameters as Variables that share their memory, for tapes."""
-        for name, array in self.params.items():
-            if name not in self._variables:
-                self._variables[name] = Variable.sharing(array, name)
-        return [self._variables[name] for name in self.params]
+        return list(self._shared(self.params).values())
+
+    def _shared(self, arrays: Parameters) -> dict[str, Variable]:
+        """Give a Variable for each array, always the same one, that shares its memory."""
+        for name, array in arrays.items():
+            # The arrays live as long as the network: their ids name them.
+            self._variables.setdefault(id(array), Variable.sharing(array, name))
+        return {name: self._variables[id(array)] for name, array in arrays.items()}
 
     @property
     def scalars(self) -> Scalars:
@@ -179,15 +191,24 @@ class Network:
         last = self.placed[-1].layer
         return last.function if isinstance(last, Dense) else resolve_activation("linear")
 
-    def __call__(self, x: Any) -> Tensor:
-        """Give the output as a Tensor, through ops: tapes and traces see it."""
+    @known_keywords
+    def __call__(self, x: Any, *, training: bool = False) -> Tensor:
+        """Give the output as a Tensor, through ops: tapes and traces see it.
+
+        With ``training``, Dropout draws new bits at each call, by the network's seed, and
+        BatchNorm takes the batch's statistics and moves its running ones.
+        """
+        check_flag(training, "training")
         (tensor,) = unify([x], dtype=self._dtype)
         single = tensor.ndim == 1 and tensor.shape[0] == self.n_inputs
         rows = tensor[None] if single else tensor
-        params = dict(zip(self.params, self.variables, strict=True))
-        state = {name: Tensor(array) for name, array in self.state.items()}
-        z, activation, _ = forward(self.placed, cast("dict[str, Tensor]", params), state, rows)
+        params, state = self._shared(self.params), self._shared(self.state)
+        context = self._generator.source()[:2] if training else None
+        z, activation, new = forward(self.placed, params, state, rows, context)
         y = activation(z)
+        for name, value in new.items():
+            if value is not state[name]:
+                state[name].assign(value)
         if single:
             return y[0, 0] if self.n_outputs == 1 else y[0]
         return y
@@ -213,18 +234,26 @@ class Network:
             return y
         return float(y[0, 0]) if self.n_outputs == 1 else y[0]
 
-    def _outputs(self, X: Array, engine: str | None = None) -> Array:
+    def sums(self, X: Any) -> Array:
+        """Give the sums of the last layer before its activation, ``dtype[n, outputs]``."""
+        rows, _ = as_rows(X, self.n_inputs, self._dtype, missing=self._takes_missing)
+        return self._outputs(rows, activated=False)
+
+    def _outputs(self, X: Array, engine: str | None = None, activated: bool = True) -> Array:
         result = np.empty((len(X), self.n_outputs), self.dtype)
         values = [*self.params.values(), *self.state.values()]
         for start, stop in _blocks(len(X)):
-            run = self._compile(("predict", stop - start, engine), engine, stop - start)
+            key = ("predict", stop - start, engine, activated)
+            run = self._compile(key, engine, stop - start, activated)
             result[start:stop] = run([*values, X[start:stop]])[0]
         return result
 
-    def _compile(self, key: Any, engine: str | None, rows: int) -> engines.Run:
+    def _compile(
+        self, key: Any, engine: str | None, rows: int, activated: bool = True
+    ) -> engines.Run:
         return cast(
             engines.Run,
-            self._cached(key, lambda: engines.get(engine).compile(self.graph(rows))),
+            self._cached(key, lambda: engines.get(engine).compile(self.graph(rows, activated))),
         )
 
     def _cached(self, key: Any, make: Any) -> Any:
@@ -234,8 +263,11 @@ class Network:
             self._compiled[key] = make()
         return self._compiled[key]
 
-    def graph(self, rows: int = 1) -> Graph:
-        """Give the traced graph of the network outside of training, for a number of rows."""
+    def graph(self, rows: int = 1, activated: bool = True) -> Graph:
+        """Give the traced graph of the network outside of training, for a number of rows.
+
+        Without ``activated`` its output is the last layer's sum.
+        """
         tracing = Tracing("network")
         params = {n: tracing.argument(spec_of(a), n) for n, a in self.params.items()}
         state = {n: tracing.argument(spec_of(a), n) for n, a in self.state.items()}
@@ -244,7 +276,7 @@ class Network:
             z, activation, _ = forward(
                 self.placed, cast("dict[str, Tensor]", params), cast("dict[str, Tensor]", state), x
             )
-            y = tracing.lift(activation(z)).node
+            y = tracing.lift(activation(z) if activated else z).node
         return tracing.trace.finish([y], ["output"])
 
     # Training ---------------------------------------------------------------------------------
@@ -310,9 +342,8 @@ class Network:
         epochs = check_size(epochs, "epochs")
         if batch_size is not None:
             batch_size = check_size(batch_size, "batch_size")
-        for name, flag in (("shuffle", shuffle), ("progress", progress or False)):
-            if not isinstance(flag, (bool, np.bool_)):
-                raise ArgumentTypeError(f"{name} must be True or False; received {flag!r}.")
+        check_flag(shuffle, "shuffle")
+        check_flag(progress or False, "progress")
         frozen = self._frozen(freeze)
         number = check_seed(seed)
         watched = as_callbacks(callbacks)
@@ -338,7 +369,7 @@ class Network:
             callbacks=watched,
         )
         trainer.begin(self)
-        self._last = (resolved, chosen)
+        self._last_loss = resolved
         with progress_bar(progress, epochs) as bar:
             if bar is not None:
                 trainer.callbacks = [*trainer.callbacks, bar]
@@ -435,23 +466,19 @@ class Network:
     ) -> dict[str, float]:
         """Give the loss (default: the last fit's) and, for classes, the accuracy.
 
+        There is an accuracy where the output is sigmoid and y holds 0 and 1, and where it is
+        softmax and y holds class numbers or one-hot rows; the loss has no say in it.
+
         >>> import limpide as lp
         >>> net = lp.Network([2, 1], output="sigmoid", seed=0)
         >>> sorted(net.evaluate([[0, 1], [1, 0]], [0, 1]))
         ['accuracy', 'loss']
         """
-        if loss is None and self._last is not None:
-            loss = self._last[0]
-        resolved = resolve_loss(loss, self.output_activation)
+        resolved = resolve_loss(loss or self._last_loss, self.output_activation)
         data = self._data(X, y, resolved, sample_weight)
         figures = {"loss": self._loss(data, resolved)}
-        if isinstance(resolved, (BCE, CrossEntropy)):
-            outputs = self._outputs(data.X)
-            if isinstance(resolved, BCE):
-                hits = ((outputs > 0.5) == (data.y > 0.5)).mean(axis=1)
-            else:
-                classes = data.y if data.y.ndim == 1 else data.y.argmax(axis=1)
-                hits = outputs.argmax(axis=1) == classes
+        hits = _hits(self.output_activation, lambda: self._outputs(data.X), data.y)
+        if hits is not None:
             figures["accuracy"] = float(np.average(hits, weights=data.weights))
         return figures
 
@@ -475,13 +502,16 @@ class Network:
                     f"{activation_name(p.layer.function)!r}, a function of your own; a model "
                     "file can only name limpide's activations. Use one of those to save it."
                 )
-        return {
+        described: dict[str, Any] = {
             "kind": "network",
             "dtype": self._dtype,
             "inputs": self.n_inputs,
             "seed": self.seed,
             "layers": layers_to_config(self.placed),
         }
+        if self._last_loss is not None:
+            described |= loss_to_config(self._last_loss)
+        return described
 
     @classmethod
     def from_stored(cls, tensors: Mapping[str, Array], config: Mapping[str, Any]) -> Network:
@@ -490,6 +520,9 @@ class Network:
         network = cls.__new__(cls)
         try:
             network._lay_out(inputs, layers, dtype, seed)
+            network._last_loss = loss_from_config(config)
+            if network._last_loss is not None:
+                network._last_loss.check_activation(network.output_activation)
         except (ArgumentError, ArgumentTypeError) as error:
             raise ModelFileError(f"The model file describes a wrong network: {error}") from None
         shapes = {n: spec.shape for n, spec in network._parameters().items()}
@@ -525,6 +558,17 @@ def _float_name(dtype: object) -> str:
 
 def _blocks(n: int) -> Iterator[tuple[int, int]]:
     return ((start, min(start + _BLOCK, n)) for start in range(0, n, _BLOCK))
+
+
+def _hits(activation: Activation, outputs: Callable[[], Array], y: Array) -> Array | None:
+    """Give for each row the share of outputs on the right side, or None where y has no classes."""
+    if activation is sigmoid and ((y == 0) | (y == 1)).all():
+        return np.asarray(((outputs() > 0.5) == (y > 0.5)).mean(axis=1))
+    if activation is softmax and y.ndim == 1:
+        return np.asarray(outputs().argmax(axis=1) == y)
+    if activation is softmax and ((y == 0) | (y == 1)).all() and (y.sum(axis=1) == 1).all():
+        return np.asarray(outputs().argmax(axis=1) == y.argmax(axis=1))
+    return None
 
 
 def _stored(

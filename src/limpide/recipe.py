@@ -7,6 +7,7 @@ model that comes out (``limpide.model``).
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -14,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from limpide.conversion import check_finite_scalar
-from limpide.errors import ArgumentError, ArgumentTypeError, choice_error
+from limpide.errors import ArgumentError, ArgumentTypeError, LimpideWarning, choice_error
 from limpide.ir import Array
 from limpide.layers import Dense, Dropout, Embedding, Layer, check_size
 from limpide.network import Network
@@ -66,9 +67,7 @@ def choose(
     ArgumentError, ArgumentTypeError
         For sizes and rates out of range.
     """
-    low, high = _BATCH
-    batch = min(max(2 ** round(math.log2(rows) / 2), low), high)
-    batch = min(rows, batch if batch_size is None else check_size(batch_size, "batch_size"))
+    batch = _batch_size(batch_size, rows)
     steps = -(-rows // batch)
     wanted = min(max(_STEPS * rows, _STEP_BOUNDS[0]), _STEP_BOUNDS[1])
     usual = min(max(math.ceil(wanted / steps), _EPOCHS[0]), _EPOCHS[1])
@@ -84,6 +83,22 @@ def choose(
         weight_decay=max(decay, _DECAY_BOUNDS[0]),
         dropout=0.0 if task == "regression" else 0.2,
     )
+
+
+def _batch_size(asked: Any, rows: int) -> int:
+    low, high = _BATCH
+    if asked is None:
+        power = round(math.log2(rows) / 2)
+        return min(rows, max(1 << power, low), high)
+    size = check_size(asked, "batch_size")
+    if size > rows:
+        warnings.warn(
+            f"batch_size is {size}, and there are {rows} rows to train on: each step takes them "
+            f"all. Pass batch_size={rows} to say so.",
+            LimpideWarning,
+            stacklevel=5,
+        )
+    return min(size, rows)
 
 
 def _hidden(hidden: Any) -> tuple[int, ...]:
@@ -107,6 +122,11 @@ def check_share(validation: Any) -> float:
     """Give the share of rows to hold out: 0 for None."""
     if validation is None:
         return 0.0
+    if not isinstance(validation, (int, float, np.number)):
+        raise ArgumentTypeError(
+            "validation is the share of rows to hold out, such as 0.2; received "
+            f"a {type(validation).__name__}. Measure on another table with model.evaluate."
+        )
     share = check_finite_scalar(validation, "validation")
     if not 0 <= share < 1:
         raise ArgumentError(

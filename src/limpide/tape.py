@@ -9,10 +9,10 @@ from collections.abc import Callable, Sequence
 from types import TracebackType
 from typing import Any
 
-from limpide.errors import ArgumentTypeError
+from limpide.errors import ArgumentTypeError, DtypeError
 from limpide.gradient import Applied, backward, seed_gradient
 from limpide.ir import FLOATS, Op
-from limpide.ops import zeros_like
+from limpide.ops import broadcast_to, zeros_like
 from limpide.ops.shaping import RESHAPE
 from limpide.tensor import (
     Tensor,
@@ -21,6 +21,7 @@ from limpide.tensor import (
     pop_tape,
     push_tape,
     unify,
+    weakened,
 )
 
 
@@ -59,11 +60,16 @@ class GradientTape:
         pop_tape(self)
 
     def watch(self, tensor: Tensor) -> None:
-        """Record what is done to a tensor that is no variable."""
+        """Record what is done to a tensor of floats that is no variable."""
         if not isinstance(tensor, Tensor):
             raise ArgumentTypeError(
                 f"tape.watch needs a Tensor; received {type(tensor).__name__}. "
                 "Make one first: x = lp.Tensor(x)."
+            )
+        if tensor.spec.dtype not in FLOATS:
+            raise DtypeError(
+                f"tape.watch needs floats, since gradients are with respect to floats; received "
+                f"{tensor.spec}. Give floats, such as 3.0 for 3, or lp.cast(x, 'float32')."
             )
         self._watched[id(tensor)] = tensor
 
@@ -113,12 +119,21 @@ class GradientTape:
         seeds = {self._key(target): seed_gradient(target)}
         found = backward(list(self._applied), seeds, keys)
         results = [
-            found[key] if key in found else zeros_like(source)
-            for key, source in zip(keys, wanted, strict=True)
+            _like_source(found.get(key), source) for key, source in zip(keys, wanted, strict=True)
         ]
         if single:
             return results[0]
         return tuple(results) if isinstance(sources, tuple) else results
+
+
+def _like_source(gradient: Tensor | None, source: Tensor) -> Tensor:
+    """Give a gradient as a value of its source's sort: that of an argument is one itself."""
+    if not source.weak:
+        return zeros_like(source) if gradient is None else gradient
+    if gradient is None:
+        gradient = broadcast_to(Tensor(0, dtype=source.spec.dtype), source.shape)
+    # A tensor of its own: others may hold this one, and tapes know it.
+    return weakened(apply(RESHAPE, gradient, shape=source.shape), source.weak)
 
 
 def value_and_grad(f: Callable[..., Tensor]) -> Callable[..., tuple[Tensor, Any]]:

@@ -14,11 +14,14 @@ from typing import Any, Protocol
 import numpy as np
 
 from limpide.conversion import as_array, cast_array, convert, floats_meet, is_plain, plain_array
-from limpide.errors import ArgumentTypeError, DtypeError, ShapeError, TraceError
+from limpide.errors import ArgumentTypeError, DtypeError, MemoryLimitError, ShapeError, TraceError
 from limpide.ir import FLOATS, OPS, Array, Node, Op, Spec, Trace, dtype_name, spec_of
+from limpide.memory import check_fits
 
 OPERATORS: dict[str, Callable[..., Tensor]] = {}
 """What ``+``, ``@`` and the others call; ``limpide.ops`` fills it."""
+
+_SMALL = 2**24  # elements; less than this always fits
 
 
 class Tensor:
@@ -40,15 +43,19 @@ class Tensor:
      [15. 22.]]
     """
 
-    __slots__ = ("__weakref__", "_array", "spec")
+    __slots__ = ("__weakref__", "_array", "spec", "weak")
     # Without this, ndarray @ Variable would silently give an array and lose the gradient.
     __array_ufunc__ = None
 
     spec: Spec
+    # "", or for an argument of a function "number" or "array": it takes the dtype of the tensor
+    # that it meets, as the number or the array would.
+    weak: str
     _array: Array
 
     def __init__(self, value: object, dtype: object = None) -> None:
         array = _array_of(value, dtype)
+        self.weak = ""
         self._array = np.array(array, order="C")  # a copy: nobody else can change it
         self.spec = spec_of(self._array)
 
@@ -58,13 +65,8 @@ class Tensor:
         tensor = Tensor.__new__(Tensor)
         tensor._array = array
         tensor.spec = spec_of(array)
+        tensor.weak = ""
         return tensor
-
-    @property
-    def weak(self) -> str:
-        """``""``, or for an argument of a function ``"number"`` or ``"array"``: it takes the dtype
-        of the tensor that it meets."""
-        return ""
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -232,17 +234,13 @@ def refuse_tensors_in_list(value: object) -> None:
 class Traced(Tensor):
     """A value of which only the Spec is known while a function is traced into a graph."""
 
-    __slots__ = ("_weak", "node", "tracing")
+    __slots__ = ("node", "tracing")
 
     def __init__(self, node: Node, tracing: Tracing, weak: str = "") -> None:
         self.node = node
         self.tracing = tracing
         self.spec = node.spec
-        self._weak = weak
-
-    @property
-    def weak(self) -> str:
-        return self._weak
+        self.weak = weak
 
     def numpy(self) -> Array:
         raise TraceError(
@@ -256,20 +254,6 @@ class Traced(Tensor):
 
     def __repr__(self) -> str:
         return f"<traced {self.spec}>"
-
-
-class Loose(Tensor):
-    """A number, list or array given to a function: it takes the dtype of the tensor it meets."""
-
-    __slots__ = ("_weak",)
-
-    def __init__(self, array: Array, weak: str) -> None:
-        super().__init__(array)
-        self._weak = weak
-
-    @property
-    def weak(self) -> str:
-        return self._weak
 
 
 class Variable(Tensor):
@@ -296,11 +280,7 @@ class Variable(Tensor):
     __slots__ = ("name",)
 
     def __init__(self, value: object, name: str = "", dtype: object = None) -> None:
-        if current_tracing() is not None:
-            raise TraceError(
-                "A Variable was made while a function is traced: it would be made once, not at "
-                "each call. Make it outside of the function."
-            )
+        refuse_in_trace("Variable")
         super().__init__(value, dtype)
         self.name = name
 
@@ -310,6 +290,7 @@ class Variable(Tensor):
         variable = cls.__new__(cls)
         variable._array = array
         variable.spec = spec_of(array)
+        variable.weak = ""
         variable.name = name
         return variable
 
@@ -424,6 +405,15 @@ def current_tracing() -> Tracing | None:
     return _local.tracings[-1] if _local.tracings else None
 
 
+def refuse_in_trace(what: str) -> None:
+    """Raise while a function is traced: what it makes there would be made once."""
+    if current_tracing() is not None:
+        raise TraceError(
+            f"A {what} was made while a function is traced: it would be made once, not at "
+            "each call. Make it outside of the function."
+        )
+
+
 def watching() -> bool:
     """Say whether a tape records in this thread."""
     return bool(_local.tapes)
@@ -457,15 +447,30 @@ def apply(op: Op, *given: Tensor, **params: Any) -> Tensor:
     if tracing is not None:
         values: tuple[Tensor, ...] = tuple(tracing.lift(t) for t in given)
         node = tracing.trace.record(op, [v.node for v in values], params)  # type: ignore[attr-defined]
+        _check_fits(op, node.spec)
         output: Tensor = Traced(node, tracing)
     else:
         values = tuple(_snapshot(t) if type(t) is not Tensor else t for t in given)
-        op.spec(*(t.spec for t in values), **params)
-        with np.errstate(all="ignore"):
-            output = Tensor._wrap(op.compute(*(t._array for t in values), **params))
+        spec = op.spec(*(t.spec for t in values), **params)
+        _check_fits(op, spec)
+        try:
+            with np.errstate(all="ignore"):
+                output = Tensor._wrap(op.compute(*(t._array for t in values), **params))
+        except MemoryError:
+            raise MemoryLimitError(
+                f"The result of {op.name}, {spec}, and what it takes to compute it did not fit in "
+                "memory. Choose smaller shapes."
+            ) from None
     for tape in _local.tapes:
         tape.record(op, params, given, values, output)
     return output
+
+
+def _check_fits(op: Op, spec: Spec) -> None:
+    # Views take no memory, and what is small needs no look at how much there is.
+    if op.kind != "view" and spec.size > _SMALL:
+        what = f"The result of {op.name}, {spec},"
+        check_fits(spec.nbytes, what, "Choose smaller shapes.")
 
 
 def present(tensor: Tensor) -> Tensor:
@@ -547,6 +552,12 @@ def as_tensor(value: Any, dtype: str) -> Tensor:
     # Row by row: the last bits of a matrix product depend on how its operands lie in memory.
     copy = True if array is value else None
     return Tensor._wrap(np.array(array, order="C", copy=copy))
+
+
+def weakened(fresh: Tensor, weak: str) -> Tensor:
+    """Mark a result that nobody else holds yet. The object stays: tapes know it by identity."""
+    fresh.weak = weak
+    return fresh
 
 
 def settle(tensor: Tensor) -> Tensor:

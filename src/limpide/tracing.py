@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import functools
 import inspect
+import sys
 import threading
 import time
+import weakref
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -20,8 +22,8 @@ from limpide import engines
 from limpide.conversion import as_array, cast_array, is_plain, plain_array
 from limpide.errors import ArgumentError, ArgumentTypeError
 from limpide.ir import FLOATS, INPUT, Array, Graph, Loop, Node, Spec, Trace, spec_of
+from limpide.memory import check_fits
 from limpide.tensor import (
-    Loose,
     Tensor,
     Tracing,
     Variable,
@@ -30,9 +32,11 @@ from limpide.tensor import (
     settle,
     tracing_into,
     watching,
+    weakened,
 )
 
 _SLICE_SECONDS = 0.2
+_MOST_KEPT = 128  # signatures of one function, the least recently used is forgotten first
 
 
 @dataclass(frozen=True)
@@ -53,7 +57,7 @@ class Concrete:
     variables: list[Variable]  # in the order of the graph's inputs behind the arguments
     assigned: list[Variable]  # in the order of the graph's last outputs
     result: Any  # the structure returned, with places of outputs
-    leaves: list[Leaf]  # keeps static arguments alive: they are known by their id
+    statics: list[Any]  # static arguments, known by their id: weakly where that can be
     run: Callable[[list[Array]], list[Array]] | None = None
     loop: Callable[..., list[Array]] | None = None
 
@@ -71,9 +75,23 @@ class Function:
     def __init__(self, python: Callable[..., Any]) -> None:
         self._python = python
         self._name = getattr(python, "__name__", type(python).__name__)
-        self._concrete: dict[Any, Concrete] = {}
+        self._concrete: dict[Any, Concrete] = {}  # the least recently used first
         self._lock = threading.RLock()
         functools.update_wrapper(self, python)
+
+    def __reduce_ex__(self, protocol: Any) -> Any:
+        # A function that a module holds is found there again, as Python's own are.
+        path: str = getattr(self, "__qualname__", "")
+        held: Any = sys.modules.get(self.__module__)
+        for name in path.split("."):
+            held = getattr(held, name, None)
+        return path if held is self else super().__reduce_ex__(protocol)
+
+    def __getstate__(self) -> Any:
+        return self._python  # what was traced is traced again
+
+    def __setstate__(self, python: Any) -> None:
+        self.__init__(python)  # type: ignore[misc]
 
     def __get__(self, instance: object, owner: type | None = None) -> Any:
         return self if instance is None else Method(self, instance)
@@ -129,10 +147,13 @@ class Function:
         with self._lock:
             concrete, arrays = self._prepare(args, kwargs)
             n_results = len(concrete.graph.outputs) - len(concrete.assigned)
-            seen = [
-                np.empty((int(times), *node.spec.shape), node.spec.numpy_dtype)
-                for node in concrete.graph.outputs[:n_results]
-            ]
+            results = [node.spec for node in concrete.graph.outputs[:n_results]]
+            check_fits(
+                float(times) * sum(spec.nbytes for spec in results),
+                f"What {self._name} returns, {times:,} times,",
+                "Repeat it fewer times, or let it return less.",
+            )
+            seen = [np.empty((int(times), *spec.shape), spec.numpy_dtype) for spec in results]
             if concrete.loop is None:
                 concrete.loop = engines.get(None).compile_loop(_as_loop(concrete))
             carry = [v._array for v in concrete.assigned]
@@ -150,15 +171,31 @@ class Function:
         arrays: list[Array] = []
         structure = [_leaf(value, leaves, arrays) for value in values]
         key = (tuple(names), _key(structure), tuple(_leaf_key(leaf) for leaf in leaves))
-        concrete = self._concrete.get(key)
+        concrete = self._concrete.pop(key, None)
         if concrete is None:
             concrete = self._trace(names, structure, leaves)
-            self._concrete[key] = concrete
+            concrete.statics = self._held(key, leaves)
+            while len(self._concrete) >= _MOST_KEPT:
+                self._concrete.pop(next(iter(self._concrete)), None)
+        self._concrete[key] = concrete
         inputs = concrete.graph.inputs
         return concrete, [
             cast_array(array, node.spec.dtype, node.name)
             for array, node in zip(arrays, inputs, strict=False)
         ]
+
+    def _held(self, key: Any, leaves: list[Leaf]) -> list[Any]:
+        """Hold static arguments weakly where that can be: what was traced for one goes with it."""
+        kept = self._concrete  # not self: a method's object may hold this function
+        statics: list[Any] = []
+        for leaf in leaves:
+            if leaf.spec is not None:
+                continue
+            try:
+                statics.append(weakref.ref(leaf.static, lambda _: kept.pop(key, None)))
+            except TypeError:
+                statics.append(leaf.static)
+        return statics
 
     def _named(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[list[str], list[Any]]:
         try:
@@ -192,7 +229,7 @@ class Function:
             [variable for variable, _ in tracing.variables.values()],
             [variable for variable, _, _ in assigned],
             result,
-            leaves,
+            [],
         )
 
 
@@ -202,7 +239,13 @@ class Method:
     def __init__(self, function: Function, instance: object) -> None:
         self._function = function
         self._instance = instance
-        functools.update_wrapper(self, function)
+        functools.update_wrapper(self, function, updated=())
+
+    def __getstate__(self) -> Any:
+        return self._function, self._instance
+
+    def __setstate__(self, state: Any) -> None:
+        self.__init__(*state)  # type: ignore[misc]
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         return self._function(self._instance, *args, **kwargs)
@@ -221,7 +264,11 @@ def function(python: Callable[..., Any]) -> Function:
 
     Numbers and arrays passed as arguments are traced: new values compile nothing. Variables
     read become inputs of the graph, assigned ones outputs. Numbers that the function captures
-    from outside, and bools, text and other objects passed to it, are constants of the trace.
+    from outside, and bools, text and other objects passed to it, are constants of the trace: a
+    change of such an object is not seen by what was traced for it.
+
+    Graphs are kept for the 128 signatures used last; those of an object, such as the ``self`` of a
+    method, are forgotten with it.
 
     Raises
     ------
@@ -331,7 +378,7 @@ def _loose(value: Any) -> Any:
     if isinstance(value, Tensor) or not _is_data(value):
         return value
     kind, array = _data(value)
-    return Loose(array, kind)
+    return weakened(Tensor(array), kind)
 
 
 def _settled(value: Any) -> Any:
@@ -347,7 +394,7 @@ def _leaf_key(leaf: Leaf) -> Any:
         return (leaf.kind, leaf.spec)
     if isinstance(leaf.static, (bool, str, bytes, type(None))):
         return (type(leaf.static), leaf.static)
-    return ("object", id(leaf.static))  # the trace keeps the object alive
+    return ("object", id(leaf.static))  # what was traced is forgotten with the object
 
 
 def _key(structure: Any) -> Any:

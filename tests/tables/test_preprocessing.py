@@ -18,8 +18,9 @@ from limpide.tables.preprocessing import Preprocessing
 
 def fit(data: object, scaling: str = "robust") -> tuple[Preprocessing, Numbers, list[str]]:
     table = read_table(data)
-    columns, numbers, notes = fit_columns(table, table.columns, scaling)
-    return Preprocessing(tuple(columns)), numbers, notes
+    columns, numbers = fit_columns(table, table.columns, scaling)
+    found = Preprocessing(tuple(columns))
+    return found, numbers, found.left_out
 
 
 def treatment(data: object, name: str = "x") -> str:
@@ -54,7 +55,7 @@ def test_a_value_that_stands_out_gets_an_indicator_and_the_scale_is_that_of_the_
     found, numbers, _ = fit({"x": values})
     assert numbers.spike == [0.0]
     assert (numbers.centre, numbers.factor) == ([0.0], [1 / 20])
-    assert found.columns[0].treatment.endswith("indicator of 0")
+    assert found.columns[0].treatment.endswith(", extra input: is it 0?")
 
 
 @pytest.mark.parametrize("values", [[0, 1] * 30, [0] * 12 + [1, 2, 3], list(range(100))])
@@ -130,7 +131,9 @@ def test_few_categories_are_one_hot_more_are_embedded_rare_ones_are_other():
     few = {"x": ["a", "b", None] * 5}
     assert treatment(few) == "2 categories, one-hot, missing as its own"
     many = {"x": [f"c{i % 20}" for i in range(100)] + ["once", "twice", "twice"]}
-    assert treatment(many) == "20 categories, embedded in 5, 2 rare ones as other"
+    assert treatment(many) == (
+        "20 categories, embedded in 5; 2 categories with fewer than 3 rows are taken as one"
+    )
     pairs = {"x": [f"c{i // 2}" for i in range(60)], "n": list(range(60))}
     assert treatment(pairs) == "none of its 30 texts stands in 3 rows"
 
@@ -144,6 +147,31 @@ def test_unseen_and_missing_categories_are_other_and_counted():
         "they are taken as other",
         "column 'x': 1 of 5 cells are missing, and none was in training; they are taken as other",
     ]
+
+
+def test_what_was_rare_in_training_is_told_from_what_is_unknown():
+    found, _, _ = fit({"x": [f"c{i % 20}" for i in range(100)] + ["once", "twice", "twice"]})
+    X, notes = found.matrix(read_table({"x": ["c0", "once", "new", "twice"]}))
+    assert X[:, 0].tolist() == [1, 0, 0, 0]
+    assert notes == [
+        "column 'x': 1 of 4 cells hold categories that the model does not know ('new'); "
+        "they are taken as other",
+        "column 'x': 2 of 4 cells hold categories that were rare in training ('once', 'twice'); "
+        "they are taken as other",
+    ]
+
+
+def test_every_category_with_three_rows_is_kept():
+    x = pl.Series("x", [f"c{i % 5000}" for i in range(15_000)] + [f"r{i}" for i in range(3781)])
+    column = fit(pl.DataFrame([x]))[0].columns[0]
+    assert len(column.parts[0].categories) == 5000
+    assert column.treatment == (
+        "5,000 categories, embedded in 16; 3,781 categories with fewer than 3 rows are taken as one"
+    )
+    many = pl.Series("x", [f"c{i % 11_000:05}" for i in range(44_000)])
+    column = fit(pl.DataFrame([many]))[0].columns[0]
+    assert len(column.parts[0].categories) == 10_000
+    assert column.treatment.endswith("; 1,000 categories that are rarer are taken as one")
 
 
 def test_a_missing_category_seen_in_training_has_its_own_code():
@@ -183,7 +211,7 @@ def test_lost_columns_are_named_with_the_nearest():
 @pytest.mark.parametrize("scale", [1, 1e30])
 def test_infinities_are_counted_and_the_first_is_placed(scale):
     table = read_table({"a": [1.0, 2, 3], "b": [scale, np.inf, -np.inf], "c": [np.inf, 0, 1]})
-    message = "holds 3 infinite values, the first inf in row 1, column 'b'"
+    message = "holds 3 infinite values, the first inf in index 1, column 'b'"
     with pytest.raises(DataError, match=message):
         check_finite(table, table.columns)
     found, _, _ = fit({"a": [1, 2], "b": [1, 2], "c": [1, 2]})
@@ -194,9 +222,9 @@ def test_infinities_are_counted_and_the_first_is_placed(scale):
 def test_a_file_s_line_is_named(tmp_path):
     (tmp_path / "t.csv").write_text("a,b\n1,x\n2,y\n,x\n")
     (tmp_path / "u.csv").write_text("a,b\n1,x\nword,x\nother,y\nlast,y\n")
-    columns, _, _ = fit_columns(read_table(tmp_path / "t.csv"), ["a"], "robust")
+    columns, _ = fit_columns(read_table(tmp_path / "t.csv"), ["a"], "robust")
     with pytest.raises(
-        DataError, match=r"'a' held numbers in training; 3 of .* 'word' in row 1 \(line 3\)"
+        DataError, match=r"'a' held numbers in training; 3 of .* 'word' in row 2 \(line 3\)"
     ):
         Preprocessing(tuple(columns)).matrix(read_table(tmp_path / "u.csv"))
 

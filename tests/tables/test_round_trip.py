@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import datetime
 import io
 import re
 import string
@@ -18,6 +19,7 @@ from hypothesis import strategies as st
 from limpide.errors import LimpideError
 from limpide.tables import read_table
 from limpide.tables.scan import Scan
+from limpide.tables.writing import write_csv
 
 TEXT = string.ascii_letters + "é'\"\";,|\t\n .#=?'5ї漢😀\u00a0"
 
@@ -172,3 +174,23 @@ def test_many_blocks_give_one_table(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     assert table.frame.to_dict(as_series=False) == frame.to_dict(as_series=False)
     assert table.frame.dtypes == [pl.Int8, pl.Int32, pl.Float64, pl.Float64, pl.String]
     assert [table.row_line(row) for row in (0, 250, 499)] == [2, 252, 501]
+
+
+@pytest.mark.parametrize("name", ["^x$", "^.*$", "*"])
+def test_names_that_polars_takes_for_patterns(tmp_path: Path, name: str) -> None:
+    path = tmp_path / "table.csv"
+    cells: dict[str, list[Any]] = {
+        "number": [1.5, None, 3.0],
+        "whole": [1, None, 3],
+        "word": ["=a", None, "c"],
+        "day": [datetime.date(2020, 1, 2), None, datetime.date(2021, 1, 2)],
+    }
+    for values in cells.values():
+        frame = read_table({name: values, "i": [1, 2, 3]}).frame
+        assert frame[name].to_list() == values
+        for columns in ({name: values, "i": [1, 2, 3]}, {name: values}):
+            write_csv(path, columns)
+            read = read_table(path, delimiter=",").frame[name].to_list()
+            assert read == ["'=a" if value == "=a" else value for value in values]
+    path.write_text(f"{name},b\n1,2\nx,3\n-9,NA\ny,4\n1.5,5\n")
+    assert read_table(path).frame[name].to_list() == ["1", "x", "-9", "y", "1.5"]

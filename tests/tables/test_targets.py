@@ -10,7 +10,14 @@ import pytest
 
 from limpide.errors import ArgumentError, DataError, MemoryLimitError
 from limpide.tables import Table, read_table
-from limpide.tables.targets import Target, class_weights, find_target, with_scale
+from limpide.tables.targets import (
+    Target,
+    class_weights,
+    find_target,
+    look_alike,
+    overrule,
+    with_scale,
+)
 
 
 def find(values: object, task: str = "auto") -> Target:
@@ -27,8 +34,9 @@ def find(values: object, task: str = "auto") -> Target:
         ([3, 7, 3], "binary", [3, 7]),
         ([0.0, 1.0], "binary", [0.0, 1.0]),
         ([1, 2, 3] * 5, "multiclass", [1, 2, 3]),
-        ([1, 2, 3, 4, 5], "regression", None),
-        (list(range(21)) * 5, "regression", None),
+        ([1, 2, 3, 4, 5], "multiclass", [1, 2, 3, 4, 5]),
+        (list(range(10)), "multiclass", list(range(10))),
+        (list(range(11)) * 50, "regression", None),
         ([0.0, 0.5], "regression", None),
     ],
 )
@@ -59,7 +67,7 @@ def test_one_class_is_refused():
 
 def test_mixed_text_and_numbers_are_both_named():
     with pytest.raises(
-        DataError, match=r"mixes numbers \('1' in row 0\) and text \('spam' in row 2\)"
+        DataError, match=r"mixes numbers \('1' in index 0\) and text \('spam' in index 2\)"
     ):
         find(["1", "0", "spam"])
     with pytest.raises(DataError, match=r"mixes int .*1.* and str .*'a'"):
@@ -69,7 +77,7 @@ def test_mixed_text_and_numbers_are_both_named():
 @pytest.mark.parametrize("task", ["binary", "multiclass"])
 def test_a_half_is_no_class(task):
     with pytest.raises(
-        DataError, match=r"'y' holds 0.5 in row 2, which is no class: it looks like reg"
+        DataError, match=r"'y' holds 0.5 in index 2, which is no class: it looks like reg"
     ):
         find([0.0, 1.0, 0.5], task)
 
@@ -91,11 +99,11 @@ def test_identifiers_are_no_classes():
 
 
 def test_what_is_no_number_is_no_regression():
-    with pytest.raises(DataError, match="'y' holds text, such as 'a' in row 1; regression needs"):
+    with pytest.raises(DataError, match="'y' holds text, such as 'a' in index 1; regression needs"):
         find([None, "a", "b"], "regression")
     with pytest.raises(DataError, match="'y' holds dates; limpide predicts classes or numbers"):
         find([dt.date(2024, 1, 1), dt.date(2024, 1, 2)])
-    with pytest.raises(DataError, match="'y' holds 2 infinite values, the first inf in row 1"):
+    with pytest.raises(DataError, match="'y' holds 2 infinite values, the first inf in index 1"):
         find([0.5, np.inf, -np.inf])
 
 
@@ -105,10 +113,10 @@ def test_labels_of_another_type_are_understood_and_unknown_ones_named():
     assert ints.encode(read_table({"y": ["1", "0", None]}))[1].tolist() == [True, True, False]
     assert flags.encode(read_table({"y": ["True", "false"]}))[0].tolist() == [1, 0]
     with pytest.raises(
-        DataError, match=r"1 rows hold classes .* the first '2' in row 1; it knows 0, 1"
+        DataError, match=r"1 row holds a class .* the first '2' in index 1; it knows 0, 1"
     ):
         text.encode(read_table({"y": ["1", "2"]}))
-    with pytest.raises(DataError, match=r"the first 'maybe' in row 0; it knows no, yes\."):
+    with pytest.raises(DataError, match=r"the first 'maybe' in index 0; it knows no, yes\."):
         find(["no", "yes"]).encode(read_table({"y": ["maybe", "no"]}))
 
 
@@ -143,3 +151,51 @@ def test_class_weights_are_by_label():
         class_weights("balanced", find([0.5, 1.5]), codes)
     with pytest.raises(ArgumentError, match="'balanced' or a dict label → weight; received 3"):
         class_weights(3, y, codes)
+    counts = find([0, 1, 1])
+    with pytest.raises(ArgumentError, match=r"name is text, and the classes are numbers: write 1"):
+        class_weights({"1": 5}, counts, codes)
+    with pytest.raises(ArgumentError, match=r"is a number, and the classes are text: write '1'"):
+        class_weights({1: 5}, find(["0", "1"], "binary"), codes)
+    with pytest.raises(ArgumentError, match=r"class_weight\['ham'\] must be at most 1e\+09"):
+        class_weights({"ham": 1e300}, y, codes)
+
+
+def test_whole_numbers_can_be_taken_the_other_way():
+    assert overrule(find(list(range(10)))) == [
+        "target 'y' holds 10 different whole numbers: taken as classes; "
+        "task='regression' (--task regression) learns them as numbers"
+    ]
+    assert overrule(find(list(range(11)))) == [
+        "target 'y' holds 11 different whole numbers: learned as numbers; "
+        "task='multiclass' (--task multiclass) takes them as classes"
+    ]
+    for values, task in (([0, 1], "auto"), ([0.5, 1], "auto"), ([1, 2, 3], "multiclass")):
+        assert overrule(find(values, task)) == []
+
+
+def test_labels_that_differ_in_case_or_blanks_are_noticed():
+    assert look_alike(find(["spam", "Spam ", "ham", "ham"])) == [
+        "classes 'Spam ' and 'spam' of 'y' differ only in case or blanks, and are taken as "
+        "different; correct the column if they are the same"
+    ]
+    assert look_alike(find(["spam", "ham"])) == []
+
+
+@pytest.mark.parametrize("classes", [[0, 1], [False, True]])
+def test_no_number_is_truncated_to_a_class(classes):
+    target = find(classes)
+    assert target.encode(read_table({"y": [1.0, 0.0]}))[0].tolist() == [1, 0]
+    with pytest.raises(
+        DataError, match=r"1 row holds a class .*the first 0.9 in row 1; .* looks like regression"
+    ):
+        target.encode(read_table({"y": [1.0, 0.9]}))
+    with pytest.raises(DataError, match=r"the first 2 in row 0; it knows"):
+        target.encode(read_table({"y": [2, 1]}))
+    with pytest.raises(DataError, match=r"the first '0.9' in row 0; it knows"):
+        target.encode(read_table({"y": ["0.9", "x"]}))
+
+
+def test_whole_numbers_are_the_same_class_however_they_are_written():
+    target = find([0, 2**60 + 1])
+    assert target.encode(read_table({"y": [2**60 + 1, 0]}))[0].tolist() == [1, 0]
+    assert find([0, 1]).encode(read_table({"y": ["1.0", "0"]}))[0].tolist() == [1, 0]

@@ -109,10 +109,24 @@ def test_delimiter_and_decimal_override(read: Read) -> None:
     assert values(read("a\tb\n1\t2\n", delimiter="tab")) == {"a": [1], "b": [2]}
     assert values(read("a;b\n1,234;2\n", decimal=",")) == {"a": [1.234], "b": [2]}
     assert values(read("a\tb\n0,5\t2\n", decimal=",")) == {"a": [0.5], "b": [2]}
-    assert values(read("a;b\nv1;1,5\nv2;2,5\n", decimal=".")) == {
-        "a": ["v1", "v2"],
-        "b": ["1,5", "2,5"],
-    }
+    table = read("a;b;c\nv1;1,5;.5\nv2;2,5;1\n", decimal=".")
+    assert values(table) == {"a": ["v1", "v2"], "b": ["1,5", "2,5"], "c": [0.5, 1.0]}
+    assert table.notes[-1] == (
+        "column 'b' is text: it looks like numbers with the decimal sign ','"
+    )
+
+
+def test_a_decimal_sign_that_no_number_has(read: Read) -> None:
+    for content in ("a,b\n1.5,x\n2,y\n", "a;b\n1.5 €;x\n2 €;y\n"):
+        refused(
+            read,
+            content,
+            "column 'a': '1.5",
+            "is no number with decimal=',', and no column has one. Give decimal='.' (--decimal .)",
+            decimal=",",
+        )
+    refused(read, "a;b\n1,5;x\n2;y\n", "Give decimal=',' (--decimal ,)", decimal=".")
+    assert values(read("a;b\n1;x\n2;y\n", decimal=","))["a"] == [1, 2]
 
 
 @pytest.mark.parametrize("delimiter", ["", ",,", "a", "1", '"', "\n", "§", 3])
@@ -405,7 +419,19 @@ def column(read: Read, cells: list[str], **options: Any) -> pl.Series:
         (["true", "false"], pl.String, ["true", "false"]),
         (["a", "1", "2", "b"], pl.String, ["a", "1", "2", "b"]),
         (["0x10", "1_000"], pl.String, ["0x10", "1_000"]),
-        (["12%", "3%"], pl.String, ["12%", "3%"]),
+        (["12%", "3%", "-"], pl.Int8, [12, 3, None]),
+        (["12 %", "3$", "4"], pl.String, ["12 %", "3$", "4"]),
+        (["105 €", "7 €"], pl.Int8, [105, 7]),
+        (["$12.50", "-$3", "$0"], pl.Float64, [12.5, -3.0, 0.0]),
+        (["1 234", "5"], pl.Int16, [1234, 5]),
+        (["1\u00a0234 567", "5.5"], pl.Float64, [1234567.0, 5.5]),
+        (["1 23", "5"], pl.String, ["1 23", "5"]),
+        (["007 €", "008 €"], pl.String, ["007 €", "008 €"]),
+        (["12A", "13A"], pl.String, ["12A", "13A"]),
+        (["20 грн.", "5 грн."], pl.Int8, [20, 5]),
+        (["-", "-"], pl.String, ["-", "-"]),
+        (["1", "–", "#DIV/0!", "н/д", "#n/a", "2"], pl.Int8, [1, None, None, None, None, 2]),
+        (["a", "-", "b", "."], pl.String, ["a", "-", "b", "."]),
         ([" red", "red "], pl.String, ["red", "red"]),
         (["NA", "", "?"], pl.Float64, [None, None, None]),
         (["2020-01-31", "NA"], pl.Date, [datetime.date(2020, 1, 31), None]),
@@ -477,12 +503,50 @@ def test_leading_zeros_make_text(read: Read) -> None:
         ("a;b\n1,234.5;2\n2;3\n", ["'1,234.5' is written with thousands separators"]),
         ('a,b\n"1,234",2\n"2,000",3\n', ["'1,234' is written with thousands separators"]),
         ("a;b\n1.234,5;2\n2;3\n", ["'1.234,5' is written with thousands separators"]),
-        ("a;b\n1\u202f234,5;2\n2;3\n", ["'1\\u202f234,5' is written with thousands"]),
+        ('a,b\n"1,234 €",2\n"2 €",3\n', ["'1,234 €' is written with thousands"]),
+        ("a,b\n" + "1,2\n" * 99 + "5 €,2\n", ["row 100 (line 101): '5 €' is not written with"]),
+        ("a,b\n" + "1 €,2\n" * 99 + "5,2\n", ["'5' is not written with the unit"]),
+        ("a,b\n" + "1 €,2\n" * 99 + "x,2\n", ["'x' is not a number; the other 99 cells"]),
         ("a\tb\n1,234\t2\n2\t3\n", ["'1,234' is written with thousands separators"]),
     ],
 )
 def test_numbers_that_are_refused(read: Read, content: str, parts: list[str]) -> None:
     refused(read, content, "column 'a'", *parts)
+
+
+def test_numbers_of_spreadsheets(read: Read) -> None:
+    table = read("prix;taux;y\n1\u202f234,50 €;3,5 %;1\n12,50 €;12%;0\n—;4%;н/д\n")
+    assert values(table) == {
+        "prix": [1234.5, 12.5, None],
+        "taux": [3.5, 12.0, 4.0],
+        "y": [1, 0, None],
+    }
+    assert table.notes == [
+        "delimiter ';' and decimal comma recognised",
+        "н/д (1) and — (1) read as missing: 2 cells in 2 columns",
+        "column 'prix': read as numbers, the sign '€' left off and spaces between thousands "
+        "left off",
+        "column 'taux': read as numbers, the sign '%' left off, and 12% is 12",
+    ]
+
+
+def test_spaces_between_thousands_that_come_late(read: Read) -> None:
+    for n in (900, 600_000):
+        table = read("a,b\n" + "1,2\n" * n + "1 234,2\n-,2\n")
+        assert table.frame["a"].to_list()[-3:] == [1, 1234, None]
+        assert table.notes[-1] == "column 'a': read as numbers, spaces between thousands left off"
+
+
+def test_text_that_is_mostly_numbers_is_said(read: Read) -> None:
+    content = "x,y\n" + "7,a\n" * 107 + "abc,b\n" * 13
+    assert read(content).notes == [
+        "column 'x' is text: 107 of 120 cells are numbers, 13 are not, the first 'abc' in row 108 "
+        "(line 109)"
+    ]
+    content = "x,y\n" + "7 €,a\n8 $,a\n9,b\n" * 10
+    assert read(content).notes == [
+        "column 'x' is text: it looks like numbers with several units, none (10), $ (10) and € (10)"
+    ]
 
 
 def test_a_comma_that_could_be_either_sign(read: Read) -> None:

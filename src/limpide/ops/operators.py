@@ -13,7 +13,7 @@ import numpy as np
 
 from limpide.conversion import as_array, is_plain, plain_array
 from limpide.ir import dtype_name
-from limpide.tensor import Loose, Tensor, Traced, as_tensor, weakness
+from limpide.tensor import Tensor, as_tensor, weakened, weakness
 
 
 def operator(name: str, function: Callable[..., Tensor]) -> Callable[..., Tensor]:
@@ -29,7 +29,7 @@ def operator(name: str, function: Callable[..., Tensor]) -> Callable[..., Tensor
         dtype = _promoted(name, operands)
         # A number stays one: ``x ** 2`` is a product, as it is between arrays.
         result = function(*(v if is_plain(v) else as_tensor(v, dtype) for v in operands))
-        return _weakened(result, "array" if "array" in weak else "number")
+        return weakened(result, "array" if "array" in weak else "number")
 
     return apply_to
 
@@ -39,15 +39,9 @@ def moving(function: Callable[..., Tensor]) -> Callable[..., Tensor]:
 
     def apply_to(x: Tensor, *settings: Any) -> Tensor:
         result = function(x, *settings)
-        return _weakened(result, x.weak) if x.weak else result
+        return weakened(result, x.weak) if x.weak else result
 
     return apply_to
-
-
-def _weakened(result: Tensor, weak: str) -> Tensor:
-    if isinstance(result, Traced):
-        return Traced(result.node, result.tracing, weak)
-    return Loose(result._array, weak)
 
 
 def _promoted(name: str, operands: tuple[Any, ...]) -> str:

@@ -1,18 +1,20 @@
-"""Layers as a model file describes them, over a closed vocabulary.
+"""Layers and losses as a model file describes them, over a closed vocabulary.
 
-Answers for layers → metadata and back. Not for: arrays, which are tensors of the file; a word
-that is not in the table is an error, and nothing is imported by name.
+Answers for layers and losses → metadata and back. Not for: arrays, which are tensors of the file;
+a word that is not in the table is an error, and nothing is imported by name.
 """
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from limpide.activations import ACTIVATIONS
-from limpide.errors import ArgumentError, ArgumentTypeError, ModelFileError
+from limpide.errors import ArgumentError, ArgumentTypeError, LimpideWarning, ModelFileError
 from limpide.initializers import zeros
 from limpide.layers import BatchNorm, Dense, Dropout, Embedding, Layer, LayerNorm, Placed
+from limpide.losses import LOSSES, Huber, Loss
 from limpide.storage.vocabulary import (
     expect_bool,
     expect_choice,
@@ -138,7 +140,7 @@ def layers_from_config(config: Config) -> tuple[int, str, int, list[Layer]]:
         For a key, a word or a number that is not in the vocabulary; the message names its place.
     """
     where = "network"
-    expect_keys(config, {"kind", "dtype", "inputs", "seed", "layers"}, where=where)
+    expect_keys(config, {"kind", "dtype", "inputs", "seed", "layers"}, {"loss"}, where=where)
     inputs = expect_int(config, "inputs", where=where, minimum=1)
     dtype = expect_choice(config, "dtype", ("f32", "f64"), where=where)
     seed = expect_int(config, "seed", where=where, minimum=0, maximum=2**32 - 1)
@@ -154,3 +156,41 @@ def layers_from_config(config: Config) -> tuple[int, str, int, list[Layer]]:
     if not layers:
         raise ModelFileError(f"{where}.layers is empty. Save the model again.")
     return inputs, dtype, seed, layers
+
+
+def loss_to_config(loss: Loss) -> dict[str, Any]:
+    """Describe the loss of the last fit; nothing, with a warning, for one of the user's own."""
+    if type(loss) is Huber:
+        return {"loss": {"name": loss.name, "delta": float(loss.delta)}}
+    if type(LOSSES.get(loss.name)) is type(loss):
+        return {"loss": {"name": loss.name}}
+    warnings.warn(
+        f"A model file cannot name {type(loss).__name__}, a loss of your own; after loading, pass "
+        "it again: net.evaluate(X, y, loss=...).",
+        LimpideWarning,
+        stacklevel=4,
+    )
+    return {}
+
+
+def loss_from_config(config: Config) -> Loss | None:
+    """Give the loss of the last fit, or None for a network that had not learned.
+
+    Raises
+    ------
+    ModelFileError
+        For a loss that is not in the vocabulary.
+    """
+    if "loss" not in config:
+        return None
+    where = "network.loss"
+    described = expect_object(config, "loss", where="network")
+    loss = expect_choice(described, "name", LOSSES, where=where)
+    if not isinstance(loss, Huber):
+        expect_keys(described, {"name"}, where=where)
+        return loss
+    expect_keys(described, {"name", "delta"}, where=where)
+    try:
+        return Huber(expect_float(described, "delta", where=where))
+    except ArgumentError as error:
+        raise ModelFileError(f"{where} describes a wrong loss: {error}") from None

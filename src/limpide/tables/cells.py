@@ -13,10 +13,12 @@ from dataclasses import dataclass, field
 import polars as pl
 
 from limpide.errors import DataError
+from limpide.tables.columns import plain
 from limpide.tables.dates import looks_like_dates, read_dates
 from limpide.tables.decimals import reason, to_points
 from limpide.tables.filling import Filling
-from limpide.tables.table import LineMap
+from limpide.tables.table import LineMap, place
+from limpide.tables.written import missing_marks, read_written, written_form
 
 #: Cells that mean a missing value, after blanks around them are dropped; in text columns too.
 MISSING = (
@@ -55,6 +57,7 @@ class _Odd:
     text: str = ""
     reason: str = ""
     has_text: bool = False
+    has_spaces: bool = False
 
 
 @dataclass
@@ -67,19 +70,25 @@ class _Column:
     texts: list[pl.Series] = field(default_factory=list)
     numbers: Filling | None = None
     n_cells: int = 0
+    marks: Counter[str] = field(default_factory=Counter)  # as NO_NUMBER, if it is numbers
     odd: _Odd = field(default_factory=_Odd)
     zero: tuple[int, str] | None = None
     rounded: bool = False
 
+    @property
+    def n_known(self) -> int:
+        """How many cells say something, if it is a column of numbers."""
+        return self.n_cells - self.marks.total()
+
     def joined(self) -> pl.Series:
-        """Give the whole column, and let go of its pieces."""
+        """Give the whole column under a neutral name, and let go of its pieces."""
         if self.kind == "text":
-            whole = pl.concat(self.texts, rechunk=True).alias(self.name)
+            whole = plain(pl.concat(self.texts, rechunk=True))
             self.texts = []
             return whole
         if self.numbers is None:
             raise AssertionError("a column of numbers has its place from the first block on")
-        return self.numbers.finished(self.name)
+        return self.numbers.finished()
 
 
 class TypedColumns:
@@ -148,13 +157,13 @@ class TypedColumns:
         highs = cast.select(pl.all().max()).row(0)
         zeros = cells.select(pl.col(names).str.contains(_LEADING_ZERO).any()).row(0)
         rest = []
-        for place, (name, index, zero) in enumerate(zip(names, indices, zeros, strict=True)):
+        for at, (name, index, zero) in enumerate(zip(names, indices, zeros, strict=True)):
             column = self._columns[index]
             if zero and column.zero is None:
                 hit = cells[name].str.contains(_LEADING_ZERO).fill_null(False).arg_true()[0]
                 column.zero = (self.n_rows + hit, cells[name][hit].strip())
-            low, high = lows[place], highs[place]
-            if nulls[place] == empty[index] and Filling.holds(low):
+            low, high = lows[at], highs[at]
+            if nulls[at] == empty[index] and Filling.holds(low):
                 self._keep(column, cast[name], empty[index], None if low is None else (low, high))
             else:
                 rest.append(index)
@@ -234,7 +243,9 @@ class TypedColumns:
         """Add a block where some cell is no plain number, cell by cell where it must be."""
         kept = self._without_missing(column, cells)
         floats = self._floats(kept)
-        odd = (kept.is_not_null() & ~floats.is_finite().fill_null(False)).arg_true()
+        marks = missing_marks(kept)
+        column.marks.update(kept.filter(marks).to_list())
+        odd = (kept.is_not_null() & ~marks & ~floats.is_finite().fill_null(False)).arg_true()
         if len(odd):
             self._note_odd(column.odd, odd, kept.gather(odd))
             good = pl.select(pl.when(floats.is_finite()).then(floats)).to_series()
@@ -260,10 +271,14 @@ class TypedColumns:
             odd.reason = self._reason(odd.text)
         odd.n += len(rows)
         # stops at the first cell that is plain text: a column of words is not read word by word
-        odd.has_text = odd.has_text or any(self._reason(text) == "text" for text in texts)
+        for text in texts:
+            if odd.has_text:
+                break
+            why = self._reason(text)
+            odd.has_text = why in ("text", "unit")
+            odd.has_spaces |= why == "spaces"
 
     def _floats(self, cells: pl.Series) -> pl.Series:
-        # not pl.col(name): a column may be called ^x$, which polars takes for a pattern
         points = to_points(pl.nth(0), self.decimal)
         return cells.to_frame().select(points.cast(pl.Float64, strict=False)).to_series()
 
@@ -271,6 +286,8 @@ class TypedColumns:
         word = text.lstrip("+-").lower()
         if word in ("inf", "infinity"):
             return "infinite"
+        if form := written_form(text, self.decimal):
+            return form
         why = reason(text, self.decimal)
         if why == "text" and word[:1].isdigit() and self._overflows(text):
             return "overflow"
@@ -284,9 +301,11 @@ class TypedColumns:
 
     def _verdict(self, column: _Column) -> str:
         """Say what a number column with odd cells is: text, or an error to raise."""
+        if column.odd.has_spaces:
+            return "text"  # as the whole column it may be numbers after all
         if not column.odd.has_text:
             return "error"
-        return "text" if is_text(column.odd.n, column.n_cells, column.odd.row) else "error"
+        return "text" if is_text(column.odd.n, column.n_known, column.odd.row) else "error"
 
     def to_read_again(self) -> dict[str, str]:
         """Name the columns that proved to be text after their first block, and why."""
@@ -294,7 +313,10 @@ class TypedColumns:
         for column in self._columns:
             if column.kind == "int" and column.zero:
                 again[column.name] = "zeros"
-            elif column.kind != "text" and column.odd.n and self._verdict(column) == "text":
+            elif column.kind != "text" and (
+                (column.odd.n and self._verdict(column) == "text")
+                or (column.marks and not column.n_known)
+            ):
                 again[column.name] = "mixed"
         return again
 
@@ -313,17 +335,15 @@ class TypedColumns:
                 values = self._finished_text(column, source, lines, notes)
             else:
                 if column.odd.n:
-                    raise self._fault(column.name, column.odd, column.n_cells, source, lines)
+                    raise self._fault(column.name, column.odd, column.n_known, source, lines)
+                self._count_missing(column, column.marks)
                 if column.rounded:
-                    notes.append(
-                        f"column {column.name!r}: whole numbers beyond 64 bits are rounded to "
-                        "floating-point numbers"
-                    )
+                    notes.append(_ROUNDED.format(column.name))
                 values = column.joined()
             if values.null_count() == len(values):
                 notes.append(f"column {column.name!r}: every cell is missing")
                 values = values if column.why_text == "asked" else values.cast(pl.Float64)
-            columns.append(values)
+            columns.append(values.alias(column.name))
         return columns, [*self._counts(), *notes]
 
     def _counts(self) -> list[str]:
@@ -351,7 +371,9 @@ class TypedColumns:
             )
             return cells
         if not column.zero:
-            self._refuse_few(column, cells, source, lines)
+            numbers = self._as_numbers(column, cells, source, lines, notes)
+            if numbers is not None:
+                return numbers
         dates = read_dates(cells)
         if dates is None:
             if (cell := looks_like_dates(cells)) is not None:
@@ -369,19 +391,57 @@ class TypedColumns:
         found = _Odd(len(odd), row=odd[0], text=cells[odd[0]], reason="date")
         raise self._fault(column.name, found, column.n_cells, source, lines)
 
-    def _refuse_few(self, column: _Column, cells: pl.Series, source: str, lines: LineMap) -> None:
-        """Refuse a column that its first block made text, where the whole of it is numbers."""
-        floats = self._floats(cells)
-        odd = (cells.is_not_null() & ~floats.is_finite().fill_null(False)).arg_true()
-        if len(odd) and not is_text(len(odd), column.n_cells, odd[0]):
-            found = _Odd(len(odd), row=odd[0], text=cells[odd[0]])
-            found.reason = self._reason(found.text)
-            raise self._fault(column.name, found, column.n_cells, source, lines)
+    def _as_numbers(
+        self, column: _Column, cells: pl.Series, source: str, lines: LineMap, notes: list[str]
+    ) -> pl.Series | None:
+        """Give numbers if the whole of a text column is numbers; refuse it if all but a few are."""
+        found = read_written(cells, self.decimal)
+        if found is None:
+            notes += self._other_sign(column.name, cells)
+            return None
+        column.marks = Counter(found.missing)
+        if not found.odd:
+            self._count_missing(column, column.marks)
+            notes += found.notes(column.name)
+            if found.values.dtype.is_float() and cells.str.contains(_BEYOND_64_BITS).any():
+                notes.append(_ROUNDED.format(column.name))
+            column.numbers = Filling(len(cells))
+            column.numbers.put(0, found.values)
+            return column.numbers.finished()
+        odd, first = _Odd(), found.odd[0]
+        self._note_odd(odd, pl.Series(found.odd), cells.gather(found.odd))
+        odd.row = first
+        otherwise = not odd.has_text and not odd.has_spaces  # such as 1,234 €
+        if found.is_symbol and (otherwise or not is_text(odd.n, column.n_known, first)):
+            if found.unit and read_written(cells[first : first + 1], self.decimal):
+                odd.reason = "unit"
+            raise self._fault(column.name, odd, column.n_known, source, lines)
+        if 2 * found.n >= column.n_known:
+            unit = f" with {found.unit!r}" if found.unit else ""
+            notes.append(
+                f"column {column.name!r} is text: {found.n} of {column.n_known} cells are numbers"
+                f"{unit}, {odd.n} {'is' if odd.n == 1 else 'are'} not, the first {odd.text!r:.60} "
+                f"in {place(first, lines)}"
+            )
+        else:
+            units = _listed(f"{u or 'none'} ({n})" for u, n in sorted(found.units.items())[:10])
+            notes.append(
+                f"column {column.name!r} is text: it looks like numbers with several units, {units}"
+            )
+        return None
+
+    def _other_sign(self, name: str, cells: pl.Series) -> list[str]:
+        """Say that a column would be numbers with the decimal sign that was not given."""
+        other = "," if self.decimal == "." else "."
+        found = read_written(cells, other) if self.decimal_given else None
+        if found is None or found.odd:
+            return []
+        return [f"column {name!r} is text: it looks like numbers with the decimal sign {other!r}"]
 
     def _fault(self, name: str, odd: _Odd, n_cells: int, source: str, lines: LineMap) -> DataError:
         text = odd.text if len(odd.text) <= 60 else odd.text[:57] + "..."
-        where = f"{source}, column {name!r}, row {odd.row + 1} (line {lines[odd.row]}): {text!r}"
-        what, do = _FAULTS[odd.reason]
+        where = f"{source}, column {name!r}, {place(odd.row, lines)}: {text!r}"
+        what, do = _FAULTS.get(odd.reason, _FAULTS["text"])
         others = f"; {n_cells - odd.n} of {n_cells} cells are" if odd.n > 1 else ""
         if odd.reason in ("text", "date"):
             what += others or f"; the other {n_cells - 1} cells are"
@@ -390,6 +450,7 @@ class TypedColumns:
         return DataError(f"{where} {what}. {do}")
 
 
+_ROUNDED = "column {!r}: whole numbers beyond 64 bits are rounded to floating-point numbers"
 _AS_TEXT = "if the column is meant as text, pass text=[name] to read_table"
 _FAULTS = {
     "text": (
@@ -399,6 +460,10 @@ _FAULTS = {
     "date": (
         "is not a date like the first cell of the column",
         f"Correct it, or leave it empty for a missing value ({_AS_TEXT}).",
+    ),
+    "unit": (
+        "is not written with the unit (or none) of the rest of the column",
+        f"Write all cells with the same unit, or none ({_AS_TEXT}).",
     ),
     "infinite": ("is not a finite number", "Leave the cell empty for a missing value."),
     "overflow": (

@@ -21,6 +21,14 @@ from limpide.errors import DataError, DtypeError
 _TIMES = (datetime.datetime, datetime.date, datetime.time, datetime.timedelta)
 
 
+def plain(cells: pl.Series) -> pl.Series:
+    """Give cells under a neutral name: polars takes names such as ``^x$`` for patterns.
+
+    Most methods of a Series look it up by its name, and would not find it.
+    """
+    return cells.alias("cell")
+
+
 def tidy(values: pl.Series, source: str) -> pl.Series:
     """Bring a polars column to the dtypes of a ``Table``: NaN to null, categories to text.
 
@@ -35,8 +43,7 @@ def tidy(values: pl.Series, source: str) -> pl.Series:
     dtype = values.dtype
     if dtype.is_float():
         values = values.cast(pl.Float32) if dtype not in (pl.Float32, pl.Float64) else values
-        # under another name: polars takes a name such as ^x$ for a pattern
-        return values.alias("cell").fill_nan(None).alias(values.name)
+        return plain(values).fill_nan(None).alias(values.name)
     if dtype == pl.Decimal or dtype == pl.Null:
         return values.cast(pl.Float64)
     if dtype in (pl.Categorical, pl.Enum):

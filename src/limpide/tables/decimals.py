@@ -11,15 +11,23 @@ import re
 import polars as pl
 
 from limpide.errors import DataError
+from limpide.tables.written import AFTER, BEFORE, without_unit
 
 _EXPONENT = r"([eE][+-]?\d+)?"
-_COMMA = rf"^\s*[+-]?(\d*,\d+|\d+,){_EXPONENT}\s*$"
-_POINT = rf"^\s*[+-]?(\d*\.\d+|\d+\.){_EXPONENT}\s*$"
-_COMMA_GROUPS = r"^\s*[+-]?[1-9]\d{0,2}(,\d{3})+\s*$"
-_POINT_GROUPS = r"^\s*[+-]?[1-9]\d{0,2}(\.\d{3})+\s*$"
-_COMMA_AFTER_GROUPS = r"^\s*[+-]?\d{1,3}([. \u00a0\u202f']\d{3})+,\d+\s*$"
-_POINT_AFTER_GROUPS = r"^\s*[+-]?\d{1,3}([, \u00a0\u202f']\d{3})+\.\d+\s*$"
-_WHOLE = r"^\s*[+-]?\d+\s*$"
+
+
+def _cell(number: str) -> str:
+    """Give the pattern of a cell that holds a number, perhaps with a sign and a unit."""
+    return rf"^\s*[+-]?{BEFORE}[+-]?{number}{AFTER}\s*$"
+
+
+_COMMA = _cell(rf"(\d*,\d+|\d+,){_EXPONENT}")
+_POINT = _cell(rf"(\d*\.\d+|\d+\.){_EXPONENT}")
+_COMMA_GROUPS = _cell(r"[1-9]\d{0,2}(,\d{3})+")
+_POINT_GROUPS = _cell(r"[1-9]\d{0,2}(\.\d{3})+")
+_COMMA_AFTER_GROUPS = _cell(r"\d{1,3}([. \u00a0\u2009\u202f']\d{3})+,\d+")
+_POINT_AFTER_GROUPS = _cell(r"\d{1,3}([, \u00a0\u2009\u202f']\d{3})+\.\d+")
+_WHOLE = _cell(r"(\d{1,3}([ \u00a0\u2009\u202f]\d{3})+|\d+)")
 
 _THOUSANDS = re.compile(
     r"[+-]?\d{1,3}(([,.'\u00a0\u202f]\d{3})+([.,]\d+)?|( \d{3})+[.,]\d+)", re.ASCII
@@ -57,6 +65,29 @@ def find_decimal(cells: pl.DataFrame, header: list[str], delimiter: str, source:
         f"{source}: column {first!r} has {sure[1]!r} but column {second!r} has {other[1]!r}: "
         "which is the decimal sign? Give decimal=',' or decimal='.' (--decimal)."
     )
+
+
+def check_decimal(cells: pl.DataFrame, header: list[str], decimal: str, source: str) -> None:
+    """Check the decimal sign that was given against some rows, as ``find_decimal`` sees them.
+
+    Raises
+    ------
+    DataError
+        No column has numbers with this sign, and one has numbers with the other.
+    """
+    commas, points = [_COMMA, _COMMA_AFTER_GROUPS], [_POINT, _POINT_AFTER_GROUPS]
+    own, others, groups = (
+        (commas, points, _POINT_GROUPS) if decimal == "," else (points, commas, _COMMA_GROUPS)
+    )
+    if _with_sign(cells, own):
+        return
+    found = _first(cells, _with_sign(cells, others), others, groups)
+    if found is not None:
+        other = "." if decimal == "," else ","
+        raise DataError(
+            f"{source}, column {header[int(found[0])]!r}: {found[1]!r} is no number with decimal="
+            f"{decimal!r}, and no column has one. Give decimal={other!r} (--decimal {other})."
+        )
 
 
 def _with_sign(cells: pl.DataFrame, patterns: list[str]) -> list[str]:
@@ -98,6 +129,7 @@ def reason(cell: str, decimal: str) -> str:
     >>> reason("1,234.5", "."), reason("1,5", "."), reason("abc", ".")
     ('thousands', 'decimal', 'text')
     """
-    if _OTHER_SIGN[decimal].fullmatch(cell) and not _THOUSANDS.fullmatch(cell):
+    grouped = _THOUSANDS.fullmatch(without_unit(cell)) is not None
+    if _OTHER_SIGN[decimal].fullmatch(cell) and not grouped:
         return "decimal"
-    return "thousands" if _THOUSANDS.fullmatch(cell) else "text"
+    return "thousands" if grouped else "text"

@@ -15,6 +15,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from limpide.errors import DataError
+from limpide.tables.columns import plain as plain
 from limpide.tables.table import Table
 
 Floats = NDArray[np.float64]
@@ -37,6 +38,8 @@ class Part:
         could not tell the values apart, or not hold them. ``unit`` is a power of two.
     categories
         Code i + 1 is the category at place i; 0 is any other.
+    rare
+        Those that training saw in too few rows to tell them apart: code 0, too.
     missing
         A missing cell has a code of its own, the last.
     """
@@ -45,6 +48,7 @@ class Part:
     origin: float = 0.0
     unit: float = 1.0
     categories: tuple[str, ...] = ()
+    rare: tuple[str, ...] = ()
     missing: bool = False
 
     @property
@@ -81,6 +85,11 @@ class Column:
         return self.kind == "text"
 
 
+def left_out(columns: Sequence[Column]) -> list[str]:
+    """Say which columns are left out, and why."""
+    return [f"column {c.name!r} is left out: {c.treatment}" for c in columns if not c.parts]
+
+
 def kind_of(dtype: pl.DataType) -> str:
     """Name the kind of a table's column.
 
@@ -102,11 +111,6 @@ def number_parts(kind: str) -> tuple[str, ...]:
         "date": ("value", "month", "weekday"),
         "datetime": ("value", "month", "weekday", "hour"),
     }.get(kind, ("value",))
-
-
-def plain(cells: pl.Series) -> pl.Series:
-    """Give cells without their name: polars takes names such as ``^x$`` for patterns."""
-    return cells.alias("cell")
 
 
 def part_values(cells: pl.Series, of: str) -> Floats:
@@ -188,7 +192,7 @@ def as_kind(cells: pl.Series, column: Column, table: Table) -> pl.Series:
         raise DataError(
             f"{table.source}, column {column.name!r} held {_PLURALS[column.kind]} in training; "
             f"{len(wrong)} of its cells now do not, the first {cells[row]!r:.80} in "
-            f"{place(table, row)}. Correct the column."
+            f"{table.place(row)}. Correct the column."
         )
     return found
 
@@ -216,16 +220,6 @@ def as_text(cells: pl.Series) -> pl.Series:
     return cells.cast(pl.String)
 
 
-def place(table: Table, row: int) -> str:
-    """Give ``row 3 (line 5)``, or ``row 3`` where the table is no text file; rows go from 0.
-
-    >>> place(Table(pl.DataFrame({"x": [1, 2]}), "a frame"), 1)
-    'row 1'
-    """
-    line = table.row_line(row)
-    return f"row {row}" if line is None else f"row {row} (line {line})"
-
-
 def check_finite(table: Table, columns: Sequence[str]) -> None:
     """Refuse infinities in some columns of a table.
 
@@ -243,7 +237,7 @@ def check_finite(table: Table, columns: Sequence[str]) -> None:
         if not bad.any():
             continue
         row = int(bad.arg_true()[0])
-        first = first or f"the first {cells[row]} in {place(table, row)}, column {name!r}"
+        first = first or f"the first {cells[row]} in {table.place(row)}, column {name!r}"
         count += int(bad.sum())
     if count:
         raise DataError(

@@ -30,7 +30,7 @@ class Filling:
     >>> column = Filling(3)
     >>> column.put(0, pl.Series([1, None]))
     >>> column.put(2, pl.Series([300]))
-    >>> column.finished("x").to_list()
+    >>> column.finished().to_list()
     [1, None, 300]
     """
 
@@ -75,15 +75,14 @@ class Filling:
         self.values = self.values.astype(np.float64)
         self.values[:filled][missing] = np.nan
 
-    def finished(self, name: str) -> pl.Series:
-        """Give the column, and let go of the array."""
+    def finished(self) -> pl.Series:
+        """Give the column under a neutral name, and let go of the array."""
         values, self.values = self.values, np.empty(0, np.int8)
         if values.dtype.kind == "f":
-            return pl.Series(name, values, nan_to_null=True)
-        column = pl.Series(name, values)
+            return pl.Series("cell", values, nan_to_null=True)
+        column = pl.Series("cell", values)
         missing = int(np.iinfo(values.dtype).min)
         if (column == missing).any():
-            # not pl.col(name): a column may be called ^x$, which polars takes for a pattern
-            kept = pl.when(pl.nth(0) != missing).then(pl.nth(0))
-            column = column.to_frame().select(kept).to_series().alias(name)
+            kept = pl.when(pl.col("cell") != missing).then(pl.col("cell"))
+            column = column.to_frame().select(kept).to_series()
         return column

@@ -19,6 +19,7 @@ from limpide.tables.features import (
     Floats,
     Part,
     kind_of,
+    left_out,
     moved,
     number_parts,
     part_values,
@@ -33,7 +34,7 @@ SAMPLE = 200_000
 ONE_HOT = 12
 
 _FEWEST_ROWS = 3  # a category with fewer rows is "other", where there are many categories
-_MOST_CATEGORIES = 1_000
+_MOST_CATEGORIES = 10_000  # those with most rows; as many rare ones are remembered
 _SPIKE_SHARE = 0.1
 _SPIKE_ROWS = 10
 
@@ -48,9 +49,7 @@ class Numbers:
     spike: list[float | None] = field(default_factory=list)
 
 
-def fit_columns(
-    table: Table, names: Sequence[str], scaling: str
-) -> tuple[list[Column], Numbers, list[str]]:
+def fit_columns(table: Table, names: Sequence[str], scaling: str) -> tuple[list[Column], Numbers]:
     """Decide what is done to each column.
 
     Parameters
@@ -64,14 +63,14 @@ def fit_columns(
 
     Returns
     -------
-    The columns, the statistics of the numbers, and notes on what was left out.
+    The columns, and the statistics of the numbers.
 
     Raises
     ------
     DataError
         Where no column is left.
     """
-    columns, numbers, notes = [], Numbers(), []
+    columns, numbers = [], Numbers()
     for name in names:
         cells = plain(table.frame[name])
         column = _left_out(name, cells) or (
@@ -79,16 +78,14 @@ def fit_columns(
             if cells.dtype == pl.String
             else _number(name, cells, scaling, numbers)
         )
-        if not column.parts:
-            notes.append(f"column {name!r} is left out: {column.treatment}")
         columns.append(column)
     if not any(column.parts for column in columns):
-        reasons = "; ".join(notes[:3]) or "there is no column but the target"
+        reasons = "; ".join(left_out(columns)[:3]) or "there is no column but the target"
         raise DataError(
             f"{table.source} has no column to learn from ({reasons}). Add columns that say "
             "something about the target."
         )
-    return columns, numbers, notes
+    return columns, numbers
 
 
 def _left_out(name: str, cells: pl.Series) -> Column | None:
@@ -114,12 +111,21 @@ def _category(name: str, cells: pl.Series) -> Column:
         why = f"none of its {kinds} texts stands in {_FEWEST_ROWS} rows"
         return Column(name, "text", missing, why)
     categories = tuple(sorted(kept[cells.name].to_list()))
-    part = Part("code", categories=categories, missing=bool(missing))
+    rest = sorted(counts[cells.name][len(kept) : len(kept) + _MOST_CATEGORIES].to_list())
+    part = Part("code", categories=categories, rare=tuple(rest), missing=bool(missing))
     how = "one-hot" if part.codes <= ONE_HOT else f"embedded in {embedding_size(part.codes)}"
-    rare = f", {kinds - len(kept)} rare ones as other" if len(kept) < kinds else ""
     own = ", missing as its own" if missing else ""
-    words = f"{len(categories)} categories, {how}{rare}{own}"
+    words = f"{len(categories):,} categories, {how}{own}{_rare(kinds - len(kept), len(kept))}"
     return Column(name, "text", missing, words, (part,))
+
+
+def _rare(count: int, kept: int) -> str:
+    if not count:
+        return ""
+    fewer = f"with fewer than {_FEWEST_ROWS} rows" if kept < _MOST_CATEGORIES else "that are rarer"
+    if count == 1:
+        return f"; 1 category {fewer} is taken as other"
+    return f"; {count:,} categories {fewer} are taken as one"
 
 
 def embedding_size(codes: int) -> int:
@@ -151,9 +157,9 @@ def _number(name: str, cells: pl.Series, scaling: str, numbers: Numbers) -> Colu
     if kind != "boolean" and numbers.spike[-len(parts)] is not None:
         first = parts[0]
         at = float(numbers.spike[-len(parts)] or 0) * first.unit + first.origin
-        words += f", indicator of {at:g}"
+        words += f", extra input: is it {at:g}?"
     if missing:
-        words += ", indicator of missing"
+        words += ", extra input: is it missing?"
     return Column(name, kind, missing, words, tuple(parts))
 
 

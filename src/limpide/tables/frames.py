@@ -182,7 +182,7 @@ def _pandas_column(name: str, values: Any, source: str) -> pl.Series:
         return _pandas_column(name, values.sparse.to_dense(), source)
     if kind == "DatetimeTZDtype":
         moments = values.dt.tz_convert("UTC").dt.tz_localize(None).to_numpy()
-        return from_array(name, moments, source).dt.replace_time_zone("UTC")
+        return from_array("cell", moments, source).dt.replace_time_zone("UTC").alias(name)
     if kind == "ArrowDtype":
         return tidy(pl.Series(name, values.array.__arrow_array__()), source)
     missing = values.isna().to_numpy()

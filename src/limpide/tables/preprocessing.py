@@ -29,6 +29,7 @@ from limpide.tables.features import (
     Part,
     as_kind,
     check_finite,
+    left_out,
     moved,
     part_codes,
     part_values,
@@ -49,6 +50,11 @@ class Preprocessing:
     def used(self) -> list[Column]:
         """The columns that the matrix is made of."""
         return [column for column in self.columns if column.parts]
+
+    @property
+    def left_out(self) -> list[str]:
+        """Which columns are left out, and why, in words."""
+        return left_out(self.columns)
 
     @property
     def features(self) -> list[str]:
@@ -142,13 +148,19 @@ class Preprocessing:
 
 def _note_unseen(column: Column, part: Part, cells: pl.Series, notes: list[str]) -> None:
     known = pl.Series(part.categories, dtype=pl.String)
-    unseen = cells.filter(cells.is_not_null() & ~cells.is_in(known.implode()))
-    if len(unseen):
-        some = _listed(unseen.unique(maintain_order=True).to_list(), 3)
-        notes.append(
-            f"column {column.name!r}: {len(unseen)} of {len(cells)} cells hold categories that "
-            f"the model does not know ({some}); they are taken as other"
-        )
+    others = cells.filter(cells.is_not_null() & ~cells.is_in(known.implode()))
+    was_rare = others.is_in(pl.Series(part.rare, dtype=pl.String).implode())
+    for found, words in (
+        (others.filter(~was_rare), "that the model does not know"),
+        (others.filter(was_rare), "that were rare in training"),
+    ):
+        if len(found):
+            some = _listed(found.unique(maintain_order=True).to_list(), 3)
+            cells_hold = "cell holds a category" if len(cells) == 1 else "cells hold categories"
+            notes.append(
+                f"column {column.name!r}: {len(found)} of {len(cells)} {cells_hold} "
+                f"{words} ({some}); they are taken as other"
+            )
     if cells.null_count() and not part.missing:
         notes.append(
             f"column {column.name!r}: {cells.null_count()} of {len(cells)} cells are missing, and "
@@ -174,11 +186,12 @@ def _column(entry: Mapping[str, Any], where: str) -> Column:
 
 
 def _part(entry: Mapping[str, Any], where: str) -> Part:
-    expect_keys(entry, {"of", "origin", "unit", "categories", "missing"}, where=where)
+    expect_keys(entry, {"of", "origin", "unit", "categories", "rare", "missing"}, where=where)
     return Part(
         expect_choice(entry, "of", _PARTS, where=where),
         expect_float(entry, "origin", where=where),
         expect_float(entry, "unit", where=where, minimum=5e-324),
         tuple(expect_list(entry, "categories", str, where=where)),
+        tuple(expect_list(entry, "rare", str, where=where)),
         expect_bool(entry, "missing", where=where),
     )

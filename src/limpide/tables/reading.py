@@ -17,7 +17,7 @@ import polars as pl
 from limpide.errors import ArgumentError, DataError, FileError
 from limpide.tables.cells import TypedColumns, plural
 from limpide.tables.columns import tidy
-from limpide.tables.decimals import find_decimal
+from limpide.tables.decimals import check_decimal, find_decimal
 from limpide.tables.decoding import byte_order_mark, codec_name, utf8_chunks
 from limpide.tables.dialect import (
     Dialect,
@@ -160,8 +160,10 @@ def _read_text(
         columns: TypedColumns | None = None
         for block in _joined(blocks(), len(dialect.header)):
             cells = _parsed(block, dialect)
-            sign = sign or _decimal(block, cells, dialect, source)
             if columns is None:
+                if decimal is not None:
+                    check_decimal(cells, dialect.header, decimal, source)
+                sign = sign or _decimal(block, cells, dialect, source)
                 columns = TypedColumns(dialect.header, n_rows, sign, decimal is not None, as_text)
             columns.add(cells)
         if columns is None or sign is None:

@@ -39,6 +39,17 @@ class LineMap:
         return row + self.offsets[bisect.bisect_right(self.rows, row) - 1]
 
 
+def place(row: int, lines: LineMap | None) -> str:
+    """Say where a row, counted from 0, stands, in the way in which people count.
+
+    Rows of a text file go from 1, and their line is given; tables in memory have an index from 0.
+
+    >>> place(1, None)
+    'index 1'
+    """
+    return f"index {row}" if lines is None else f"row {row + 1} (line {lines[row]})"
+
+
 @dataclass(frozen=True)
 class Table:
     """A table in memory whose columns are numbers, booleans, text or times, and nothing else.
@@ -91,6 +102,10 @@ class Table:
                 f"row must be from 0 to {self.n_rows - 1} for {self.source}; received {row!r}."
             )
         return None if self.lines is None else self.lines[row]
+
+    def place(self, row: int) -> str:
+        """Give ``row 4 (line 5)``, or ``index 3`` where the table is no text file."""
+        return place(row, self.lines)
 
 
 def missing_column(name: str, columns: Iterable[str], what: str = "Column") -> DataError:

@@ -16,14 +16,14 @@ import polars as pl
 from numpy.typing import NDArray
 
 from limpide.errors import ArgumentError, DataError, MemoryLimitError, choice_error, nearest
-from limpide.tables.features import as_text, kind_of, place, plain
+from limpide.tables.features import as_text, kind_of, plain
 from limpide.tables.table import Table
 
 TASKS = ("binary", "multiclass", "regression")
 
 MOST_CLASSES = 5_000
-_FEW = 20  # whole numbers with at most so many different values are classes …
-_ROWS_EACH = 5  # … where each stands in this many rows on average
+_FEW = 10  # whole numbers with at most so many different values are classes
+_HEAVIEST = 1e9  # of the weights of classes: their products and sums stay within float32
 
 
 @dataclass(frozen=True)
@@ -90,14 +90,26 @@ class Target:
         found = np.asarray(codes)
         wrong = np.flatnonzero((found < 0) & there)
         if len(wrong):
-            row = int(wrong[0])
-            known = [str(c) for c in self.classes.tolist()]
-            raise DataError(
-                f"{table.source}, target column {self.name!r}: {len(wrong)} rows hold classes that "
-                f"the model does not know, the first {cells[row]!r:.60} in {place(table, row)}; "
-                f"it knows {', '.join(known[:10])}.{nearest(str(cells[row]), known)}"
-            )
+            self._refuse_unknown(cells, wrong, table)
         return found, there
+
+    def _refuse_unknown(self, cells: pl.Series, wrong: NDArray[Any], table: Table) -> None:
+        assert self.classes is not None
+        row = int(wrong[0])
+        known = [str(c) for c in self.classes.tolist()]
+        rows = "1 row holds a class" if len(wrong) == 1 else f"{len(wrong)} rows hold classes"
+        odd = cells.dtype.is_float() and float(cells[row]) % 1 != 0
+        hint = (
+            " It looks like regression, and the model was trained on classes; give the classes, "
+            "or train a model with task='regression' (--task regression)."
+            if odd and self.kind != "text"
+            else nearest(str(cells[row]), known)
+        )
+        raise DataError(
+            f"{table.source}, target column {self.name!r}: {rows} that the model does not know, "
+            f"the first {cells[row]!r:.60} in {table.place(row)}; "
+            f"it knows {', '.join(known[:10])}.{hint}"
+        )
 
 
 def _like(cells: pl.Series, kind: str) -> pl.Series:
@@ -110,8 +122,22 @@ def _like(cells: pl.Series, kind: str) -> pl.Series:
             return words.replace_strict(
                 ["true", "false"], [True, False], default=None, return_dtype=pl.Boolean
             )
-        return cells.cast(pl.Boolean, strict=False)
-    return cells.cast(pl.Float64 if kind == "float" else pl.Int64, strict=False)
+        if cells.dtype == pl.Boolean:
+            return cells
+        return cells.cast(pl.Float64).replace_strict(
+            [1.0, 0.0], [True, False], default=None, return_dtype=pl.Boolean
+        )
+    return cells.cast(pl.Float64, strict=False) if kind == "float" else _whole(cells)
+
+
+def _whole(cells: pl.Series) -> pl.Series:
+    """Give whole numbers as they are, null for what is none; nothing is rounded."""
+    if cells.dtype.is_integer() or cells.dtype == pl.Boolean:
+        return cells.cast(pl.Int64, strict=False)
+    numbers = cells.cast(pl.Float64, strict=False)
+    whole = numbers.set((numbers.round() != numbers).fill_null(False), None)
+    near = whole.cast(pl.Int64, strict=False)
+    return cells.cast(pl.Int64, strict=False).fill_null(near) if cells.dtype == pl.String else near
 
 
 def _numbers(cells: pl.Series, table: Table, name: str) -> NDArray[np.float64]:
@@ -120,7 +146,7 @@ def _numbers(cells: pl.Series, table: Table, name: str) -> NDArray[np.float64]:
         row = int(cells.is_not_null().arg_true()[0])
         raise DataError(
             f"{table.source}, target column {name!r} holds {kind}, such as "
-            f"{str(cells[row])[:60]!r} in {place(table, row)}; regression needs numbers. "
+            f"{str(cells[row])[:60]!r} in {table.place(row)}; regression needs numbers. "
             "Choose another target, or leave out task='regression' (--task)."
         )
     values = np.asarray(cells.cast(pl.Float64).fill_null(float("nan")).to_numpy())
@@ -129,7 +155,7 @@ def _numbers(cells: pl.Series, table: Table, name: str) -> NDArray[np.float64]:
         row = int(infinite[0])
         raise DataError(
             f"{table.source}, target column {name!r} holds {len(infinite)} infinite values, "
-            f"the first {values[row]} in {place(table, row)}. Correct or remove those rows."
+            f"the first {values[row]} in {table.place(row)}. Correct or remove those rows."
         )
     return values
 
@@ -146,8 +172,8 @@ def find_target(table: Table, name: str, task: str) -> Target:
 
     Notes
     -----
-    Text and booleans are classes. Whole numbers are where there are two different ones, or at
-    most 20 that stand in 5 rows each on average. Everything else is a regression.
+    Text and booleans are classes, and so are at most 10 different whole numbers; everything else
+    is a regression. How many rows there are makes no difference.
 
     Raises
     ------
@@ -174,7 +200,7 @@ def find_target(table: Table, name: str, task: str) -> Target:
 
 
 def _detect(cells: pl.Series, kind: str) -> tuple[str, str]:
-    distinct = cells.n_unique()
+    distinct = cells.n_unique()  # of this alone the task depends, never of the number of rows
     if kind in ("boolean", "text"):
         word = "true or false" if kind == "boolean" else f"text, {distinct} different"
         return ("multiclass" if distinct > 2 else "binary"), word
@@ -182,9 +208,38 @@ def _detect(cells: pl.Series, kind: str) -> tuple[str, str]:
         return "regression", "numbers that are not whole"
     if distinct == 2:
         return "binary", "two different numbers"
-    if distinct <= _FEW and len(cells) >= _ROWS_EACH * distinct:
-        return "multiclass", f"{distinct} different whole numbers"
-    return "regression", f"{distinct} different numbers"
+    task = "multiclass" if distinct <= _FEW else "regression"
+    return task, f"{distinct:,} different whole numbers"
+
+
+def overrule(target: Target) -> list[str]:
+    """Say how whole numbers can be taken the other way, where a task was found by them."""
+    if not target.why.endswith("different whole numbers"):
+        return []
+    taken, other, otherwise = "taken as classes", "regression", "learns them as numbers"
+    if target.classes is None:
+        taken, other, otherwise = "learned as numbers", "multiclass", "takes them as classes"
+    return [
+        f"target {target.name!r} holds {target.why}: {taken}; "
+        f"task={other!r} (--task {other}) {otherwise}"
+    ]
+
+
+def look_alike(target: Target) -> list[str]:
+    """Say which classes differ only in case or in blanks."""
+    groups: dict[str, list[str]] = {}
+    if target.classes is not None and target.kind == "text":
+        for label in target.classes.tolist():
+            groups.setdefault("".join(label.casefold().split()), []).append(label)
+    alike = [group for group in groups.values() if len(group) > 1]
+    if not alike:
+        return []
+    names = " and ".join(repr(label)[:60] for label in alike[0])
+    more = f", and {len(alike) - 1} more such groups" if len(alike) > 1 else ""
+    return [
+        f"classes {names} of {target.name!r} differ only in case or blanks, and are taken as "
+        f"different{more}; correct the column if they are the same"
+    ]
 
 
 def _classes(
@@ -240,7 +295,7 @@ def _refuse_fractions(table: Table, name: str, cells: pl.Series, task: str) -> N
         row = int(odd[0])
         raise DataError(
             f"{table.source}, target column {name!r} holds {cells[row]!r} in "
-            f"{place(table, row)}, which is no class: it looks like regression. "
+            f"{table.place(row)}, which is no class: it looks like regression. "
             f"Use task='regression' (--task regression) instead of {task!r}."
         )
 
@@ -251,7 +306,7 @@ def _refuse_mixed(table: Table, name: str, cells: pl.Series) -> None:
         number, text = int(numbers.arg_true()[0]), int((~numbers).arg_true()[0])
         raise DataError(
             f"{table.source}, target column {name!r} mixes numbers ({cells[number]!r:.40} "
-            f"in {place(table, number)}) and text ({cells[text]!r:.40} in {place(table, text)}). "
+            f"in {table.place(number)}) and text ({cells[text]!r:.40} in {table.place(text)}). "
             "Correct the cells, or use task='multiclass' (--task multiclass) to take all as text."
         )
 
@@ -296,16 +351,28 @@ def class_weights(class_weight: Any, target: Target, codes: NDArray[Any]) -> Any
         raise ArgumentError(
             f"class_weight must be 'balanced' or a dict label → weight; received {class_weight!r}."
         )
-    return {_code(label, target): weight for label, weight in class_weight.items()}
+    weights = {_code(label, target): weight for label, weight in class_weight.items()}
+    for label, weight in class_weight.items():
+        if isinstance(weight, (int, float, np.number)) and not weight <= _HEAVIEST:
+            raise ArgumentError(
+                f"class_weight[{label!r}] must be at most {_HEAVIEST:g}; received {weight!r}. "
+                "Divide all the weights by one number: only their ratios count."
+            )
+    return weights
 
 
 def _code(label: Any, target: Target) -> int:
     assert target.classes is not None
     known: Sequence[Any] = target.classes.tolist()
-    if label not in known:
-        names = ", ".join(repr(c) for c in known[:10])
-        raise ArgumentError(
-            f"class_weight names {label!r}; the classes of {target.name!r} are {names}."
-            f"{nearest(str(label), map(str, known))}"
-        )
-    return known.index(label)
+    if label in known:
+        return known.index(label)
+    names = ", ".join(repr(c) for c in known[:10])
+    same = [c for c in known if str(c) == str(label)]
+    hint = nearest(str(label), map(str, known))
+    if same:
+        here, there = ("text", "numbers") if isinstance(label, str) else ("a number", "text")
+        there = "true and false" if target.kind == "boolean" else there
+        hint = f" The name is {here}, and the classes are {there}: write {same[0]!r}."
+    raise ArgumentError(
+        f"class_weight names {label!r}; the classes of {target.name!r} are {names}.{hint}"
+    )

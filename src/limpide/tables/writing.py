@@ -15,7 +15,7 @@ from typing import Any, Protocol
 import polars as pl
 
 from limpide.errors import ArgumentError, ArgumentTypeError, FileError
-from limpide.tables.columns import equal_lengths
+from limpide.tables.columns import equal_lengths, plain
 from limpide.tables.frames import to_column
 
 # A spreadsheet takes a cell that begins with one of these for a formula (OWASP, "CSV Injection").
@@ -79,13 +79,16 @@ def _frame(columns: Mapping[str, Any]) -> pl.DataFrame:
         raise ArgumentError("two columns to write have one name. Rename one of them.")
     if len(series) == 1:
         # an empty line would be read as no row at all; text that is empty is written as ""
-        series = [series[0].cast(pl.String).fill_null("")] if series[0].null_count() else series
+        name, cells = series[0].name, plain(series[0])
+        if cells.null_count():
+            series = [cells.cast(pl.String).fill_null("").alias(name)]
     return pl.DataFrame(series)
 
 
 def _column(name: str, values: Any) -> pl.Series:
     column = to_column(name, values, "the columns to write")
     if column.dtype == pl.String:
+        column = plain(column)
         danger = column.str.contains(_FORMULA).fill_null(False)
         column = pl.select(pl.when(danger).then("'" + column).otherwise(column)).to_series()
     return column.alias(name)
