@@ -783,18 +783,19 @@ def test_the_summary_of_a_folder_names_it(limpide: Run, mail: Path) -> None:
     assert limpide("train", mail, "--epochs", "1").out.startswith("'mail': binary of 'spam'")
 
 
-def test_predict_runs_the_network_once(
+def test_predict_goes_through_the_table_once(
     limpide: Run, model_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    usual, calls = lp.model.Model._outputs, []
+    kind = lp.tables.preprocessing.Preprocessing
+    usual, rows = kind.matrix, []
 
-    def counted(model: lp.Model, X: np.ndarray) -> np.ndarray:
-        calls.append(len(X))
-        return usual(model, X)
+    def counted(columns: object, table: lp.tables.Table) -> object:
+        rows.append(table.n_rows)
+        return usual(columns, table)
 
-    monkeypatch.setattr(lp.model.Model, "_outputs", counted)
+    monkeypatch.setattr(kind, "matrix", counted)
     assert limpide("predict", model_path, "bakery.csv").status == 0
-    assert calls == [600]
+    assert rows == [600]
 
 
 @pytest.mark.skipif(not MESSAGES, reason="the example messages are not there")
