@@ -224,6 +224,22 @@ def test_options_reach_the_training(limpide: Run) -> None:
     assert facts.recipe.items() >= wanted.items()
 
 
+def test_columns_are_left_out(limpide: Run) -> None:
+    words = ("train", "bakery.csv", "--target", "sold_out", "--epochs", "1", "--drop")
+    result = limpide(*words, "weather", "--drop", "day", "--drop", "day")
+    assert result.status == 0, result.err
+    names = BAKERY.read_text().splitlines()[0].split(",")
+    kept = [name for name in names if name not in ("weather", "day", "sold_out")]
+    assert lp.load("bakery.safetensors").features == kept
+    assert limpide("predict", "bakery.safetensors", "bakery.csv").status == 0
+    result = limpide(*words, "wether")
+    assert result.status == 1
+    assert "Column 'wether' is not in the table. Did you mean 'weather'?" in result.err
+    result = limpide(*words, "sold_out")
+    assert result.status == 2
+    assert "--drop 'sold_out' is the target." in result.err
+
+
 def test_a_spreadsheet_of_the_continent(limpide: Run) -> None:
     lines = ["größe;gewicht;art"] + [
         f"{i % 7},5;{i % 3},25;{'ja' if i % 2 else 'nein'}" for i in range(40)
@@ -767,18 +783,19 @@ def test_the_summary_of_a_folder_names_it(limpide: Run, mail: Path) -> None:
     assert limpide("train", mail, "--epochs", "1").out.startswith("'mail': binary of 'spam'")
 
 
-def test_predict_runs_the_network_once(
+def test_predict_goes_through_the_table_once(
     limpide: Run, model_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    usual, calls = lp.model.Model._sums, []
+    kind = lp.tables.preprocessing.Preprocessing
+    usual, rows = kind.matrix, []
 
-    def counted(model: lp.Model, X: np.ndarray) -> np.ndarray:
-        calls.append(len(X))
-        return usual(model, X)
+    def counted(columns: object, table: lp.tables.Table) -> object:
+        rows.append(table.n_rows)
+        return usual(columns, table)
 
-    monkeypatch.setattr(lp.model.Model, "_sums", counted)
+    monkeypatch.setattr(kind, "matrix", counted)
     assert limpide("predict", model_path, "bakery.csv").status == 0
-    assert calls == [600]
+    assert rows == [600]
 
 
 @pytest.mark.skipif(not MESSAGES, reason="the example messages are not there")

@@ -90,12 +90,14 @@ _force = click.option("--force", is_flag=True, help="Overwrite the file of --out
 Examples:
   limpide train people.csv --target sex
   limpide train houses.parquet --target price --hidden 128,64 --epochs 50
+  limpide train people.csv --target sex --drop name --drop id
   limpide train prices.csv --target price --delimiter ';' --decimal ,
   limpide train mail/                          a folder with spam/ and ham/ in it
 """
 )
 @click.argument("data", type=_path)
 @click.option("--target", metavar="NAME", help="The column to learn.")
+@click.option("--drop", metavar="NAME", multiple=True, help="A column to leave out; repeatable.")
 @click.option("--out", metavar="MODEL", type=_path, help="Model file; else DATA.safetensors, here.")
 @click.option(
     "--task",
@@ -157,6 +159,7 @@ def train(
     /,
     data: str,
     target: str | None,
+    drop: tuple[str, ...],
     out: str | None,
     as_json: bool,
     force: bool,
@@ -173,6 +176,7 @@ def train(
     reading = {name: settings.pop(name) for name in _READING}
     with limpide.terminal.watching(sys.stderr, session.stop, plain=not as_json) as view:
         table, target, example = sources.for_training(data, target, reading)
+        table = sources.without(table, list(dict.fromkeys(drop)), target)
         model = limpide.model.train(table, target, callbacks=[view], progress=False, **settings)
     path, fault = place.save(model)
     interrupted = model.history.interrupted or session.stop.asked

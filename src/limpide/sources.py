@@ -38,6 +38,16 @@ def for_training(data: str, target: str | None, reading: Reading) -> tuple[Any, 
     return table, target, data
 
 
+def without(table: Any, dropped: Sequence[str], target: str) -> Any:
+    """Leave columns of a table out."""
+    for name in dropped:
+        if name == target:
+            raise program.Misuse(f"--drop {name!r} is the target. Leave out other columns.")
+        if name not in table.columns:
+            raise limpide.tables.missing_column(name, table.columns)
+    return replace(table, frame=table.frame.drop(dropped))
+
+
 def for_predicting(paths: Sequence[str], model: Any, reading: Reading) -> tuple[Any, list[str]]:
     """Give one table, and the path of the message behind each of its rows, none for a table."""
     messages = [path for path in paths if _is_mail(path, model)]
