@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 import limpide as lp
+from limpide.errors import ArgumentError, ArgumentTypeError
 from tolerances import tolerance
 
 N = 300
@@ -130,3 +131,31 @@ def test_the_rules_of_a_layer() -> None:
 def test_wrong_calls(call: Any, error: type[Exception], message: str) -> None:
     with pytest.raises(error, match=message):
         call()
+
+
+def test_settings_go_by_name_too() -> None:
+    assert lp.uniform(low=-1, high=1) == lp.uniform(-1, 1) == lp.uniform(-1, high=1)
+    assert lp.uniform(low=-1) == lp.uniform(-1, 1)
+    assert lp.normal(std=0.1) == lp.normal(0.1)
+    np.testing.assert_array_equal(
+        lp.normal((3,), std=0.5, seed=0), lp.normal(0.5)((3,), seed=0).numpy()
+    )
+    with pytest.raises(ArgumentTypeError, match=r"lp.normal has no argument 'st'. Did you mean"):
+        lp.normal(st=1)
+    with pytest.raises(ArgumentTypeError, match=r"lp.glorot has no argument 'std'"):
+        lp.glorot(std=1)
+    with pytest.raises(ArgumentTypeError, match=r"lp.zeros has no argument 'std'"):
+        lp.zeros(2, std=1)
+    with pytest.raises(ArgumentError, match=r"takes one number, std, or .* received 1.0, std=2.0"):
+        lp.normal(1, std=2)
+    with pytest.raises(ArgumentError, match="std >= 0"):
+        lp.normal(std=-1)
+    with pytest.raises(ArgumentTypeError, match="std must be a number"):
+        lp.normal(std="large")
+
+
+def test_a_rule_where_numbers_are_needed_is_answered_with_a_shape() -> None:
+    assert lp.normal(2).std == 2.0
+    for use in (lp.Variable, lp.Tensor, lambda rule: lp.Tensor([1.0]) + rule):
+        with pytest.raises(ArgumentTypeError, match=r"Normal\(std=2.0\).*lp.normal\(\(2,\)\)"):
+            use(lp.normal(2))

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 import limpide as lp
-from limpide.errors import MemoryLimitError
+from limpide.errors import ArgumentTypeError, MemoryLimitError
 from limpide.ops import OPS
 
 DTYPES = ["float32", "float64", "int32", "int64", "uint32", "bool"]
@@ -454,3 +454,17 @@ def test_a_failed_allocation_is_told_by_op_and_shape(monkeypatch: pytest.MonkeyP
 
 def test_a_view_of_any_size_takes_no_memory() -> None:
     assert lp.broadcast_to(1.0, (HUGE,)).shape == (HUGE,)
+
+
+def test_what_cannot_be_an_array_is_told() -> None:
+    for value in (10**400, [10**400], np.array([10**400], object), np.array(10**400, object)):
+        for use in (lp.Tensor, lp.Variable, lambda x: lp.Tensor([1.0]) + x, lp.sum):
+            with pytest.raises(lp.LimpideError):
+                use(value)
+
+    class WithGradient:
+        def __array__(self, dtype: Any = None, copy: Any = None) -> Any:
+            raise RuntimeError("Can't call numpy() on Tensor that requires grad.")
+
+    with pytest.raises(ArgumentTypeError, match=r"requires grad\. Detach it first"):
+        lp.Tensor(WithGradient())

@@ -722,3 +722,18 @@ def test_objects_with_compiled_functions_are_copied_and_pickled(again: Any) -> N
     assert float(again({"f": doubled})["f"](2.0)) == 4.0
     with pytest.raises((pickle.PicklingError, AttributeError), match="lambda"):
         pickle.dumps(lp.function(lambda x: x))
+
+
+@pytest.mark.parametrize("place", [-1, 1, np.array(-3), np.array([-1, 0]), np.int32(-2)], ids=repr)
+def test_numbers_given_as_indices_count_from_the_end_as_in_eager_use(place: Any) -> None:
+    x = np.arange(3.0)
+    f = lp.function(lambda x, i: x[i])
+    assert_same_bits(f(x, place), lp.Tensor(x[place]))
+    with lp.GradientTape():
+        assert_same_bits(f(x, place), lp.Tensor(x[place]))
+
+
+@pytest.mark.parametrize("place", [-4, 3])
+def test_an_index_outside_of_the_axis_is_still_refused(place: int) -> None:
+    with pytest.raises(lp.LimpideError):
+        lp.function(lambda x, i: x[i])(np.arange(3.0), place)

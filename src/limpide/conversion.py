@@ -37,7 +37,19 @@ def as_array(value: object, what: str = "value") -> Array:
         raise DtypeError(f"{what} is a masked array; fill it first, e.g. {what}.filled(0).")
     if hasattr(value, "toarray"):
         raise DtypeError(f"{what} is sparse; make it dense first with .toarray().")
-    return _known_dtype(np.asarray(value), what)
+    if callable(value) and not hasattr(value, "__array__"):
+        raise ArgumentTypeError(
+            f"{what} is {value!r}, which gives numbers only when it is called; a rule such as "
+            "lp.normal takes a shape as a tuple: lp.normal((2,))."
+        )
+    try:
+        array = np.asarray(value)
+    except RuntimeError as error:  # PyTorch's, for a tensor with a gradient
+        raise ArgumentTypeError(
+            f"{what}, a {type(value).__name__}, gives no array: {error} Detach it first, e.g. "
+            f"{what}.detach()."
+        ) from None
+    return _known_dtype(array, what)
 
 
 def is_plain(value: object) -> bool:

@@ -15,6 +15,7 @@ from limpide.errors import ArgumentError, ArgumentTypeError, DtypeError
 from limpide.ir import Array, Spec, dtype_name, shape_error, where_raised
 from limpide.ops import special
 from limpide.ops.build import primitive
+from limpide.ops.choices import where
 from limpide.tensor import Tensor, apply, current_value, unify
 
 
@@ -396,10 +397,10 @@ def _is_whole(item: Any) -> bool:
 
 
 def _places(item: Any, length: int) -> Tensor:
-    """Give indices; those of a list or an array may count from the end, as in NumPy."""
+    """Give indices; those of a number, list or array may count from the end, as in NumPy."""
     indices = as_indices(item)
     if isinstance(item, Tensor):
-        return indices
+        return where(indices < 0, indices + length, indices) if item.weak else indices
     array = indices.numpy()
     return Tensor(np.where(array < 0, array + length, array))
 
