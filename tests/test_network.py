@@ -7,6 +7,7 @@ import json
 import multiprocessing
 import pickle
 import sys
+import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -663,3 +664,28 @@ def test_training_draws_new_bits_at_each_call_and_copies_go_on_alike() -> None:
         assert (twin(X, training=True).numpy() == second).all()
     with pytest.raises(lp.ArgumentTypeError, match="training must be True or False; received 1"):
         net(X, training=1)  # type: ignore[arg-type]
+
+
+def test_many_threads_predict_any_number_of_rows(monkeypatch: pytest.MonkeyPatch) -> None:
+    net = network()
+    rows = np.random.default_rng(1).normal(size=(64, 3))
+    expected = [net.predict(rows[:n]) for n in range(1, 41)]
+    # Only what is kept for each number of rows is at stake: compiling itself would take long.
+    runs = {n: net._compile(("predict", n, None), None, n) for n in range(1, 41)}
+    monkeypatch.setattr(net, "_compile", lambda key, engine, n: net._cached(key, lambda: runs[n]))
+
+    class Slow(dict[Any, Any]):
+        def __delitem__(self, key: Any) -> None:
+            time.sleep(1e-4)  # other threads go on between the choice of a graph and its end
+            super().__delitem__(key)
+
+    net._compiled = Slow(net._compiled)
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        with ThreadPoolExecutor(16) as pool:
+            found = list(pool.map(lambda n: net.predict(rows[:n]), [*range(1, 41)] * 5))
+    finally:
+        sys.setswitchinterval(interval)
+    for n, y in enumerate(found):
+        assert (y == expected[n % 40]).all()

@@ -7,6 +7,7 @@ text or categories (``limpide.model``), or how a step works (``limpide.training`
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, cast
 
@@ -116,6 +117,7 @@ class Network:
         self._forget()
 
     def _forget(self) -> None:
+        self._lock = threading.RLock()
         self._compiled: dict[Any, Any] = {}
         self._variables: dict[int, Variable] = {}
 
@@ -249,11 +251,13 @@ class Network:
         )
 
     def _cached(self, key: Any, make: Any) -> Any:
-        if key not in self._compiled:
-            while len(self._compiled) >= _KEPT:
-                del self._compiled[next(iter(self._compiled))]
-            self._compiled[key] = make()
-        return self._compiled[key]
+        with self._lock:
+            if key not in self._compiled:
+                made = make()
+                while len(self._compiled) >= _KEPT:
+                    del self._compiled[next(iter(self._compiled))]
+                self._compiled[key] = made
+            return self._compiled[key]
 
     def graph(self, rows: int = 1) -> Graph:
         """Give the traced graph of the network outside of training, for a number of rows."""
@@ -522,7 +526,7 @@ class Network:
 
     def __getstate__(self) -> dict[str, Any]:
         state = self.__dict__.copy()
-        del state["_compiled"], state["_variables"]
+        del state["_lock"], state["_compiled"], state["_variables"]
         return state
 
     def __setstate__(self, state: dict[str, Any]) -> None:
