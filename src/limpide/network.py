@@ -15,12 +15,20 @@ import numpy as np
 
 from limpide import engines, storage
 from limpide.activations import Activation, activation_name, is_known, resolve_activation
-from limpide.arrays import as_matrix, as_rows, as_targets, as_weights, with_class_weight
+from limpide.arrays import (
+    as_matrix,
+    as_rows,
+    as_targets,
+    as_weights,
+    is_one_row,
+    with_class_weight,
+)
 from limpide.callbacks import as_callbacks
-from limpide.conversion import check_finite_scalar
+from limpide.conversion import check_finite_scalar, convert
 from limpide.errors import (
     ArgumentError,
     ArgumentTypeError,
+    LimpideError,
     ModelFileError,
     nearest,
 )
@@ -110,6 +118,10 @@ class Network:
         self._dtype, self.seed = dtype, seed
         self.placed: tuple[Placed, ...] = tuple(place(layers, inputs))
         self.n_inputs, self.n_outputs = inputs, self.placed[-1].outputs
+        if self.n_outputs == 1 and self.output_activation is softmax:
+            raise ArgumentError(
+                "softmax of 1 output is always 1. Use 2 outputs, or output='sigmoid'."
+            )
         shapes = [spec.shape for spec in self._parameters().values()]
         check_parameters(shapes, self.dtype.itemsize)
         self._last_loss: Loss | None = None
@@ -183,7 +195,8 @@ class Network:
     def set(self, name: str, value: float) -> None:
         """Set one parameter by its scalar name."""
         key, index = self.scalars.locate(name)
-        self.params[key][index] = check_finite_scalar(value, name)
+        number = np.array(check_finite_scalar(value, name))
+        self.params[key][index] = convert(number, self._dtype, name)
 
     # Prediction -------------------------------------------------------------------------------
 
@@ -202,7 +215,7 @@ class Network:
         """
         check_flag(training, "training")
         (tensor,) = unify([x], dtype=self._dtype)
-        single = tensor.ndim == 1 and tensor.shape[0] == self.n_inputs
+        single = is_one_row(tensor.shape, self.n_inputs)
         rows = tensor[None] if single else tensor
         params, state = self._shared(self.params), self._shared(self.state)
         context = self._generator.source()[:2] if training else None
@@ -388,8 +401,13 @@ class Network:
         names = [freeze] if isinstance(freeze, str) else freeze
         if not isinstance(names, (list, tuple, set, frozenset)):
             raise ArgumentTypeError(f"freeze must be a list of names; received {freeze!r}.")
+        if not self.params:
+            raise ArgumentError(
+                "The network has no parameters, so there is nothing to train. Add a layer that "
+                "learns, such as lp.Dense(1)."
+            )
         for name in names:
-            if name not in self.params:
+            if not isinstance(name, str) or name not in self.params:
                 raise ArgumentError(
                     f"freeze names {name!r}, which is no parameter; there are "
                     f"{', '.join(self.params)}.{nearest(name, self.params)}"
@@ -543,7 +561,10 @@ class Network:
 
 
 def _float_name(dtype: object) -> str:
-    name = dtype_name(dtype)
+    try:
+        name = dtype_name(dtype)
+    except LimpideError:
+        name = ""
     if name not in ("f32", "f64"):
         raise ArgumentError(f"dtype must be 'float32' or 'float64'; received {dtype!r}.")
     return name
