@@ -269,7 +269,7 @@ def test_wrong_y(y: Any, error: type[Exception], message: str) -> None:
         ("softmax", None, [[1, 0, 0], [1, 1, 0], [0, 0, 1]], "Row 1 of y must hold probabilities"),
         ("softmax", None, [[1, 0, 0], [2, -1, 0], [0, 0, 1]], "Row 1 of y must hold probabilities"),
         ("softmax", None, [[1, 0], [1, 0], [0, 1]], r"y has shape \[3, 2\]; the network has 3 cl"),
-        ("linear", "poisson", [1, -2, 0], "'poisson' needs counts .* received -2, the first in"),
+        ("linear", "poisson", [1, -2, 0], "'poisson' needs counts .* received -2 in row 1"),
     ],
 )
 def test_y_that_a_loss_cannot_use(network: str, loss: Any, y: Any, message: str) -> None:
@@ -312,3 +312,53 @@ def test_memory_short_is_our_error(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(np, "require", full)
     with pytest.raises(lp.MemoryLimitError, match=r"X as float32 needs 0.0 GiB.*float32, which is"):
         as_matrix(REAL, 3, "f32")
+
+
+# Numbers that would change ----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("sign", [1, -1])
+def test_whole_numbers_that_a_float_would_round_are_refused(sign: int) -> None:
+    small = lp.Network([2, 1], seed=0)
+    wide = lp.Network([2, 1], dtype="float64", seed=0)
+    odd = np.array([[0, 1], [2, sign * (2**24 + 1)]])
+    message = rf"X holds {odd[1, 1]} in row 1, column 1, a whole .* float32 .*dtype='float64'"
+    with pytest.raises(lp.DataError, match=message):
+        small.predict(odd)
+    wide.predict(odd)
+    for exact in (2**24, 2**24 + 2, 2**62, -(2**63)):
+        small.predict(np.array([[0, exact]]))
+    huge = np.array([[sign * (2**53 + 1), 0]])
+    with pytest.raises(lp.DataError, match=r"row 0, column 0, a whole number that float64"):
+        wide.predict(huge)
+    wide.predict(huge - sign)
+
+
+def test_a_number_too_large_for_a_parameter_is_refused() -> None:
+    net = lp.Network([2, 1], seed=0)
+    with pytest.raises(lp.DtypeError, match=r"w1 holds 1e\+300, which float32 cannot hold"):
+        net.set("w1", 1e300)
+    with pytest.raises(lp.DtypeError, match=r"output.bias holds 1e\+300, which float32"):
+        net.params["output.bias"] = 1e300
+    net.set("w1", 1e30)
+    net.params["output.bias"] = 1
+
+
+def test_one_row_of_another_width_is_called_a_row() -> None:
+    net, neuron = lp.Network([2, 1], seed=0), lp.Neuron(2, seed=0)
+    for call in (net.predict, net, neuron.activate):
+        with pytest.raises(lp.ShapeError, match="X is one row of 3 numbers; the network takes 2"):
+            call([1, 2, 3])
+
+
+def test_a_count_below_zero_is_named_where_it_stands() -> None:
+    net = lp.Network([1, 1], seed=0)
+    with pytest.raises(lp.DataError, match="received -1 in row 1"):
+        net.fit([[1], [2], [3], [4]], [0, -1, -5, 2], loss="poisson")
+
+
+@pytest.mark.skipif(np.finfo(np.longdouble).max == np.finfo(float).max, reason="no wider float")
+def test_numbers_too_large_for_float64_are_not_sent_there() -> None:
+    net = lp.Network([1, 1], dtype="float64", seed=0)
+    with pytest.raises(lp.DataError, match=r"too large for float64, .*Scale the column\.$"):
+        net.predict(np.array([["1e400"]]).astype(np.longdouble))

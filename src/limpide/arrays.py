@@ -69,9 +69,21 @@ def _from_objects(array: Array, name: str) -> Array:
 def as_rows(X: Any, n_features: int, dtype: str, *, missing: bool = False) -> tuple[Array, bool]:
     """Give X as ``as_matrix`` does, and whether it was a single row (one axis)."""
     array = as_numbers(X, "X")
-    single = array.ndim == 1 and len(array) == n_features
+    single = is_one_row(array.shape, n_features)
     rows = array[None] if single else array
     return as_matrix(rows, n_features, dtype, missing=missing), single
+
+
+def is_one_row(shape: tuple[int, ...], n_features: int) -> bool:
+    """Say whether a shape is that of one row; refuse a row of another length."""
+    if len(shape) != 1 or n_features == 1 != shape[0]:  # several numbers may be meant as rows
+        return False
+    if shape[0] != n_features:
+        raise ShapeError(
+            f"X is one row of {shape[0]} numbers; the network takes {n_features}. Give a row of "
+            f"{n_features}, or rows [n, {n_features}]."
+        )
+    return True
 
 
 def as_matrix(
@@ -100,7 +112,31 @@ def as_matrix(
         )
     if array.shape[0] == 0:
         raise DataError(f"{name} has 0 rows; at least 1 is needed.")
+    if array.dtype.kind in "iu":
+        _check_whole(array, dtype, name)
     return _cast_finite(array, dtype, name, missing)
+
+
+def _check_whole(array: Array, dtype: str, name: str) -> None:
+    """Refuse whole numbers that the floats of a network would round."""
+    target = NUMPY_DTYPES[dtype]
+    limit = 2 ** (np.finfo(target).nmant + 1)
+    if array.size == 0 or max(int(array.max()), -int(array.min())) <= limit:
+        return
+    size = np.abs(array).astype(np.uint64)
+    lowest = np.maximum(size & (~size + np.uint64(1)), np.uint64(1))
+    lost = size // lowest > limit  # its odd part has more digits than the float
+    if lost.any():
+        row, column = np.argwhere(lost)[0].tolist()
+        remedy = (
+            "Build the network with dtype='float64'."
+            if dtype == "f32"
+            else f"Make it smaller, or take what is near: {name}.astype('float64')."
+        )
+        raise DataError(
+            f"{name} holds {array[row, column]} in row {row}, column {column}, a whole number "
+            f"that {target} would round. {remedy}"
+        )
 
 
 def _cast_finite(array: Array, dtype: str, name: str, missing: bool = False) -> Array:
@@ -124,9 +160,10 @@ def _cast_finite(array: Array, dtype: str, name: str, missing: bool = False) -> 
         original = array[first]
         count = int((~finite).sum())
         if np.isfinite(original):
+            wider = ", or build the network with dtype='float64'" if dtype == "f32" else ""
             raise DataError(
-                f"{name} holds {count} numbers too large for float32, the first {original:g} at "
-                f"{where}. Scale the column, or build the network with dtype='float64'."
+                f"{name} holds {count} numbers too large for {result.dtype}, the first "
+                f"{original!s} at {where}. Scale the column{wider}."
             )
         raise DataError(
             f"{name} holds {count} values that are not finite, the first {original} at {where}. "
@@ -180,8 +217,8 @@ def as_targets(
     if isinstance(loss, Poisson) and result.min() < 0:
         row = int(np.argmax((result < 0).any(axis=1)))
         raise DataError(
-            f"Loss 'poisson' needs counts of at least 0 in {name}; received {result.min():g}, the "
-            f"first in row {row}. Use loss='mse'."
+            f"Loss 'poisson' needs counts of at least 0 in {name}; received "
+            f"{result[row][result[row] < 0][0]:g} in row {row}. Use loss='mse'."
         )
     return result
 

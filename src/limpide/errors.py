@@ -7,6 +7,7 @@ so that ``except ValueError`` keeps working. Not for: the wording, which stands 
 from __future__ import annotations
 
 import difflib
+import math
 from collections.abc import Iterable
 
 
@@ -47,7 +48,23 @@ class ModelFileError(LimpideError, ValueError):
 
 
 class DivergenceError(LimpideError, ValueError):
-    """Training produced a loss that is not finite; the last finite weights were restored."""
+    """Training produced a loss that is not finite; the last finite weights were restored.
+
+    Attributes
+    ----------
+    step
+        The step, counted from 1 over all epochs.
+    loss
+        The loss of that step, infinite or NaN.
+    history
+        The ``History`` of the epochs before.
+    """
+
+    def __init__(
+        self, message: str, *, step: int = 0, loss: float = math.nan, history: object = None
+    ) -> None:
+        super().__init__(message)
+        self.step, self.loss, self.history = step, loss, history
 
 
 class MemoryLimitError(LimpideError, ValueError):

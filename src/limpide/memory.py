@@ -49,9 +49,9 @@ def check_fits(needed: float, what: str, remedy: str) -> None:
 def check_parameters(shapes: Iterable[Sequence[int]], itemsize: int) -> None:
     """Refuse a network whose parameters could not be trained."""
     count = sum(math.prod(shape) for shape in shapes)
-    # A weight, its gradient and two slots; three of them copied for each slice of a run, and
-    # again in the engine.
-    needed = 10 * count * itemsize
+    # A weight, its gradient and two slots; three of them copied for the first, the last and the
+    # last but one slice of a run, and again in the engine.
+    needed = 16 * count * itemsize
     check_fits(needed, f"Training {count:,} parameters", "Choose smaller layers.")
 
 

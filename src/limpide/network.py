@@ -7,6 +7,7 @@ text or categories (``limpide.model``), or how a step works (``limpide.training`
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, cast
 
@@ -14,12 +15,20 @@ import numpy as np
 
 from limpide import engines, storage
 from limpide.activations import Activation, activation_name, is_known, resolve_activation
-from limpide.arrays import as_matrix, as_rows, as_targets, as_weights, with_class_weight
+from limpide.arrays import (
+    as_matrix,
+    as_rows,
+    as_targets,
+    as_weights,
+    is_one_row,
+    with_class_weight,
+)
 from limpide.callbacks import as_callbacks
-from limpide.conversion import check_finite_scalar
+from limpide.conversion import check_finite_scalar, convert
 from limpide.errors import (
     ArgumentError,
     ArgumentTypeError,
+    LimpideError,
     ModelFileError,
     nearest,
 )
@@ -109,6 +118,10 @@ class Network:
         self._dtype, self.seed = dtype, seed
         self.placed: tuple[Placed, ...] = tuple(place(layers, inputs))
         self.n_inputs, self.n_outputs = inputs, self.placed[-1].outputs
+        if self.n_outputs == 1 and self.output_activation is softmax:
+            raise ArgumentError(
+                "softmax of 1 output is always 1. Use 2 outputs, or output='sigmoid'."
+            )
         shapes = [spec.shape for spec in self._parameters().values()]
         check_parameters(shapes, self.dtype.itemsize)
         self._last_loss: Loss | None = None
@@ -116,6 +129,7 @@ class Network:
         self._forget()
 
     def _forget(self) -> None:
+        self._lock = threading.RLock()
         self._compiled: dict[Any, Any] = {}
         self._variables: dict[int, Variable] = {}
 
@@ -181,7 +195,8 @@ class Network:
     def set(self, name: str, value: float) -> None:
         """Set one parameter by its scalar name."""
         key, index = self.scalars.locate(name)
-        self.params[key][index] = check_finite_scalar(value, name)
+        number = np.array(check_finite_scalar(value, name))
+        self.params[key][index] = convert(number, self._dtype, name)
 
     # Prediction -------------------------------------------------------------------------------
 
@@ -200,7 +215,7 @@ class Network:
         """
         check_flag(training, "training")
         (tensor,) = unify([x], dtype=self._dtype)
-        single = tensor.ndim == 1 and tensor.shape[0] == self.n_inputs
+        single = is_one_row(tensor.shape, self.n_inputs)
         rows = tensor[None] if single else tensor
         params, state = self._shared(self.params), self._shared(self.state)
         context = self._generator.source()[:2] if training else None
@@ -257,11 +272,13 @@ class Network:
         )
 
     def _cached(self, key: Any, make: Any) -> Any:
-        if key not in self._compiled:
-            while len(self._compiled) >= _KEPT:
-                del self._compiled[next(iter(self._compiled))]
-            self._compiled[key] = make()
-        return self._compiled[key]
+        with self._lock:
+            if key not in self._compiled:
+                made = make()
+                while len(self._compiled) >= _KEPT:
+                    del self._compiled[next(iter(self._compiled))]
+                self._compiled[key] = made
+            return self._compiled[key]
 
     def graph(self, rows: int = 1, activated: bool = True) -> Graph:
         """Give the traced graph of the network outside of training, for a number of rows.
@@ -395,8 +412,13 @@ class Network:
         names = [freeze] if isinstance(freeze, str) else freeze
         if not isinstance(names, (list, tuple, set, frozenset)):
             raise ArgumentTypeError(f"freeze must be a list of names; received {freeze!r}.")
+        if not self.params:
+            raise ArgumentError(
+                "The network has no parameters, so there is nothing to train. Add a layer that "
+                "learns, such as lp.Dense(1)."
+            )
         for name in names:
-            if name not in self.params:
+            if not isinstance(name, str) or name not in self.params:
                 raise ArgumentError(
                     f"freeze names {name!r}, which is no parameter; there are "
                     f"{', '.join(self.params)}.{nearest(name, self.params)}"
@@ -533,7 +555,7 @@ class Network:
 
     def __getstate__(self) -> dict[str, Any]:
         state = self.__dict__.copy()
-        del state["_compiled"], state["_variables"]
+        del state["_lock"], state["_compiled"], state["_variables"]
         return state
 
     def __setstate__(self, state: dict[str, Any]) -> None:
@@ -550,7 +572,10 @@ class Network:
 
 
 def _float_name(dtype: object) -> str:
-    name = dtype_name(dtype)
+    try:
+        name = dtype_name(dtype)
+    except LimpideError:
+        name = ""
     if name not in ("f32", "f64"):
         raise ArgumentError(f"dtype must be 'float32' or 'float64'; received {dtype!r}.")
     return name

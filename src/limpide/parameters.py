@@ -8,8 +8,9 @@ from __future__ import annotations
 from typing import Any, NoReturn
 
 from limpide.arrays import as_numbers
+from limpide.conversion import convert
 from limpide.errors import ArgumentError, ArgumentTypeError, ShapeError, nearest
-from limpide.ir import Array
+from limpide.ir import Array, dtype_name
 
 
 class Parameters(dict[str, Array]):
@@ -34,7 +35,7 @@ class Parameters(dict[str, Array]):
             raise ShapeError(
                 f"{name} has shape {list(self[name].shape)}; received {list(array.shape)}."
             )
-        self[name][...] = array
+        self[name][...] = convert(array, dtype_name(self[name].dtype), name)
 
     def update(self, *args: Any, **kwargs: Any) -> None:
         """Set several."""

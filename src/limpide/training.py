@@ -10,7 +10,7 @@ import time
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 
@@ -260,11 +260,14 @@ class Trainer:
     callbacks: Sequence[Callback] = ()
     history: History = field(default_factory=History)
     _run: Run = field(init=False)
-    _part: _Part = field(init=False)
+    _first: _Part = field(init=False)  # before any step
+    _earlier: _Part = field(init=False)  # the slice before the last
+    _part: _Part = field(init=False)  # the slice that was run last
     _slice: int = 16  # steps in the slice run last; a first guess
 
     def begin(self, network: Any) -> None:
         """Let the callbacks begin; they may refuse the run, and nothing has changed yet."""
+        check_finite(self.params, self.state)
         watched = self.validate is not None
         self._run = Run(network, self.history, self.epochs, self.params, self.state, watched)
         for callback in self.callbacks:
@@ -275,6 +278,7 @@ class Trainer:
         history, run = self.history, self._run
         history.batch_size, history.engine = self.batch_size, engines.get(self.engine).name
         carry, held = self._carry(), self._held()
+        self._first = self._part = _Part([array.copy() for array in carry], np.arange(0))
         with stopping.catching() as stop:
             for epoch in range(self.epochs):
                 history.interrupted = not self._epoch(epoch, carry, held, stop)
@@ -284,6 +288,8 @@ class Trainer:
                     history.validation_loss.append(self.validate())
                 for callback in self.callbacks:
                     callback.epoch_end(run)
+                if self.callbacks:
+                    self._check_callbacks(carry, held)
                 history.interrupted = stop.asked
                 if history.stopped or history.interrupted:
                     break
@@ -303,6 +309,7 @@ class Trainer:
         steps = -(-n // batch)
         losses = np.empty(steps)
         for first, last in slices(steps, first=max(1, self._slice)):
+            self._earlier = self._part
             part = _Part([array.copy() for array in carry], order[first * batch : last * batch])
             began = time.perf_counter()
             losses[first:last] = self._losses(carry, held, part.order)
@@ -326,47 +333,94 @@ class Trainer:
         """Notice divergence in the slice that was run last."""
         bad = np.flatnonzero(~np.isfinite(losses))
         if len(bad):
-            at = int(bad[0])
-            self._restore(carry, held, at)
-            step = self.history.steps - len(losses) + at + 1
-            raise self._diverged(f"the loss became {losses[at]:g}", step)
+            self._diverged(carry, held, int(bad[0]), float(losses[bad[0]]))
         if not _finite(carry):
-            good = self._restore(carry, held, len(losses) - 1)
-            step = self.history.steps - len(losses) + good + 1
-            raise self._diverged("a parameter or the optimizer's memory became infinite", step)
+            self._diverged(carry, held, len(losses) - 1, np.inf)
 
     def _check_last_step(self, carry: list[Array], held: list[Array]) -> None:
         """See what the last update led to: its rows once more, on a copy.
 
         Every other update is judged by the loss of the step that follows it.
         """
-        order = self._part.order
-        before = (len(order) - 1) // self.batch_size  # steps of the slice before the last
-        ahead = [array.copy() for array in carry]
-        loss = self._losses(ahead, held, order[before * self.batch_size :])[0]
+        last = -(-len(self._part.order) // self.batch_size) - 1
+        loss = self._judged(carry, held, self._batch(last))
         if not np.isfinite(loss):
-            self._restore(carry, held, before)
-            raise self._diverged(f"the loss became {loss:g}", self.history.steps)
+            self._diverged(carry, held, last, loss)
 
-    def _restore(self, carry: list[Array], held: list[Array], good: int) -> int:
-        """Run the slice again up to its first ``good`` steps, or to fewer that stay finite."""
-        while True:
-            for array, old in zip(carry, self._part.before, strict=True):
-                array[...] = old
-            if good:
-                self._losses(carry, held, self._part.order[: good * self.batch_size])
-            if good == 0 or _finite(carry):
-                return good
-            good -= 1
+    def _check_callbacks(self, carry: list[Array], held: list[Array]) -> None:
+        """Refuse what a callback has set that is not finite; the epoch's weights are put back."""
+        try:
+            check_finite(self.params, self.state)
+        except DataError as error:
+            self._replay(carry, held, self._part, len(self._part.order))
+            raise DataError(f"A callback changed the weights: {error}") from None
 
-    def _diverged(self, what: str, step: int) -> DivergenceError:
+    def _batch(self, step: int) -> Array:
+        return self._part.order[step * self.batch_size : (step + 1) * self.batch_size]
+
+    def _judged(self, carry: list[Array], held: list[Array], rows: Array) -> float:
+        """Give the loss on some rows, and leave the weights as they are."""
+        return float(self._losses([array.copy() for array in carry], held, rows)[0])
+
+    def _replay(self, carry: list[Array], held: list[Array], part: _Part, n_rows: int) -> None:
+        """Go back to the start of a slice, and through its first rows again."""
+        for array, old in zip(carry, part.before, strict=True):
+            array[...] = old
+        if n_rows:
+            self._losses(carry, held, part.order[:n_rows])
+
+    def _diverged(self, carry: list[Array], held: list[Array], at: int, loss: float) -> NoReturn:
+        """Put back weights that are finite and have a finite loss on the rows of step ``at``."""
+        rows, size = self._batch(at), self.batch_size
+        parts = [(self._part, at), (self._earlier, 0), (self._first, 0)]
+        step = self.history.steps - -(-len(self._part.order) // size) + at + 1
+        for part, steps in parts:
+            back = 1
+            while True:
+                self._replay(carry, held, part, steps * size)
+                if _finite(carry) and np.isfinite(self._judged(carry, held, rows)):
+                    raise self._divergence(loss, step)
+                if steps == 0:
+                    break
+                # Further back each time: one step at a time would be slow in a long slice.
+                steps, back = max(0, steps - back), 2 * back
+        # No weights of this run make it finite: the rows do not. The last finite weights stay.
+        for part, steps in parts:
+            self._replay(carry, held, part, steps * size)
+            if _finite(carry):
+                break
+        raise self._hopeless(loss, step, rows)
+
+    def _divergence(self, loss: float, step: int) -> DivergenceError:
         rate = self.plan.optimizer.scalars().get("learning_rate", 0.0)
-        epoch = (step - 1) // -(-self.data.n_rows // self.batch_size) + 1
         return DivergenceError(
-            f"Training diverged: {what} at step {step} (epoch {epoch}). The last finite weights "
-            f"were restored. Lower the rate: learning_rate is {rate:g}, try {rate / 10:g}; or "
-            "scale X and y first."
+            f"Training diverged: the loss became {loss:g} at step {step} (epoch "
+            f"{self._epoch_of(step)}). The last finite weights were restored. Lower the rate: "
+            f"learning_rate is {rate:g}, try {rate / 10:g}; or scale X and y first.",
+            step=step,
+            loss=loss,
+            history=self.history,
         )
+
+    def _hopeless(self, loss: float, step: int, rows: Array) -> DivergenceError:
+        when = "before any update" if step == 1 else "and with the first weights too"
+        sizes = {"X": self.data.X[rows]}
+        if self.data.y.dtype.kind == "f":
+            sizes["y"] = self.data.y[rows]
+        reach = " and ".join(f"{n} reaches {np.nanmax(np.abs(a)):g}" for n, a in sizes.items())
+        remedy = "scale them to about 1 first"
+        if self.plan.loss.name == "poisson":
+            remedy = "poisson takes e to the power of the output: scale X to about 1 first"
+        return DivergenceError(
+            f"The loss is {loss:g} at step {step} (epoch {self._epoch_of(step)}), {when}: there "
+            f"{reach}; {remedy}. The last finite weights were kept.",
+            step=step,
+            loss=loss,
+            history=self.history,
+        )
+
+    def _epoch_of(self, step: int) -> int:
+        return (step - 1) // -(-self.data.n_rows // self.batch_size) + 1
 
     def _carry(self) -> list[Array]:
         trained = [n for n in self.params if n not in self.plan.frozen]
@@ -385,6 +439,17 @@ class Trainer:
             np.array(self.seed, np.uint32),
             *(np.array(v, np.float64) for v in numbers),
         ]
+
+
+def check_finite(params: Mapping[str, Array], state: Mapping[str, Array]) -> None:
+    """Refuse weights or running statistics that hold NaN or an infinity, by name."""
+    for name, array in (*params.items(), *state.items()):
+        finite = np.isfinite(array)
+        if not finite.all():
+            place = np.argwhere(~finite)[0].tolist()
+            number = array[tuple(place)]
+            held = "NaN" if np.isnan(number) else f"{number:g}"
+            raise DataError(f"{name} holds {held} at {place}; set it or build a new network.")
 
 
 def _finite(arrays: Sequence[Array]) -> bool:
