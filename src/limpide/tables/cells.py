@@ -344,18 +344,7 @@ class TypedColumns:
                 notes.append(f"column {column.name!r}: every cell is missing")
                 values = values if column.why_text == "asked" else values.cast(pl.Float64)
             columns.append(values.alias(column.name))
-        return columns, [*self._counts(), *notes]
-
-    def _counts(self) -> list[str]:
-        notes: list[str] = []
-        if self.missing:
-            total, n = self.missing.total(), len(self.missing_columns)
-            words = [f"{word or 'empty'} ({k})" for word, k in sorted(self.missing.items())]
-            notes.append(
-                f"{_listed(words)} read as missing: {plural(total, 'cell')} in "
-                f"{plural(n, 'column')}"
-            )
-        return notes
+        return columns, [*markers_note(self.missing, len(self.missing_columns)), *notes]
 
     def _finished_text(
         self, column: _Column, source: str, lines: LineMap, notes: list[str]
@@ -479,6 +468,17 @@ _FAULTS = {
         "Write all numbers with one sign, or give decimal='{other}' (--decimal {other}).",
     ),
 }
+
+
+def markers_note(missing: Counter[str], n_columns: int) -> list[str]:
+    """Say which cells were read as missing, and how many in how many columns."""
+    if not missing:
+        return []
+    words = [f"{word or 'empty'} ({k})" for word, k in sorted(missing.items())]
+    return [
+        f"{_listed(words)} read as missing: {plural(missing.total(), 'cell')} in "
+        f"{plural(n_columns, 'column')}"
+    ]
 
 
 def _listed(words: Iterable[str]) -> str:
