@@ -14,7 +14,7 @@ import polars as pl
 
 from limpide.errors import DataError
 from limpide.tables.columns import plain
-from limpide.tables.dates import looks_like_dates, read_dates
+from limpide.tables.dates import note_on_dates, read_dates
 from limpide.tables.decimals import reason, to_points
 from limpide.tables.filling import Filling
 from limpide.tables.table import LineMap, place
@@ -365,17 +365,14 @@ class TypedColumns:
                 return numbers
         dates = read_dates(cells)
         if dates is None:
-            if (cell := looks_like_dates(cells)) is not None:
-                notes.append(
-                    f"column {column.name!r} looks like dates ({cell!r}) but is read as text: "
-                    "write dates as YYYY-MM-DD"
-                )
+            notes += note_on_dates(column.name, cells)
             return cells
         odd = (cells.is_not_null() & dates.values.is_null()).arg_true()
         if not len(odd):
-            notes.append(f"column {column.name!r} read as dates ({dates.pattern})")
+            notes.append(dates.note(column.name))
             return dates.values
         if is_text(len(odd), column.n_cells, odd[0]):
+            notes += note_on_dates(column.name, cells)
             return cells
         found = _Odd(len(odd), row=odd[0], text=cells[odd[0]], reason="date")
         raise self._fault(column.name, found, column.n_cells, source, lines)

@@ -178,7 +178,7 @@ def as_kind(cells: pl.Series, column: Column, table: Table) -> pl.Series:
         found = words.replace_strict(["true", "false"], [1, 0], default=None)
     elif kind == "text" and column.kind == "number":
         found = _as_numbers(cells)
-    elif kind == "text" and column.kind in ("date", "datetime"):
+    elif kind == "text" and column.kind in ("date", "datetime", "time"):
         dates = read_dates(cells)
         found = cells.clear(len(cells)) if dates is None else dates.values
     else:
@@ -189,9 +189,14 @@ def as_kind(cells: pl.Series, column: Column, table: Table) -> pl.Series:
         raise DataError(
             f"{table.source}, column {column.name!r} held {_PLURALS[column.kind]} in training; "
             f"{len(wrong)} of its cells now do not, the first {cells[row]!r:.80} in "
-            f"{table.place(row)}. Correct the column."
+            f"{table.place(row)}. {_REMEDIES.get(column.kind, 'Correct the column.')}"
         )
     return found
+
+
+_REMEDIES = dict.fromkeys(
+    ("date", "datetime"), "Write dates as YYYY-MM-DD, so that day and month cannot be mistaken."
+)
 
 
 def _as_numbers(cells: pl.Series) -> pl.Series:

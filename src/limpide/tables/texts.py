@@ -13,7 +13,7 @@ import polars as pl
 
 from limpide.tables.cells import MISSING, markers_note
 from limpide.tables.columns import plain
-from limpide.tables.dates import read_dates
+from limpide.tables.dates import note_on_dates, read_dates
 from limpide.tables.written import missing_marks, read_written
 
 
@@ -49,11 +49,11 @@ def _read(cells: pl.Series, name: str, as_text: bool) -> tuple[pl.Series, Counte
         return kept.cast(pl.Float64), words, []
     dates = read_dates(kept)
     if dates is not None and dates.values.null_count() == kept.null_count():
-        return dates.values, words, [f"column {name!r} read as dates ({dates.pattern})"]
+        return dates.values, words, [dates.note(name)]
     marked = bool(words) or bool(missing_marks(kept).any())
     found = read_written(kept, ".") if marked else None
     if found is None or found.odd:
-        return kept, words, []
+        return kept, words, note_on_dates(name, kept)
     # what is text only because of a marker; text that is all digits was meant as text
     words.update(found.missing)
     said = found.notes(name) or [f"column {name!r}: text read as numbers"]
