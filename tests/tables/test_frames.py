@@ -234,3 +234,36 @@ def test_what_is_no_table(data: Any, error: type, message: str) -> None:
 def test_options_of_text_tables_are_refused() -> None:
     with pytest.raises(ArgumentError, match="decimal=',' is for text tables such as CSV"):
         read_table({"a": [1]}, decimal=",")
+
+
+def test_text_in_a_frame_is_read_as_in_a_file() -> None:
+    cells = {
+        "n": ["1", "?", "2.5"],
+        "d": ["2020-01-31", "NA", "2021-01-31"],
+        "s": [" a", "None", "b"],
+        "digits": ["1", "2", "3"],
+        "gone": ["NA", "", "?"],
+    }
+    expected = {
+        "n": [1, None, 2.5],
+        "d": [datetime.date(2020, 1, 31), None, datetime.date(2021, 1, 31)],
+        "s": ["a", None, "b"],
+        "digits": ["1", "2", "3"],
+        "gone": [None, None, None],
+    }
+    for frame in (cells, pl.DataFrame(cells), pd.DataFrame(cells), pd.DataFrame(cells, dtype="O")):
+        assert values(frame) == expected
+    assert read_table(cells).notes == [
+        "empty (1), ? (2), NA (2) and None (1) read as missing: 6 cells in 4 columns",
+        "column 'n': text read as numbers",
+        "column 'd' read as dates (YYYY-MM-DD)",
+        "missing: 6 cells in 4 columns",
+    ]
+    kept = read_table(cells, text=["n", "d"]).frame
+    assert kept["n"].to_list() == ["1", None, "2.5"]
+    assert kept["d"].to_list() == ["2020-01-31", None, "2021-01-31"]
+
+
+def test_a_query_that_fails() -> None:
+    with pytest.raises(DataError, match=r"LazyFrame cannot be computed: .*Correct the query"):
+        read_table(pl.LazyFrame({"x": ["a"]}).select(pl.col("nothing")))

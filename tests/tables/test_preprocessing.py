@@ -6,6 +6,7 @@ import datetime as dt
 import json
 
 import numpy as np
+import pandas as pd
 import polars as pl
 import pytest
 
@@ -261,3 +262,40 @@ def test_a_predicting_table_is_not_changed():
     before = frame.clone()
     found.matrix(Table(frame, "a frame"))
     assert frame.equals(before)
+
+
+def test_a_file_and_its_data_frame_give_one_matrix(tmp_path):
+    path = tmp_path / "table.csv"
+    rows = "".join(
+        f"{i % 7 or 'NA'},0{i % 3},2020-01-{i % 28 + 1:02},{'True' if i % 2 else 'False'},"
+        f"{'?' if i % 5 == 0 else i / 2},{i % 4} €\n"
+        for i in range(60)
+    )
+    path.write_text("n,code,day,flag,q,price\n" + rows)
+    found, _, _ = fit(path)
+    X, _ = found.matrix(read_table(path, text=found.text))
+    for text in (["code"], []):
+        frame = pd.read_csv(path, dtype=dict.fromkeys(text, str))
+        if not text:
+            frame["code"] = [f"0{code}" for code in frame["code"]]
+        same, notes = found.matrix(read_table(frame, text=found.text))
+        assert np.array_equal(X, same, equal_nan=True)
+        assert notes == []
+    one = {"n": [1], "code": ["01"], "day": ["2020-01-02"], "flag": [True], "q": ["0,5"]}
+    row, _ = found.matrix(read_table({**one, "price": ["1 €"]}, text=found.text))
+    assert np.array_equal(row[0], X[1])
+    with pytest.raises(DataError, match=r"'price' held numbers .* the first '1,234 €' in index 0"):
+        found.matrix(read_table({**one, "price": ["1,234 €"]}, text=found.text))
+
+
+def test_numbers_for_a_column_that_was_text():
+    found, _, _ = fit({"zip": ["7", "12", "x"] * 20, "code": ["007", "012", "x"] * 20})
+    good, _ = found.matrix(read_table({"zip": [12, None], "code": ["012", None]}))
+    text, _ = found.matrix(read_table({"zip": ["12", None], "code": ["012", None]}))
+    assert np.array_equal(good, text)
+    with pytest.raises(
+        DataError,
+        match=r"'code' held text in training such as '007'; now it holds numbers, and 7 in index 0 "
+        r"is none of its categories. Give the column as text \(in pandas, read it with dtype=str",
+    ):
+        found.matrix(read_table({"zip": ["7"], "code": [7]}))

@@ -626,6 +626,63 @@ def test_dates_in_other_forms_are_said(read: Read) -> None:
     assert read("d,b\n2020-01-02,1\n").notes == ["column 'd' read as dates (YYYY-MM-DD)"]
 
 
+@pytest.mark.parametrize(
+    ("cells", "pattern", "expected"),
+    [
+        (["31/12/2020", "1/2/2021", "NA"], "DD/MM/YYYY", [(2020, 12, 31), (2021, 2, 1), None]),
+        (["03-04-2020", "31-01-2020"], "DD-MM-YYYY", [(2020, 4, 3), (2020, 1, 31)]),
+        (["03.04.2020", "05.04.2020"], "DD.MM.YYYY", [(2020, 4, 3), (2020, 4, 5)]),
+        (
+            ["03.04.2020 9:05", "05.04.2020 12:30"],
+            "DD.MM.YYYY HH:MM",
+            [(2020, 4, 3, 9, 5), (2020, 4, 5, 12, 30)],
+        ),
+        (
+            ["03/04/2020 12:30:01", "15/04/2020 00:00:00"],
+            "DD/MM/YYYY HH:MM:SS",
+            [(2020, 4, 3, 12, 30, 1), (2020, 4, 15)],
+        ),
+    ],
+)
+def test_dates_with_the_day_first(
+    read: Read, cells: list[str], pattern: str, expected: list[Any]
+) -> None:
+    table = read("d,i\n" + "".join(f"{cell},w\n" for cell in cells))
+    kind = datetime.datetime if " " in pattern else datetime.date
+    assert table.frame["d"].to_list() == [None if e is None else kind(*e) for e in expected]
+    assert table.notes[-1] == f"column 'd' read as dates ({pattern}, the day first)"
+
+
+@pytest.mark.parametrize(
+    "cells",
+    [
+        ["03/04/2020", "04/31/2020"],
+        ["03/04/2020 12:30", "04/05/2020 13:00"],
+        ["31/12/2020", "12/31/2020"],
+        ["31.12.20", "30.12.20"],
+    ],
+)
+def test_dates_that_could_be_mistaken_are_said(read: Read, cells: list[str]) -> None:
+    table = read("d,i\n" + "".join(f"{cell},w\n" for cell in cells))
+    assert table.frame["d"].to_list() == cells
+    assert table.notes == [
+        f"column 'd' looks like dates ({cells[0]!r}) but is read as text: write dates as YYYY-MM-DD"
+    ]
+
+
+def test_times_of_day(read: Read) -> None:
+    table = read("t,u\n08:30,12:30:15\n9:05,0:00:00.5\n,1:00:00\n")
+    assert values(table) == {
+        "t": [datetime.time(8, 30), datetime.time(9, 5), None],
+        "u": [datetime.time(12, 30, 15), datetime.time(0, 0, 0, 500_000), datetime.time(1)],
+    }
+    assert table.notes[1:] == [
+        "column 't' read as times (HH:MM)",
+        "column 'u' read as times (HH:MM:SS)",
+    ]
+    assert column(read, ["12:30", "25:10"]).to_list() == ["12:30", "25:10"]
+
+
 def test_a_very_wide_table(read: Read) -> None:
     n = 3000
     rows = [[row * n + column for column in range(n)] for row in range(300)]

@@ -14,7 +14,7 @@ import polars as pl
 
 from limpide.errors import DataError
 from limpide.tables.columns import plain
-from limpide.tables.dates import looks_like_dates, read_dates
+from limpide.tables.dates import note_on_dates, read_dates
 from limpide.tables.decimals import reason, to_points
 from limpide.tables.filling import Filling
 from limpide.tables.table import LineMap, place
@@ -344,18 +344,7 @@ class TypedColumns:
                 notes.append(f"column {column.name!r}: every cell is missing")
                 values = values if column.why_text == "asked" else values.cast(pl.Float64)
             columns.append(values.alias(column.name))
-        return columns, [*self._counts(), *notes]
-
-    def _counts(self) -> list[str]:
-        notes: list[str] = []
-        if self.missing:
-            total, n = self.missing.total(), len(self.missing_columns)
-            words = [f"{word or 'empty'} ({k})" for word, k in sorted(self.missing.items())]
-            notes.append(
-                f"{_listed(words)} read as missing: {plural(total, 'cell')} in "
-                f"{plural(n, 'column')}"
-            )
-        return notes
+        return columns, [*markers_note(self.missing, len(self.missing_columns)), *notes]
 
     def _finished_text(
         self, column: _Column, source: str, lines: LineMap, notes: list[str]
@@ -376,17 +365,14 @@ class TypedColumns:
                 return numbers
         dates = read_dates(cells)
         if dates is None:
-            if (cell := looks_like_dates(cells)) is not None:
-                notes.append(
-                    f"column {column.name!r} looks like dates ({cell!r}) but is read as text: "
-                    "write dates as YYYY-MM-DD"
-                )
+            notes += note_on_dates(column.name, cells)
             return cells
         odd = (cells.is_not_null() & dates.values.is_null()).arg_true()
         if not len(odd):
-            notes.append(f"column {column.name!r} read as dates ({dates.pattern})")
+            notes.append(dates.note(column.name))
             return dates.values
         if is_text(len(odd), column.n_cells, odd[0]):
+            notes += note_on_dates(column.name, cells)
             return cells
         found = _Odd(len(odd), row=odd[0], text=cells[odd[0]], reason="date")
         raise self._fault(column.name, found, column.n_cells, source, lines)
@@ -479,6 +465,17 @@ _FAULTS = {
         "Write all numbers with one sign, or give decimal='{other}' (--decimal {other}).",
     ),
 }
+
+
+def markers_note(missing: Counter[str], n_columns: int) -> list[str]:
+    """Say which cells were read as missing, and how many in how many columns."""
+    if not missing:
+        return []
+    words = [f"{word or 'empty'} ({k})" for word, k in sorted(missing.items())]
+    return [
+        f"{_listed(words)} read as missing: {plural(missing.total(), 'cell')} in "
+        f"{plural(n_columns, 'column')}"
+    ]
 
 
 def _listed(words: Iterable[str]) -> str:

@@ -16,7 +16,9 @@ from numpy.typing import NDArray
 
 from limpide.errors import DataError
 from limpide.tables.columns import plain as plain
+from limpide.tables.dates import read_dates
 from limpide.tables.table import Table
+from limpide.tables.written import read_written
 
 Floats = NDArray[np.float64]
 
@@ -176,14 +178,17 @@ def as_kind(cells: pl.Series, column: Column, table: Table) -> pl.Series:
     if kind == column.kind or cells.null_count() == len(cells):
         return cells.cast(pl.String) if column.is_text else cells
     if column.is_text:
-        return as_text(cells)
+        return _as_category(cells, column, table)
     if {kind, column.kind} <= {"number", "boolean"} or {kind, column.kind} == {"date", "datetime"}:
         return cells
     if kind == "text" and column.kind == "boolean":
         words = cells.str.to_lowercase()
         found = words.replace_strict(["true", "false"], [1, 0], default=None)
     elif kind == "text" and column.kind == "number":
-        found = cells.cast(pl.Float64, strict=False)
+        found = _as_numbers(cells)
+    elif kind == "text" and column.kind in ("date", "datetime", "time"):
+        dates = read_dates(cells)
+        found = cells.clear(len(cells)) if dates is None else dates.values
     else:
         found = cells.clear(len(cells))
     wrong = (found.is_null() & cells.is_not_null()).arg_true()
@@ -192,9 +197,47 @@ def as_kind(cells: pl.Series, column: Column, table: Table) -> pl.Series:
         raise DataError(
             f"{table.source}, column {column.name!r} held {_PLURALS[column.kind]} in training; "
             f"{len(wrong)} of its cells now do not, the first {cells[row]!r:.80} in "
-            f"{table.place(row)}. Correct the column."
+            f"{table.place(row)}. {_REMEDIES.get(column.kind, 'Correct the column.')}"
         )
     return found
+
+
+_REMEDIES = dict.fromkeys(
+    ("date", "datetime"), "Write dates as YYYY-MM-DD, so that day and month cannot be mistaken."
+)
+
+
+def _as_numbers(cells: pl.Series) -> pl.Series:
+    """Read text as numbers, as a text file's column would be; 1,234 could be either, and is not."""
+    points = read_written(cells, ".")
+    if points is not None and not points.odd:
+        return points.values
+    commas = None
+    if not cells.str.contains(r"\d,\d{3}(\D|$)").any():
+        commas = read_written(cells, ",")
+    best = max((w for w in (points, commas) if w is not None), key=lambda w: w.n, default=None)
+    return cells.cast(pl.Float64, strict=False) if best is None else best.values
+
+
+def _as_category(cells: pl.Series, column: Column, table: Table) -> pl.Series:
+    """Give what is no text as a column's categories are written, where that is one way only."""
+    known = [c for part in column.parts for c in part.categories]
+    if cells.dtype == pl.Boolean:
+        words = {name.lower(): name for name in known}
+        return as_text(cells).replace(words)
+    texts = as_text(cells)
+    if not cells.dtype.is_numeric():
+        return texts
+    strange = (texts.is_not_null() & ~texts.is_in(known)).arg_true()
+    if len(strange):
+        row = int(strange[0])
+        some = f" such as {known[0]!r:.40}" if known else ""
+        raise DataError(
+            f"{table.source}, column {column.name!r} held text in training{some}; now it holds "
+            f"numbers, and {texts[row]} in {table.place(row)} is none of its categories. Give the "
+            "column as text (in pandas, read it with dtype=str)."
+        )
+    return texts
 
 
 _PLURALS = {

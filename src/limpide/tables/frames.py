@@ -33,7 +33,7 @@ def from_memory(data: Any) -> tuple[pl.DataFrame, str, list[str]]:
     home = kind.__module__.split(".")[0]
     source = kind.__name__ if home == "builtins" else f"{home} {kind.__name__}"
     if isinstance(data, pl.LazyFrame):
-        data = data.collect()
+        data = _collected(data)
     if isinstance(data, pl.DataFrame):
         return pl.DataFrame([tidy(column, source) for column in data]), source, []
     if isinstance(data, Mapping):
@@ -77,6 +77,16 @@ def _named(names: Iterable[Any], source: str) -> tuple[list[str], list[str]]:
     odd = [name for name in given if not isinstance(name, str)]
     notes = [f"column names such as {odd[0]!r} are taken as text"] if odd else []
     return texts, notes
+
+
+def _collected(data: pl.LazyFrame) -> pl.DataFrame:
+    try:
+        return data.collect()
+    except pl.exceptions.PolarsError as fault:
+        told = (str(fault).strip() or type(fault).__name__).splitlines()[0][:200]
+        raise DataError(
+            f"polars LazyFrame cannot be computed: {told}. Correct the query, or collect it first."
+        ) from None
 
 
 def _from_arrow(data: Any, source: str) -> pl.DataFrame:

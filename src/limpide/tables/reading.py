@@ -30,6 +30,7 @@ from limpide.tables.files import kind_of, read_binary, readable_path
 from limpide.tables.frames import from_memory
 from limpide.tables.scan import Block, Scan
 from limpide.tables.table import LineMap, Table
+from limpide.tables.texts import read_texts
 
 WIDE = 1000
 
@@ -56,7 +57,7 @@ def read_table(
     encoding : str, optional
         The encoding of a text file, UTF-8 unless given.
     text : collection of str
-        Columns of a text file to keep as text, whatever they hold; a predictor passes the names
+        Columns to keep as text, whatever they hold; a predictor passes the names
         that were text in training. Names that the table lacks are no error here.
 
     Returns
@@ -78,7 +79,10 @@ def read_table(
     A column of a text file holds numbers if every cell does that is not missing. It is text if
     cells that are no numbers begin within the first 1,000 rows and are more than one in twenty;
     fewer or later ones are errors. Whole numbers with leading zeros make their column text.
-    ISO 8601 dates are read as dates. Missing are empty cells and those of ``cells.MISSING``.
+    ISO 8601 dates are read as dates. Missing are empty cells and those of ``cells.MISSING``, among
+    numbers also those of ``written.NO_NUMBER``. Numbers may all have one unit, and spaces between
+    thousands. In a table that is in memory, text columns have the same missing cells and dates;
+    text becomes numbers only where nothing but markers of missing cells made it text.
     Blanks around cells are dropped. Comments are not known: a line that begins with # is a row.
 
     Examples
@@ -90,7 +94,7 @@ def read_table(
     options = {"delimiter": delimiter, "decimal": decimal, "encoding": encoding}
     if not isinstance(data, (str, bytes, os.PathLike)):
         _refuse(options, "a table in memory")
-        return _whole(*from_memory(data))
+        return _whole(*from_memory(data), frozenset(text))
     file, source = readable_path(data)  # type: ignore[arg-type]
     try:
         kind = kind_of(file, source)
@@ -111,7 +115,9 @@ def read_table(
         raise FileError(
             f"{source} cannot be read: {fault.strerror or fault}. Check the disk."
         ) from fault
-    return _whole(pl.DataFrame([tidy(column, source) for column in frame]), source, [])
+    return _whole(
+        pl.DataFrame([tidy(column, source) for column in frame]), source, [], frozenset(text)
+    )
 
 
 def _refuse(options: dict[str, str | None], what: str) -> None:
@@ -123,12 +129,14 @@ def _refuse(options: dict[str, str | None], what: str) -> None:
             )
 
 
-def _whole(frame: pl.DataFrame, source: str, notes: list[str]) -> Table:
+def _whole(frame: pl.DataFrame, source: str, notes: list[str], text: frozenset[str]) -> Table:
     """Refuse a table without columns or rows, and say what is missing."""
     if frame.width == 0:
         raise DataError(f"{source} has no columns. Give a table with columns and rows.")
     if frame.height == 0:
         raise DataError(f"{source} has columns but no rows (0 rows). Give a table with rows.")
+    frame, found = read_texts(frame, text)
+    notes = [*notes, *found]
     counts = [n for n in frame.null_count().row(0) if n]
     if counts:
         notes = [
