@@ -533,3 +533,41 @@ def test_small_probabilities_are_kept(labels, tmp_path):
     assert model.evaluate({"x": [0.0], "y": ["a"]})["log_loss"] == pytest.approx(50, rel=0.5)
     model.save(tmp_path / "m.safetensors")
     assert np.array_equal(lp.load(tmp_path / "m.safetensors").predict_proba(data), found)
+
+
+def test_a_matrix_of_just_the_features_and_one_row_of_it(tmp_path):
+    random = np.random.default_rng(0)
+    A = random.normal(size=(60, 3))
+    A[:, 1] = A[:, 0] > 0
+    model = lp.train(A, 1, epochs=3)
+    model.save(tmp_path / "m.safetensors")
+    expected, likely = model.predict(A), model.predict_proba(A)
+    for same in (model, lp.load(tmp_path / "m.safetensors")):
+        assert np.array_equal(same.predict(A[:, [0, 2]]), expected)
+        assert same.predict(A[0]) == same.predict(A[0, [0, 2]]) == expected[0]
+        assert np.array_equal(same.predict_proba(A[5]), likely[5])
+    for wrong, count in ((A[:, :1], 1), (A[0, :1], 1), (np.zeros((2, 7)), 7)):
+        with pytest.raises(
+            lp.DataError, match=f"trained on 2 columns of an array; this one has {count}. Give tho"
+        ):
+            model.predict(wrong)
+    with pytest.raises(lp.DataError, match="Target column 'x1' is not in the table"):
+        model.evaluate(A[:, [0, 2]])
+    named = lp.train({"a": A[:, 0], "y": A[:, 1]}, "y", epochs=1)
+    with pytest.raises(lp.DataError, match="model was trained on named columns"):
+        named.predict(A)
+
+
+@pytest.mark.parametrize("name", ["spiral", "gaussians"])
+def test_winding_pictures_of_two_columns_are_learned_with_no_option(name):
+    X, y = getattr(lp.datasets, name)(500, seed=3)
+    model = lp.train({"a": X[:, 0], "b": X[:, 1], "y": y}, "y")
+    assert model.figures["accuracy" if name == "spiral" else "r2"] > 0.85
+
+
+def test_a_linear_law_is_found_in_few_rows_and_in_skewed_columns():
+    random = np.random.default_rng(0)
+    for X in (random.normal(size=(100, 5)), random.exponential(size=(400, 3))):
+        data = {f"x{i}": column for i, column in enumerate(X.T)}
+        data["y"] = 1000 * X[:, 0] + random.normal(size=len(X))
+        assert lp.train(data, "y").figures["r2"] > 0.99

@@ -31,7 +31,7 @@ from limpide.schedules import Cosine
 from limpide.tables import Table, missing_column, read_table
 from limpide.tables.features import check_finite, plain
 from limpide.tables.fitting import fit_columns
-from limpide.tables.preprocessing import Preprocessing
+from limpide.tables.preprocessing import ARRAY, Preprocessing
 from limpide.tables.targets import (
     Target,
     class_weights,
@@ -123,7 +123,8 @@ class Model:
         ----------
         data
             Whatever ``train`` takes, or a dict of one value a column for one row. Columns are
-            found by name, in any order; the target may be missing.
+            found by name, in any order; the target may be missing. For a model of an array: one
+            with or without the target's column, or one row of it, which drops the row axis.
 
         Raises
         ------
@@ -137,8 +138,10 @@ class Model:
         """
         X = self._matrix(self._read(data))
         if self.classes is None:
-            return self._target.in_unit(self._sums(X)[:, 0])
-        return self._target.labels(self._probabilities(X).argmax(axis=1))
+            found = self._target.in_unit(self._sums(X)[:, 0])
+        else:
+            found = self._target.labels(self._probabilities(X).argmax(axis=1))
+        return found[0] if self._is_row(data) else found
 
     @known_keywords
     def predict_proba(self, data: Any) -> Array:
@@ -153,7 +156,8 @@ class Model:
             raise ArgumentTypeError(
                 "predict_proba is for classes, and this model's task is regression. Use predict."
             )
-        return self._probabilities(self._matrix(self._read(data)))
+        found = self._probabilities(self._matrix(self._read(data)))
+        return found[0] if self._is_row(data) else found
 
     @known_keywords
     def evaluate(self, data: Any) -> dict[str, Any]:
@@ -181,7 +185,29 @@ class Model:
         text = self.preprocessing.text
         if target and self._target.kind == "text":
             text = [*text, self.target]
-        return _as_table(data, text=text)
+        if self._is_row(data):
+            data = data[None]
+        table = _as_table(data, text=text)
+        if table.source == self.facts.source == ARRAY and _are_numbered(table.columns):
+            return self._numbered(table)
+        return table
+
+    def _is_row(self, data: Any) -> bool:
+        """Whether this is one row of an array, for a model that was trained on one."""
+        plain_row = isinstance(data, np.ndarray) and data.ndim == 1 and data.dtype.names is None
+        return plain_row and self.facts.source == ARRAY
+
+    def _numbered(self, table: Table) -> Table:
+        """Name the columns of an array as in training, with or without the target among them."""
+        names, given = [column.name for column in self.preprocessing.columns], len(table.columns)
+        if given == len(names):
+            return Table(table.frame.rename(dict(zip(table.columns, names, strict=True))), ARRAY)
+        if given == len(names) + 1:
+            return table
+        raise DataError(
+            f"the model was trained on {_count(names)} of an array; this one has {given}. Give "
+            f"those, or all {len(names) + 1} with the target {self.target!r}."
+        )
 
     def _matrix(self, table: Table) -> Array:
         X, notes = self.preprocessing.matrix(table)
@@ -305,6 +331,10 @@ def _as_table(data: Any, **options: Any) -> Table:
     return read_table(data, **options)
 
 
+def _are_numbered(names: list[str]) -> bool:
+    return names == [f"x{i}" for i in range(len(names))]
+
+
 def _is_single(value: Any) -> bool:
     return value is None or isinstance(value, (str, bytes)) or not hasattr(value, "__len__")
 
@@ -360,7 +390,8 @@ def train(
         ``"auto"``: text, booleans and at most 10 different whole numbers are classes, other
         numbers a regression. Or ``"binary"``, ``"multiclass"``, ``"regression"``.
     hidden
-        Sizes of the hidden layers; None: one of 128. ``[]``: none, a logistic or linear regression.
+        Sizes of the hidden layers; None: one of 128, or with up to 3 columns 64, 64, 64. ``[]``:
+        none, a logistic or linear regression.
     epochs, batch_size, learning_rate
         None: by the number of rows. The rate falls along half a cosine; AdamW.
     validation
@@ -414,7 +445,15 @@ def train(
     more += [*overrule(found), *look_alike(found), *_constant(found, y[trained])]
     columns, numbers = fit_columns(seen, names, scaling)
     preprocessing = Preprocessing(tuple(columns))
-    recipe = choose(found.task, len(trained), hidden, epochs, batch_size, learning_rate)
+    recipe = choose(
+        found.task,
+        len(trained),
+        preprocessing.width,
+        hidden,
+        epochs,
+        batch_size,
+        learning_rate,
+    )
     if found.classes is None:
         found = with_scale(found, y[trained])
     outputs = len(found.classes) if found.classes is not None and found.task == "multiclass" else 1

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from limpide.conversion import check_finite_scalar
 from limpide.errors import ArgumentError, ShapeError
 from limpide.ir import shape_error
 from limpide.layers import Layer, ParameterSpec, Tensors, check_size
@@ -66,19 +67,28 @@ class Standardize(Layer):
 
 @dataclass(frozen=True)
 class RobustScale(Standardize):
-    """Scale each number by median and quartiles, and clip it smoothly into (−3, 3).
+    """Scale each number by median and quartiles, and clip it smoothly into (−limit, limit).
 
-    z = (x − centre) · factor, then z / √(1 + (z/3)²): near 0 this is z, far out it is ±3, so that
-    no outlier rules the network. Source: Holzmüller, Grinsztajn, Steinwart, "Better by default",
-    arXiv 2407.04491 (RealMLP).
+    z = (x − centre) · factor, then z / √(1 + (z/limit)²): near 0 this is z, far out ±limit, so
+    that no outlier rules the network. Source: Holzmüller, Grinsztajn, Steinwart, "Better by
+    default", arXiv 2407.04491 (RealMLP), with 3 for the limit.
     """
+
+    limit: float = 3.0
+
+    def __post_init__(self) -> None:
+        if check_finite_scalar(self.limit, "limit") <= 0:
+            raise ArgumentError(f"limit must be above 0; received {self.limit}.")
 
     def forward(
         self, params: Tensors, state: Tensors, x: Tensor, training: RandomSource | None
     ) -> tuple[Tensor, dict[str, Tensor]]:
         z = _scaled(state, x)
-        third = z * (1 / 3)
-        return z / sqrt(third * third + 1), {}
+        share = z * (1 / self.limit)
+        return z / sqrt(share * share + 1), {}
+
+    def config(self) -> dict[str, Any]:
+        return {"limit": float(self.limit)}
 
 
 @dataclass(frozen=True)

@@ -146,7 +146,7 @@ def test_unseen_and_missing_categories_are_other_and_counted():
     assert notes == [
         "column 'x': 3 of 5 cells hold categories that the model does not know ('new', 'odd'); "
         "they are taken as other",
-        "column 'x': 1 of 5 cells are missing, and none was in training; they are taken as other",
+        "column 'x': 1 of 5 cells is missing, and none was in training; they are taken as other",
     ]
 
 

@@ -78,6 +78,11 @@ def _plain(kind: type[Layer]) -> Callable[[Config, str | None, str], Layer]:
     return build
 
 
+def _robust_scale(config: Config, name: str | None, where: str) -> Layer:
+    expect_keys(config, {"type", "name", "limit"}, where=where)
+    return RobustScale(expect_float(config, "limit", where=where), name=name)
+
+
 def _one_hot(config: Config, name: str | None, where: str) -> Layer:
     expect_keys(config, {"type", "name", "categories"}, where=where)
     return OneHot(tuple(expect_list(config, "categories", int, where=where)), name=name)
@@ -103,7 +108,7 @@ _PARTS: dict[str, Callable[[Config, str | None, str], Layer]] = {
     "Equals": _plain(Equals),
     "Missing": _plain(Missing),
     "OneHot": _one_hot,
-    "RobustScale": _plain(RobustScale),
+    "RobustScale": _robust_scale,
     "Standardize": _plain(Standardize),
 }
 _BUILDERS: dict[str, Callable[[Config, str | None, str], Layer]] = {

@@ -36,6 +36,9 @@ from limpide.tables.features import (
 )
 from limpide.tables.table import Table
 
+ARRAY = "NumPy array"
+"""The source of a table whose columns have numbers for names: x0, x1, …"""
+
 _KINDS = ("number", "boolean", "text", "date", "datetime", "time", "duration")
 _PARTS = ("value", "month", "weekday", "hour", "code")
 
@@ -107,7 +110,7 @@ class Preprocessing:
         if not lost:
             return
         extra = [name for name in table.columns if name not in self.features]
-        if table.source == "NumPy array":
+        if table.source == ARRAY:
             raise DataError(
                 f"the model was trained on named columns ({_listed(self.features, 3)}), and a "
                 "NumPy array has no names. Pass a data frame or a dict with these columns."
@@ -123,7 +126,7 @@ class Preprocessing:
     def _note_missing(self, column: Column, part: Part, cells: pl.Series, notes: list[str]) -> None:
         if part.of == "value" and not column.missing and cells.null_count():
             notes.append(
-                f"column {column.name!r}: {cells.null_count()} of {len(cells)} cells are missing, "
+                f"column {column.name!r}: {_missing(cells)}, "
                 "and none was in training; they are taken as the middle of the column"
             )
 
@@ -163,9 +166,14 @@ def _note_unseen(column: Column, part: Part, cells: pl.Series, notes: list[str])
             )
     if cells.null_count() and not part.missing:
         notes.append(
-            f"column {column.name!r}: {cells.null_count()} of {len(cells)} cells are missing, and "
-            "none was in training; they are taken as other"
+            f"column {column.name!r}: {_missing(cells)}, and none was in training; they are taken "
+            "as other"
         )
+
+
+def _missing(cells: pl.Series) -> str:
+    count, rows = cells.null_count(), len(cells)
+    return f"{count} of {rows} cells {'is' if count == 1 else 'are'} missing"
 
 
 def _listed(names: list[str], most: int) -> str:
