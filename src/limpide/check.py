@@ -18,6 +18,7 @@ from limpide.conversion import as_array
 from limpide.engines.reference import evaluate
 from limpide.errors import ArgumentError, ArgumentTypeError
 from limpide.ir import FLOATS, Array, Graph, spec_of
+from limpide.keywords import known_keywords
 from limpide.tape import value_and_grad
 from limpide.tensor import Tensor, unify
 
@@ -99,6 +100,7 @@ class GradcheckReport:
         return "\n".join([head, *lines])
 
 
+@known_keywords
 def gradcheck(
     f: Callable[..., Any],
     *inputs: Any,
@@ -297,6 +299,7 @@ class EnginesReport:
         return "\n".join([head, *lines])
 
 
+@known_keywords
 def check_engines(
     graph: Graph,
     inputs: Sequence[Any],

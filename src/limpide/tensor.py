@@ -16,6 +16,7 @@ import numpy as np
 from limpide.conversion import as_array, cast_array, convert, floats_meet, is_plain, plain_array
 from limpide.errors import ArgumentTypeError, DtypeError, MemoryLimitError, ShapeError, TraceError
 from limpide.ir import FLOATS, OPS, Array, Node, Op, Spec, Trace, dtype_name, spec_of
+from limpide.keywords import known_keywords
 from limpide.memory import check_fits
 
 OPERATORS: dict[str, Callable[..., Tensor]] = {}
@@ -24,6 +25,7 @@ OPERATORS: dict[str, Callable[..., Tensor]] = {}
 _SMALL = 2**24  # elements; less than this always fits
 
 
+@known_keywords
 class Tensor:
     """An array of numbers that ops take and give; it cannot be changed.
 
@@ -256,6 +258,7 @@ class Traced(Tensor):
         return f"<traced {self.spec}>"
 
 
+@known_keywords
 class Variable(Tensor):
     """A tensor that can be assigned to, such as a weight.
 
