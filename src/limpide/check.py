@@ -167,6 +167,18 @@ def gradcheck(
             given[i] = value
         return f(*given)
 
+    with np.errstate(all="ignore"):  # points may be infinite or NaN: the report shows it
+        return _report(f, points, moving, partial, epsilon, tolerance)
+
+
+def _report(
+    f: Callable[..., Any],
+    points: list[Array],
+    moving: list[int],
+    partial: Callable[..., Any],
+    epsilon: float | None,
+    tolerance: float,
+) -> GradcheckReport:
     value, slopes = value_and_grad(partial)(*(points[i] for i in moving))
     gradients = [slopes] if len(moving) == 1 else list(slopes)
     names = _names(f, len(points))

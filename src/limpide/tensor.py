@@ -14,7 +14,14 @@ from typing import Any, Protocol
 import numpy as np
 
 from limpide.conversion import as_array, cast_array, convert, floats_meet, is_plain, plain_array
-from limpide.errors import ArgumentTypeError, DtypeError, MemoryLimitError, ShapeError, TraceError
+from limpide.errors import (
+    ArgumentError,
+    ArgumentTypeError,
+    DtypeError,
+    MemoryLimitError,
+    ShapeError,
+    TraceError,
+)
 from limpide.ir import FLOATS, OPS, Array, Node, Op, Spec, Trace, dtype_name, spec_of
 from limpide.keywords import known_keywords
 from limpide.memory import check_fits
@@ -91,6 +98,11 @@ class Tensor:
         return self._array.copy()
 
     def __array__(self, dtype: object = None, copy: bool | None = None) -> Array:
+        if copy is False:
+            raise ArgumentError(
+                "A tensor gives its numbers as a copy only, since it cannot be changed: leave "
+                "copy=False out."
+            )
         array = self.numpy()
         return array if dtype is None else array.astype(dtype)  # type: ignore[call-overload]
 
