@@ -215,3 +215,10 @@ def test_inputs_that_do_not_fit_are_named() -> None:
         lp.check_engines(graph, inputs[:1])
     with pytest.raises(lp.ArgumentError, match="engine must be one of reference"):
         lp.check_engines(graph, inputs, "fast")
+
+
+def test_points_that_are_not_finite_fail_in_the_report_without_warnings() -> None:
+    report = lp.gradcheck(lambda x: lp.sum(x * x), [np.inf, np.nan, 1.0])
+    assert not report
+    assert "gradcheck FAILED" in str(report)
+    assert not lp.gradcheck(lambda x: lp.sum(x * x), [np.inf, 1.0], epsilon=0.1)

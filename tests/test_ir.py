@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import pickle
 from typing import Any
 
 import numpy as np
@@ -281,3 +283,17 @@ def test_ten_thousand_nodes_in_a_chain() -> None:
     )
     assert str(graph).count("sin") == 5_000
     del graph, outputs
+
+
+def test_a_graph_is_pickled_and_copied_however_deep() -> None:
+    @lp.function
+    def deep(x: Any) -> Any:
+        for _ in range(2000):
+            x = lp.tanh(x) + np.array([1.0, 2.0])
+        return x
+
+    graph = deep.graph(np.ones(2))
+    assert isinstance(graph, lp.Graph)
+    for again in (pickle.loads(pickle.dumps(graph)), copy.deepcopy(graph)):
+        assert str(again) == str(graph)
+        assert lp.check_engines(again, [np.ones(2)])

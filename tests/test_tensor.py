@@ -468,3 +468,10 @@ def test_what_cannot_be_an_array_is_told() -> None:
 
     with pytest.raises(ArgumentTypeError, match=r"requires grad\. Detach it first"):
         lp.Tensor(WithGradient())
+
+
+def test_an_array_without_a_copy_is_refused_as_numpy_asks() -> None:
+    x = lp.Tensor([1.0])
+    with pytest.raises(ValueError, match="as a copy only"):
+        np.array(x, copy=False)
+    assert np.array(x, copy=True).tolist() == np.asarray(x).tolist() == [1.0]

@@ -18,6 +18,7 @@ from limpide.conversion import as_array
 from limpide.engines.reference import evaluate
 from limpide.errors import ArgumentError, ArgumentTypeError
 from limpide.ir import FLOATS, Array, Graph, spec_of
+from limpide.keywords import known_keywords
 from limpide.tape import value_and_grad
 from limpide.tensor import Tensor, unify
 
@@ -99,6 +100,7 @@ class GradcheckReport:
         return "\n".join([head, *lines])
 
 
+@known_keywords
 def gradcheck(
     f: Callable[..., Any],
     *inputs: Any,
@@ -165,6 +167,18 @@ def gradcheck(
             given[i] = value
         return f(*given)
 
+    with np.errstate(all="ignore"):  # points may be infinite or NaN: the report shows it
+        return _report(f, points, moving, partial, epsilon, tolerance)
+
+
+def _report(
+    f: Callable[..., Any],
+    points: list[Array],
+    moving: list[int],
+    partial: Callable[..., Any],
+    epsilon: float | None,
+    tolerance: float,
+) -> GradcheckReport:
     value, slopes = value_and_grad(partial)(*(points[i] for i in moving))
     gradients = [slopes] if len(moving) == 1 else list(slopes)
     names = _names(f, len(points))
@@ -297,6 +311,7 @@ class EnginesReport:
         return "\n".join([head, *lines])
 
 
+@known_keywords
 def check_engines(
     graph: Graph,
     inputs: Sequence[Any],

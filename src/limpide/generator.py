@@ -16,6 +16,7 @@ import numpy as np
 
 from limpide.errors import ArgumentError, ArgumentTypeError, DtypeError
 from limpide.ir import FLOATS, dtype_name
+from limpide.keywords import known_keywords
 from limpide.memory import check_fits
 from limpide.ops import RandomSource, random_normal, random_uniform
 from limpide.ops.shaping import RESHAPE
@@ -48,6 +49,7 @@ def _u32(value: int) -> Tensor:
     return Tensor(value, dtype="uint32")
 
 
+@known_keywords
 class Generator:
     """Random numbers, new ones with each use.
 

@@ -208,6 +208,27 @@ class Graph:
     def __repr__(self) -> str:
         return f"<Graph {self.name}: {len(self.inputs)} inputs, {len(self.nodes)} nodes>"
 
+    def __reduce__(self) -> Any:
+        # A flat list: nodes hold nodes, and pickle would follow them deeper than Python allows.
+        nodes = [*self.inputs, *self.nodes]
+        place = {id(node): i for i, node in enumerate(nodes)}
+        rows = [
+            (n.op, [place[id(i)] for i in n.inputs], dict(n.params), n.spec, n.layer, n.name)
+            for n in nodes
+        ]
+        outputs = [place[id(node)] for node in self.outputs]
+        return _from_rows, (self.name, len(self.inputs), rows, outputs, self.output_names)
+
+
+def _from_rows(
+    name: str, n_inputs: int, rows: list[Any], outputs: list[int], output_names: tuple[str, ...]
+) -> Graph:
+    nodes: list[Node] = []
+    for op, inputs, *rest in rows:
+        nodes.append(Node(op, tuple(nodes[i] for i in inputs), *rest))
+    results = tuple(nodes[i] for i in outputs)
+    return Graph(name, tuple(nodes[:n_inputs]), tuple(nodes[n_inputs:]), results, output_names)
+
 
 def _number(value: Array) -> str:
     return str(value[()])  # the fewest digits that give the number back

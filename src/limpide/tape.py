@@ -12,6 +12,7 @@ from typing import Any
 from limpide.errors import ArgumentTypeError, DtypeError
 from limpide.gradient import Applied, backward, seed_gradient
 from limpide.ir import FLOATS, Op
+from limpide.keywords import known_keywords
 from limpide.ops import broadcast_to, zeros_like
 from limpide.ops.shaping import RESHAPE
 from limpide.tensor import (
@@ -41,7 +42,13 @@ class GradientTape:
     6.0
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *args: object, **settings: object) -> None:
+        if args or settings:
+            received = ", ".join([*map(repr, args), *settings])
+            raise ArgumentTypeError(
+                f"GradientTape takes no arguments; received {received}. "
+                "It can be asked for gradients any number of times, and watches every variable."
+            )
         self._applied: list[Applied] = []
         self._watched: dict[int, Tensor] = {}
         self._keys: dict[int, int] = {}
@@ -136,6 +143,7 @@ def _like_source(gradient: Tensor | None, source: Tensor) -> Tensor:
     return weakened(apply(RESHAPE, gradient, shape=source.shape), source.weak)
 
 
+@known_keywords
 def value_and_grad(f: Callable[..., Tensor]) -> Callable[..., tuple[Tensor, Any]]:
     """Give a function that returns f's value and its gradient for every argument.
 
@@ -146,6 +154,8 @@ def value_and_grad(f: Callable[..., Tensor]) -> Callable[..., tuple[Tensor, Any]
     >>> print(value, slope)
     8.0 12.0
     """
+
+    _check_function("value_and_grad", f)
 
     def both(*args: Any) -> tuple[Tensor, Any]:
         tensors = [_differentiable(arg, i) for i, arg in enumerate(args)]
@@ -160,6 +170,7 @@ def value_and_grad(f: Callable[..., Tensor]) -> Callable[..., tuple[Tensor, Any]
     return both
 
 
+@known_keywords
 def grad(f: Callable[..., Tensor]) -> Callable[..., Any]:
     """Give the gradient of ``f`` as a function of the same arguments; it can be applied again.
 
@@ -168,10 +179,21 @@ def grad(f: Callable[..., Tensor]) -> Callable[..., Any]:
     12.0
     """
 
+    _check_function("grad", f)
+    both = value_and_grad(f)
+
     def slope(*args: Any) -> Any:
-        return value_and_grad(f)(*args)[1]
+        return both(*args)[1]
 
     return slope
+
+
+def _check_function(name: str, f: object) -> None:
+    if not callable(f):
+        raise ArgumentTypeError(
+            f"lp.{name} needs a function; received {f!r}. For a loss that is computed already, "
+            "use lp.GradientTape."
+        )
 
 
 def _differentiable(value: Any, place: int) -> Tensor:

@@ -14,8 +14,16 @@ from typing import Any, Protocol
 import numpy as np
 
 from limpide.conversion import as_array, cast_array, convert, floats_meet, is_plain, plain_array
-from limpide.errors import ArgumentTypeError, DtypeError, MemoryLimitError, ShapeError, TraceError
+from limpide.errors import (
+    ArgumentError,
+    ArgumentTypeError,
+    DtypeError,
+    MemoryLimitError,
+    ShapeError,
+    TraceError,
+)
 from limpide.ir import FLOATS, OPS, Array, Node, Op, Spec, Trace, dtype_name, spec_of
+from limpide.keywords import known_keywords
 from limpide.memory import check_fits
 
 OPERATORS: dict[str, Callable[..., Tensor]] = {}
@@ -24,6 +32,7 @@ OPERATORS: dict[str, Callable[..., Tensor]] = {}
 _SMALL = 2**24  # elements; less than this always fits
 
 
+@known_keywords
 class Tensor:
     """An array of numbers that ops take and give; it cannot be changed.
 
@@ -89,6 +98,11 @@ class Tensor:
         return self._array.copy()
 
     def __array__(self, dtype: object = None, copy: bool | None = None) -> Array:
+        if copy is False:
+            raise ArgumentError(
+                "A tensor gives its numbers as a copy only, since it cannot be changed: leave "
+                "copy=False out."
+            )
         array = self.numpy()
         return array if dtype is None else array.astype(dtype)  # type: ignore[call-overload]
 
@@ -256,6 +270,7 @@ class Traced(Tensor):
         return f"<traced {self.spec}>"
 
 
+@known_keywords
 class Variable(Tensor):
     """A tensor that can be assigned to, such as a weight.
 

@@ -22,6 +22,7 @@ from limpide import engines
 from limpide.conversion import as_array, cast_array, is_plain, plain_array
 from limpide.errors import ArgumentError, ArgumentTypeError
 from limpide.ir import FLOATS, INPUT, Array, Graph, Loop, Node, Spec, Trace, spec_of
+from limpide.keywords import known_keywords
 from limpide.memory import check_fits
 from limpide.tensor import (
     Tensor,
@@ -259,7 +260,8 @@ class Method:
         return self._function.repeat(times, self._instance, *args, **kwargs)
 
 
-def function(python: Callable[..., Any]) -> Function:
+@known_keywords
+def function(python: Callable[..., Any] | None = None) -> Function:
     """Trace a function over tensors into a graph, once for each signature, and compile it.
 
     Numbers and arrays passed as arguments are traced: new values compile nothing. Variables
@@ -284,6 +286,10 @@ def function(python: Callable[..., Any]) -> Function:
     >>> print(double([1.0, 2.0]))
     [2. 4.]
     """
+    if python is None:
+        raise ArgumentTypeError(
+            "lp.function decorates a function; received none. Write @lp.function, without ()."
+        )
     if not callable(python):
         raise ArgumentTypeError(f"lp.function decorates a function; received {python!r}.")
     return Function(python)

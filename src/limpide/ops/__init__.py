@@ -6,7 +6,10 @@ Answers for the names; rows stand in ``elementwise``, ``shaping``, ``reductions`
 
 from __future__ import annotations
 
+from types import FunctionType
+
 from limpide.ir import OPS
+from limpide.keywords import known_keywords
 from limpide.ops.build import broadcast_to
 from limpide.ops.choices import (
     cast,
@@ -158,3 +161,9 @@ __all__ = [
     "where",
     "zeros_like",
 ]
+
+# Operators and the other files of this room keep the plain functions: those cost nothing more.
+for _name in __all__:
+    if isinstance(_function := globals()[_name], FunctionType):
+        globals()[_name] = known_keywords(_function)
+        globals()[_name].__module__ = __name__  # where pickle finds it again

@@ -5,13 +5,14 @@ Answers for how a function on tensors becomes primitives. Not for: any op's mean
 
 from __future__ import annotations
 
+import copyreg
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
 from limpide.errors import DtypeError
-from limpide.ir import FLOATS, OPS, Array, Op, Spec, shape_error, where_raised
+from limpide.ir import CONSTANT, FLOATS, INPUT, OPS, Array, Op, Spec, shape_error, where_raised
 from limpide.tensor import Tensor, apply, current_value, unify
 
 Rule = Callable[..., Any] | None
@@ -30,6 +31,15 @@ def primitive(
     assert name not in OPS, name
     OPS[name] = Op(name, spec, numpy, derivative, words, symbol, kind)
     return OPS[name]
+
+
+def op_named(name: str) -> Op:
+    """Give a primitive by its name, as pickled graphs hold it."""
+    return {"input": INPUT, "constant": CONSTANT}.get(name) or OPS[name]
+
+
+# Here and not in Op: unpickling loads this room, and with it the table of ops.
+copyreg.pickle(Op, lambda op: (op_named, (op.name,)))
 
 
 def same_shapes(name: str, specs: tuple[Spec, ...]) -> None:
