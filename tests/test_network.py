@@ -700,3 +700,36 @@ def test_what_cannot_be_trained_or_built_says_why() -> None:
         lp.Network([2, 1], output="softmax")
     with pytest.raises(lp.ArgumentError, match=r"freeze names \[\], which is no parameter"):
         network().fit(X, Y, freeze=[[]])  # type: ignore[list-item]
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda net: net.predict(X, verbose=0), "Network.predict has no argument 'verbose'"),
+        (lambda net: net(X, trainin=True), "no argument 'trainin'. Did you mean 'training'"),
+        (lambda net: net.save(), "Network.save: missing a required argument: 'path'"),
+        (lambda net: net.graph(1.5), r"rows must be a whole number; received 1\.5"),
+        (lambda net: net.get(), "Network.get: missing a required argument: 'name'"),
+        (lambda net: lp.Neuron(2).fit([[1, 2]], [1], epoch=3), "Neuron.fit has no .*'epochs'"),
+        (lambda net: lp.Neuron(2).activate(), "Neuron.activate: missing a required argument"),
+    ],
+)
+def test_calls_that_fit_no_method_name_it(call: Any, message: str) -> None:
+    with pytest.raises(lp.ArgumentTypeError, match=message):
+        call(network())
+
+
+def test_a_wrong_name_is_a_key_error_that_knows_the_nearest() -> None:
+    message = "^No array is named 'hiden1.bias'; there are .* Did you mean 'hidden1.bias'?"
+    with pytest.raises(KeyError, match=message) as caught:
+        network().params["hiden1.bias"]
+    assert isinstance(caught.value, LimpideError)
+    assert network().params.get("hiden1.bias") is None
+
+
+def test_an_optimizer_without_an_update_says_what_it_needs() -> None:
+    class Mine(lp.Optimizer):
+        pass
+
+    with pytest.raises(NotImplementedError, match=r"Mine needs a method update\(parameter, "):
+        network().fit(X, Y, optimizer=Mine(0.1))

@@ -187,11 +187,13 @@ class Network:
         dense = {p.name for p in self.placed if isinstance(p.layer, Dense)}
         return Scalars({name: array.shape for name, array in self.params.items()}, dense)
 
+    @known_keywords
     def get(self, name: str) -> float:
         """Give one parameter by its scalar name, such as ``"w1"``."""
         key, index = self.scalars.locate(name)
         return float(self.params[key][index])
 
+    @known_keywords
     def set(self, name: str, value: float) -> None:
         """Set one parameter by its scalar name."""
         key, index = self.scalars.locate(name)
@@ -228,6 +230,7 @@ class Network:
             return y[0, 0] if self.n_outputs == 1 else y[0]
         return y
 
+    @known_keywords
     def predict(self, X: Any) -> Any:
         """Give the outputs, ``dtype[n, outputs]``.
 
@@ -272,8 +275,10 @@ class Network:
                 self._compiled[key] = made
             return self._compiled[key]
 
+    @known_keywords
     def graph(self, rows: int = 1) -> Graph:
         """Give the traced graph of the network outside of training, for a number of rows."""
+        rows = check_size(rows, "rows")
         tracing = Tracing("network")
         params = {n: tracing.argument(spec_of(a), n) for n, a in self.params.items()}
         state = {n: tracing.argument(spec_of(a), n) for n, a in self.state.items()}
@@ -495,6 +500,7 @@ class Network:
 
     # Files, copies, text ----------------------------------------------------------------------
 
+    @known_keywords
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write a model file (safetensors); an existing file is replaced in one step."""
         storage.write(path, self.tensors(), self.config())
