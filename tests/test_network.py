@@ -210,10 +210,10 @@ def every_layer(dtype: str) -> lp.Network:
         2,
         lp.Embedding(5, 3),
         lp.Dense(4, "gelu", bias=None),
-        lp.BatchNorm(0.2, epsilon=1e-4),
+        lp.BatchNorm(momentum=0.2, epsilon=1e-4),
         lp.Dropout(0.25),
         lp.Dense(4, "selu", name="middle"),
-        lp.LayerNorm(1e-3),
+        lp.LayerNorm(epsilon=1e-3),
         lp.Dense(3, "softmax"),
     ]
     net = lp.Network(layers, dtype=dtype, seed=4)
@@ -281,7 +281,7 @@ def test_a_network_goes_to_another_process() -> None:
 def test_sizes_of_numpy_are_saved_too(tmp_path: Path) -> None:
     numbers = np.array([2, 4, 3])
     layers = [numbers[0], lp.Embedding(numbers[1], numbers[2]), lp.Dense(numbers[2])]
-    norm = lp.BatchNorm(np.float32(0.5), np.float64(1e-3))
+    norm = lp.BatchNorm(momentum=np.float32(0.5), epsilon=np.float64(1e-3))
     net = lp.Network([*layers, norm, lp.Dropout(np.float32(0.5))], seed=np.int64(3))
     assert same(net, saved(net, tmp_path / "a.safetensors"))
 
@@ -733,3 +733,12 @@ def test_an_optimizer_without_an_update_says_what_it_needs() -> None:
 
     with pytest.raises(NotImplementedError, match=r"Mine needs a method update\(parameter, "):
         network().fit(X, Y, optimizer=Mine(0.1))
+
+
+def test_the_last_activation_belongs_to_its_layer() -> None:
+    lines = str(lp.Network([2, 1], output="sigmoid", seed=0).graph()).splitlines()
+    assert [line for line in lines if "sigmoid" in line and "output" in line.partition("#")[2]]
+
+
+def test_an_array_of_sizes_is_a_list_of_layers() -> None:
+    assert repr(lp.Network(np.array([3, 4, 1]), seed=0)) == repr(lp.Network([3, 4, 1]))

@@ -34,7 +34,7 @@ from limpide.errors import (
 )
 from limpide.generator import Generator, fixed_source
 from limpide.history import History
-from limpide.ir import NUMPY_DTYPES, Array, Graph, Spec, dtype_name, spec_of
+from limpide.ir import NUMPY_DTYPES, Array, Graph, Spec, dtype_name, layer_scope, spec_of
 from limpide.keywords import known_keywords
 from limpide.layers import (
     Dense,
@@ -102,7 +102,7 @@ class Network:
     @known_keywords
     def __init__(
         self,
-        layers: Sequence[int | Layer],
+        layers: Sequence[int | Layer] | Array,
         activation: str | Activation = "relu",
         output: str | Activation = "linear",
         dtype: object = "float32",
@@ -287,7 +287,8 @@ class Network:
             z, activation, _ = forward(
                 self.placed, cast("dict[str, Tensor]", params), cast("dict[str, Tensor]", state), x
             )
-            y = tracing.lift(activation(z)).node
+            with layer_scope(self.placed[-1].name):
+                y = tracing.lift(activation(z)).node
         return tracing.trace.finish([y], ["output"])
 
     # Training ---------------------------------------------------------------------------------
