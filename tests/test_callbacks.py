@@ -246,3 +246,16 @@ def test_a_bar_changes_no_number(capfd: pytest.CaptureFixture[str]) -> None:
     history = loud.fit(X, Y, epochs=3, progress=True)
     assert history.loss == quiet.fit(X, Y, epochs=3, progress=False).loss
     assert capfd.readouterr().out == ""
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: lp.EarlyStopping(minimum_change=-1), "minimum_change must be at least 0"),
+        (lambda: lp.EarlyStopping(restore_best=1), "restore_best must be True or False"),
+        (lambda: lp.Run(None, lp.History(), 1, {}, {}).stop(""), "stop says why"),
+    ],
+)
+def test_settings_that_a_callback_cannot_use(call: Any, message: str) -> None:
+    with pytest.raises(lp.LimpideError, match=message):
+        call()

@@ -210,10 +210,10 @@ def every_layer(dtype: str) -> lp.Network:
         2,
         lp.Embedding(5, 3),
         lp.Dense(4, "gelu", bias=None),
-        lp.BatchNorm(0.2, epsilon=1e-4),
+        lp.BatchNorm(momentum=0.2, epsilon=1e-4),
         lp.Dropout(0.25),
         lp.Dense(4, "selu", name="middle"),
-        lp.LayerNorm(1e-3),
+        lp.LayerNorm(epsilon=1e-3),
         lp.Dense(3, "softmax"),
     ]
     net = lp.Network(layers, dtype=dtype, seed=4)
@@ -281,7 +281,7 @@ def test_a_network_goes_to_another_process() -> None:
 def test_sizes_of_numpy_are_saved_too(tmp_path: Path) -> None:
     numbers = np.array([2, 4, 3])
     layers = [numbers[0], lp.Embedding(numbers[1], numbers[2]), lp.Dense(numbers[2])]
-    norm = lp.BatchNorm(np.float32(0.5), np.float64(1e-3))
+    norm = lp.BatchNorm(momentum=np.float32(0.5), epsilon=np.float64(1e-3))
     net = lp.Network([*layers, norm, lp.Dropout(np.float32(0.5))], seed=np.int64(3))
     assert same(net, saved(net, tmp_path / "a.safetensors"))
 
@@ -672,7 +672,9 @@ def test_many_threads_predict_any_number_of_rows(monkeypatch: pytest.MonkeyPatch
     expected = [net.predict(rows[:n]) for n in range(1, 41)]
     # Only what is kept for each number of rows is at stake: compiling itself would take long.
     runs = {n: net._compile(("predict", n, None), None, n) for n in range(1, 41)}
-    monkeypatch.setattr(net, "_compile", lambda key, engine, n: net._cached(key, lambda: runs[n]))
+    monkeypatch.setattr(
+        net, "_compile", lambda key, engine, n, _: net._cached(key, lambda: runs[n])
+    )
 
     class Slow(dict[Any, Any]):
         def __delitem__(self, key: Any) -> None:
@@ -700,3 +702,45 @@ def test_what_cannot_be_trained_or_built_says_why() -> None:
         lp.Network([2, 1], output="softmax")
     with pytest.raises(lp.ArgumentError, match=r"freeze names \[\], which is no parameter"):
         network().fit(X, Y, freeze=[[]])  # type: ignore[list-item]
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda net: net.predict(X, verbose=0), "Network.predict has no argument 'verbose'"),
+        (lambda net: net(X, trainin=True), "no argument 'trainin'. Did you mean 'training'"),
+        (lambda net: net.save(), "Network.save: missing a required argument: 'path'"),
+        (lambda net: net.graph(1.5), r"rows must be a whole number; received 1\.5"),
+        (lambda net: net.get(), "Network.get: missing a required argument: 'name'"),
+        (lambda net: lp.Neuron(2).fit([[1, 2]], [1], epoch=3), "Neuron.fit has no .*'epochs'"),
+        (lambda net: lp.Neuron(2).activate(), "Neuron.activate: missing a required argument"),
+    ],
+)
+def test_calls_that_fit_no_method_name_it(call: Any, message: str) -> None:
+    with pytest.raises(lp.ArgumentTypeError, match=message):
+        call(network())
+
+
+def test_a_wrong_name_is_a_key_error_that_knows_the_nearest() -> None:
+    message = "^No array is named 'hiden1.bias'; there are .* Did you mean 'hidden1.bias'?"
+    with pytest.raises(KeyError, match=message) as caught:
+        network().params["hiden1.bias"]
+    assert isinstance(caught.value, LimpideError)
+    assert network().params.get("hiden1.bias") is None
+
+
+def test_an_optimizer_without_an_update_says_what_it_needs() -> None:
+    class Mine(lp.Optimizer):
+        pass
+
+    with pytest.raises(NotImplementedError, match=r"Mine needs a method update\(parameter, "):
+        network().fit(X, Y, optimizer=Mine(0.1))
+
+
+def test_the_last_activation_belongs_to_its_layer() -> None:
+    lines = str(lp.Network([2, 1], output="sigmoid", seed=0).graph()).splitlines()
+    assert [line for line in lines if "sigmoid" in line and "output" in line.partition("#")[2]]
+
+
+def test_an_array_of_sizes_is_a_list_of_layers() -> None:
+    assert repr(lp.Network(np.array([3, 4, 1]), seed=0)) == repr(lp.Network([3, 4, 1]))

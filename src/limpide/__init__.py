@@ -25,6 +25,7 @@ _ROOMS: dict[str, tuple[str, ...]] = {
         "MemoryLimitError",
         "MissingExtraError",
         "ModelFileError",
+        "NameKeyError",
         "ShapeError",
         "TraceError",
     ),

@@ -49,6 +49,8 @@ class Run:
 
     def stop(self, why: str = "a callback asked for it") -> None:
         """End the run after this epoch."""
+        if not isinstance(why, str) or not why:
+            raise ArgumentTypeError(f"stop says why, as in run.stop('enough'); received {why!r}.")
         self.history.stopped = why
 
 
@@ -105,6 +107,12 @@ class EarlyStopping(Callback):
         self.patience = patience
         self.monitor = monitor
         self.minimum_change = check_finite_scalar(minimum_change, "minimum_change")
+        if self.minimum_change < 0:
+            raise ArgumentError(f"minimum_change must be at least 0; received {minimum_change!r}.")
+        if not isinstance(restore_best, bool):
+            raise ArgumentTypeError(
+                f"restore_best must be True or False; received {restore_best!r}."
+            )
         self.restore_best = restore_best
 
     def begin(self, run: Run) -> None:

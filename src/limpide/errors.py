@@ -23,6 +23,12 @@ class ArgumentTypeError(LimpideError, TypeError):
     """An argument has a type that cannot be used, or a keyword that does not exist."""
 
 
+class NameKeyError(LimpideError, KeyError):
+    """A name that does not exist was looked up, such as ``net.params["hiden1.bias"]``."""
+
+    __str__ = Exception.__str__  # KeyError would show the message in quotes
+
+
 class ShapeError(LimpideError, ValueError):
     """Shapes do not fit together; raised when the graph is built, before anything runs."""
 

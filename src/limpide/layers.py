@@ -16,7 +16,7 @@ from limpide.activations import Activation, activation_name, linear, resolve_act
 from limpide.conversion import check_finite_scalar
 from limpide.errors import ArgumentError, ArgumentTypeError
 from limpide.initializers import Initializer, Normal, glorot, he, uniform, zeros
-from limpide.ir import layer_scope, shape_error
+from limpide.ir import Array, layer_scope, shape_error
 from limpide.keywords import known_keywords
 from limpide.ops import (
     RandomSource,
@@ -96,6 +96,11 @@ class Layer:
         return type(self).__name__
 
 
+def _initializer_for(word: object) -> str:
+    """Give the rule that a word names, to say how it is passed."""
+    return word if isinstance(word, str) and word in ("he", "lecun", "zeros") else "glorot"
+
+
 @known_keywords
 @dataclass(frozen=True)
 class Dense(Layer):
@@ -126,7 +131,8 @@ class Dense(Layer):
         for name, rule in (("weights", self.weights), ("bias", self.bias)):
             if rule is not None and not isinstance(rule, Initializer):
                 raise ArgumentTypeError(
-                    f"{name} must be an initialiser such as lp.glorot or lp.uniform(-1, 1); "
+                    f"{name} must be an initialiser such as lp.{_initializer_for(rule)} or "
+                    f"lp.uniform(-1, 1){', or None for no bias' if name == 'bias' else ''}; "
                     f"received {rule!r}."
                 )
 
@@ -210,7 +216,7 @@ class LayerNorm(Layer):
     arXiv 1607.06450.
     """
 
-    epsilon: float = 1e-5
+    epsilon: float = field(default=1e-5, kw_only=True)  # LayerNorm(64) would be no size
 
     def __post_init__(self) -> None:
         _check_epsilon(self.epsilon)
@@ -242,8 +248,8 @@ class BatchNorm(Layer):
     0.99 of the old value momentum). Source: Ioffe, Szegedy, arXiv 1502.03167.
     """
 
-    momentum: float = 0.1
-    epsilon: float = 1e-5
+    momentum: float = field(default=0.1, kw_only=True)
+    epsilon: float = field(default=1e-5, kw_only=True)
 
     def __post_init__(self) -> None:
         _check_epsilon(self.epsilon)
@@ -365,15 +371,23 @@ def place(layers: Sequence[Layer], inputs: int) -> list[Placed]:
 
 
 def resolve_layers(
-    layers: Sequence[int | Layer], activation: str | Activation, output: str | Activation
+    layers: Sequence[int | Layer] | Array, activation: str | Activation, output: str | Activation
 ) -> tuple[int, list[Layer]]:
     """Give the number of inputs and the layers that ``Network([2, 8, 1])`` means."""
+    if isinstance(layers, np.ndarray):
+        layers = layers.tolist()
     if isinstance(layers, (int, str)) or not isinstance(layers, Sequence) or len(layers) < 2:
         raise ArgumentError(
             "layers must list the number of inputs and at least one layer, such as [2, 8, 1]; "
             f"received {layers!r}."
         )
     inputs = check_size(layers[0], "layers[0], the number of inputs,")
+    for i, item in enumerate(layers):
+        if isinstance(item, type):
+            raise ArgumentTypeError(
+                f"layers[{i}] must be a whole number or a layer, such as lp.Dropout(0.1); received "
+                f"the class {item.__name__}."
+            )
     inner = resolve_activation(activation)
     outer = resolve_activation(output, "output")
     built: list[Layer] = []

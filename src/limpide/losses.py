@@ -53,7 +53,7 @@ class Loss:
 
     def elements(self, y: Tensor, prediction: Tensor) -> Tensor:
         """Give the loss of each element from the targets and the network's output."""
-        raise NotImplementedError
+        raise NotImplementedError(f"{type(self).__name__} needs a method elements(y, prediction).")
 
     def of_sum(self, y: Tensor, z: Tensor, activation: Activation) -> Tensor:
         """Give the loss of each element from the last layer's sum ``z``, before its activation.

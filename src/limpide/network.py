@@ -34,7 +34,7 @@ from limpide.errors import (
 )
 from limpide.generator import Generator, fixed_source
 from limpide.history import History
-from limpide.ir import NUMPY_DTYPES, Array, Graph, Spec, dtype_name, spec_of
+from limpide.ir import NUMPY_DTYPES, Array, Graph, Spec, dtype_name, layer_scope, spec_of
 from limpide.keywords import known_keywords
 from limpide.layers import (
     Dense,
@@ -102,7 +102,7 @@ class Network:
     @known_keywords
     def __init__(
         self,
-        layers: Sequence[int | Layer],
+        layers: Sequence[int | Layer] | Array,
         activation: str | Activation = "relu",
         output: str | Activation = "linear",
         dtype: object = "float32",
@@ -187,11 +187,13 @@ class Network:
         dense = {p.name for p in self.placed if isinstance(p.layer, Dense)}
         return Scalars({name: array.shape for name, array in self.params.items()}, dense)
 
+    @known_keywords
     def get(self, name: str) -> float:
         """Give one parameter by its scalar name, such as ``"w1"``."""
         key, index = self.scalars.locate(name)
         return float(self.params[key][index])
 
+    @known_keywords
     def set(self, name: str, value: float) -> None:
         """Set one parameter by its scalar name."""
         key, index = self.scalars.locate(name)
@@ -228,6 +230,7 @@ class Network:
             return y[0, 0] if self.n_outputs == 1 else y[0]
         return y
 
+    @known_keywords
     def predict(self, X: Any) -> Any:
         """Give the outputs, ``dtype[n, outputs]``.
 
@@ -280,11 +283,13 @@ class Network:
                 self._compiled[key] = made
             return self._compiled[key]
 
+    @known_keywords
     def graph(self, rows: int = 1, activated: bool = True) -> Graph:
         """Give the traced graph of the network outside of training, for a number of rows.
 
         Without ``activated`` its output is the last layer's sum.
         """
+        rows = check_size(rows, "rows")
         tracing = Tracing("network")
         params = {n: tracing.argument(spec_of(a), n) for n, a in self.params.items()}
         state = {n: tracing.argument(spec_of(a), n) for n, a in self.state.items()}
@@ -293,7 +298,8 @@ class Network:
             z, activation, _ = forward(
                 self.placed, cast("dict[str, Tensor]", params), cast("dict[str, Tensor]", state), x
             )
-            y = tracing.lift(activation(z) if activated else z).node
+            with layer_scope(self.placed[-1].name):
+                y = tracing.lift(activation(z) if activated else z).node
         return tracing.trace.finish([y], ["output"])
 
     # Training ---------------------------------------------------------------------------------
@@ -506,6 +512,7 @@ class Network:
 
     # Files, copies, text ----------------------------------------------------------------------
 
+    @known_keywords
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write a model file (safetensors); an existing file is replaced in one step."""
         storage.write(path, self.tensors(), self.config())

@@ -5,6 +5,7 @@ Answers for one neuron worked by hand. Not for: anything a Network does already.
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Sequence
 from typing import Any
 
@@ -13,13 +14,15 @@ import numpy as np
 from limpide.activations import Activation
 from limpide.arrays import as_numbers
 from limpide.conversion import check_finite_scalar
-from limpide.errors import ArgumentError, DataError, ShapeError
+from limpide.errors import ArgumentError, ArgumentTypeError, DataError, ShapeError, nearest
 from limpide.history import History
 from limpide.initializers import uniform
 from limpide.ir import Array
 from limpide.keywords import known_keywords
 from limpide.layers import Dense, check_size
 from limpide.network import Network
+
+_SETTINGS = tuple(inspect.signature(Network.fit).parameters)[3:]  # after self, X, y
 
 
 class Neuron:
@@ -101,6 +104,7 @@ class Neuron:
     def bias(self, value: float) -> None:
         self.network.params["output.bias"][0] = check_finite_scalar(value, "bias")
 
+    @known_keywords
     def activate(self, x: Any) -> Any:
         """Give activation(x · weights + bias): a float for one row, f64[n] for a batch."""
         y = self.network.predict(x)
@@ -108,8 +112,14 @@ class Neuron:
 
     feedforward = activate
 
+    @known_keywords
     def fit(self, X: Any, y: Any, **settings: Any) -> History:
         """Train the neuron; the arguments are those of ``Network.fit``."""
+        for keyword in settings:
+            if keyword not in _SETTINGS:
+                raise ArgumentTypeError(
+                    f"Neuron.fit has no argument {keyword!r}.{nearest(keyword, _SETTINGS)}"
+                )
         return self.network.fit(X, y, **settings)
 
     def __repr__(self) -> str:

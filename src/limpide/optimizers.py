@@ -88,7 +88,10 @@ class Optimizer:
         rate, step, scalars
             f64[]: rate and scalars, and the step counted from 1.
         """
-        raise NotImplementedError
+        raise NotImplementedError(
+            f"{type(self).__name__} needs a method "
+            "update(parameter, gradient, slots, rate, step, scalars)."
+        )
 
 
 def _like(scalar: Tensor, parameter: Tensor) -> Tensor:

@@ -9,7 +9,7 @@ from typing import Any, NoReturn
 
 from limpide.arrays import as_numbers
 from limpide.conversion import convert
-from limpide.errors import ArgumentError, ArgumentTypeError, ShapeError, nearest
+from limpide.errors import ArgumentError, ArgumentTypeError, NameKeyError, ShapeError, nearest
 from limpide.ir import Array, dtype_name
 
 
@@ -23,6 +23,12 @@ class Parameters(dict[str, Array]):
     >>> bias is net.params["output.bias"], bias
     (True, array([0.5], dtype=float32))
     """
+
+    def __missing__(self, name: object) -> NoReturn:
+        raise NameKeyError(
+            f"No array is named {name!r}; there are {', '.join(self) or 'none'}."
+            f"{nearest(str(name), self)}"
+        )
 
     def __setitem__(self, name: str, value: Any) -> None:
         if name not in self:

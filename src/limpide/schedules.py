@@ -48,7 +48,9 @@ class Schedule:
 
     def rate(self, step: Tensor, total: Tensor, scalars: Scalars) -> Tensor:
         """Give the rate, f64[], for a step (f64[], from 0) of ``total`` steps (f64[])."""
-        raise NotImplementedError
+        raise NotImplementedError(
+            f"{type(self).__name__} needs a method rate(step, total, scalars)."
+        )
 
 
 @known_keywords

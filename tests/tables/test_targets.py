@@ -174,8 +174,8 @@ def test_whole_numbers_can_be_taken_the_other_way():
 
 
 def test_labels_that_differ_in_case_or_blanks_are_noticed():
-    assert look_alike(find(["spam", "Spam ", "ham", "ham"])) == [
-        "classes 'Spam ' and 'spam' of 'y' differ only in case or blanks, and are taken as "
+    assert look_alike(find(["spam", "Spam", "ham", "ham"])) == [
+        "classes 'Spam' and 'spam' of 'y' differ only in case or blanks, and are taken as "
         "different; correct the column if they are the same"
     ]
     assert look_alike(find(["spam", "ham"])) == []

@@ -47,14 +47,14 @@ def _dropout(config: Config, name: str | None, where: str) -> Layer:
 
 def _layer_norm(config: Config, name: str | None, where: str) -> Layer:
     expect_keys(config, {"type", "name", "epsilon"}, where=where)
-    return LayerNorm(expect_float(config, "epsilon", where=where), name=name)
+    return LayerNorm(epsilon=expect_float(config, "epsilon", where=where), name=name)
 
 
 def _batch_norm(config: Config, name: str | None, where: str) -> Layer:
     expect_keys(config, {"type", "name", "momentum", "epsilon"}, where=where)
     return BatchNorm(
-        expect_float(config, "momentum", where=where),
-        expect_float(config, "epsilon", where=where),
+        momentum=expect_float(config, "momentum", where=where),
+        epsilon=expect_float(config, "epsilon", where=where),
         name=name,
     )
 
