@@ -105,7 +105,7 @@ def test_labels_of_another_type_are_understood_and_unknown_ones_named():
     assert ints.encode(read_table({"y": ["1", "0", None]}))[1].tolist() == [True, True, False]
     assert flags.encode(read_table({"y": ["True", "false"]}))[0].tolist() == [1, 0]
     with pytest.raises(
-        DataError, match=r"1 rows hold classes .* the first '2' in index 1; it knows 0, 1"
+        DataError, match=r"1 row holds a class that .* the first '2' in index 1; it knows 0, 1"
     ):
         text.encode(read_table({"y": ["1", "2"]}))
     with pytest.raises(DataError, match=r"the first 'maybe' in index 0; it knows no, yes\."):

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from limpide.errors import ArgumentError, DataError, MemoryLimitError, choice_error, nearest
 from limpide.tables.features import as_text, kind_of, plain
-from limpide.tables.table import Table
+from limpide.tables.table import Table, plural
 
 TASKS = ("binary", "multiclass", "regression")
 
@@ -93,8 +93,9 @@ class Target:
             row = int(wrong[0])
             known = [str(c) for c in self.classes.tolist()]
             raise DataError(
-                f"{table.source}, target column {self.name!r}: {len(wrong)} rows hold classes that "
-                f"the model does not know, the first {cells[row]!r:.60} in {table.place(row)}; "
+                f"{table.source}, target column {self.name!r}: {plural(len(wrong), 'row')} "
+                f"{'holds a class' if len(wrong) == 1 else 'hold classes'} that the model does "
+                f"not know, the first {cells[row]!r:.60} in {table.place(row)}; "
                 f"it knows {', '.join(known[:10])}.{nearest(str(cells[row]), known)}"
             )
         return found, there
@@ -128,8 +129,9 @@ def _numbers(cells: pl.Series, table: Table, name: str) -> NDArray[np.float64]:
     if len(infinite):
         row = int(infinite[0])
         raise DataError(
-            f"{table.source}, target column {name!r} holds {len(infinite)} infinite values, "
-            f"the first {values[row]} in {table.place(row)}. Correct or remove those rows."
+            f"{table.source}, target column {name!r} holds "
+            f"{plural(len(infinite), 'infinite value')}, the first {values[row]} in "
+            f"{table.place(row)}. Correct or remove those rows."
         )
     return values
 
@@ -210,8 +212,9 @@ def _check_count(table: Table, name: str, cells: pl.Series, count: int, task: st
     rows = len(cells)
     if count == 1:
         raise DataError(
-            f"{table.source}, target column {name!r} has one class, {cells[0]!r:.60}, in all "
-            f"{rows} rows; there is nothing to tell apart. Add rows of another class."
+            f"{table.source}, target column {name!r} has one class, {cells[0]!r:.60}, in "
+            f"{'its only row' if rows == 1 else f'all {rows} rows'}; there is nothing to "
+            "tell apart. Add rows of another class."
         )
     if task == "binary" and count > 2:
         some = ", ".join(f"{c!r:.40}" for c in cells.unique().sort().head(4).to_list())
