@@ -84,7 +84,7 @@ def read_table(
     ISO 8601 dates are read as dates. Missing are empty cells and those of ``cells.MISSING``, among
     numbers also those of ``written.NO_NUMBER``. Numbers may all have one unit, and spaces between
     thousands. In a table that is in memory, text columns have the same missing cells and dates;
-    text becomes numbers only where nothing but markers of missing cells made it text.
+    text becomes numbers where markers of missing cells, units or spaces made it text.
     Blanks around cells are dropped. Comments are not known: a line that begins with # is a row.
 
     Examples
