@@ -307,7 +307,7 @@ KINDS = [
     (saved_with_numpy(np.savez), r"is a NumPy archive \(.npz"),
     (b"\x89HDF\r\n\x1a\n" + bytes(100), "is an HDF5 file"),
     (ONNX, "is an ONNX model"),
-    (gzip.compress(b"x" * 100), "is a gzip archive"),
+    (gzip.compress(b"x" * 100, mtime=0), "is a gzip archive"),
     (bz2.compress(b"x" * 100), "is a bzip2 archive"),
     (b"PAR1" + bytes(100), "is a Parquet table"),
     (b"ARROW1\0\0" + bytes(100), "is an Arrow table"),

@@ -242,6 +242,7 @@ def test_text_in_a_frame_is_read_as_in_a_file() -> None:
         "d": ["2020-01-31", "NA", "2021-01-31"],
         "s": [" a", "None", "b"],
         "digits": ["1", "2", "3"],
+        "price": ["1 200 €", "3.5 €", "4 €"],
         "gone": ["NA", "", "?"],
     }
     expected = {
@@ -249,6 +250,7 @@ def test_text_in_a_frame_is_read_as_in_a_file() -> None:
         "d": [datetime.date(2020, 1, 31), None, datetime.date(2021, 1, 31)],
         "s": ["a", None, "b"],
         "digits": ["1", "2", "3"],
+        "price": [1200.0, 3.5, 4.0],
         "gone": [None, None, None],
     }
     for frame in (cells, pl.DataFrame(cells), pd.DataFrame(cells), pd.DataFrame(cells, dtype="O")):
@@ -257,6 +259,8 @@ def test_text_in_a_frame_is_read_as_in_a_file() -> None:
         "empty (1), ? (2), NA (2) and None (1) read as missing: 6 cells in 4 columns",
         "column 'n': text read as numbers",
         "column 'd' read as dates (YYYY-MM-DD)",
+        "column 'price': read as numbers, the sign '€' left off and spaces between thousands "
+        "left off",
         "missing: 6 cells in 4 columns",
     ]
     kept = read_table(cells, text=["n", "d"]).frame

@@ -146,6 +146,30 @@ def test_other_options_that_cannot_be(read: Read) -> None:
         read("a,b\n1,2\n", encoding=8)
 
 
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+def test_the_line_that_says_the_delimiter(read: Read, end: str) -> None:
+    content = end.join(["sep=;", "a;b", "1,5;2", "3;4", ""])
+    for start in ("", "\ufeff"):
+        table = read(start + content)
+        assert values(table) == {"a": [1.5, 3.0], "b": [2, 4]}
+        assert "the first line 'sep=;' obeyed" in table.notes
+        assert table.row_line(0) == 3
+        assert not any("blank" in note for note in table.notes)
+    assert "the first line 'sep=;' skipped" in read(content, delimiter=";").notes
+    assert values(read("SEP=^\na^b\n1^2\n")) == {"a": [1], "b": [2]}
+    assert values(read("sep=\t\na\tb\n1\t2\n")) == {"a": [1], "b": [2]}
+    assert read("sep=;,b\n1,2\n").columns == ["sep=;", "b"]
+
+
+def test_latin_1_that_is_another_encoding(read: Read) -> None:
+    note = "text such as 'íàçâà' looks like cp1251 rather than latin-1"
+    assert note in read("назва;x\nкава;1\n".encode("cp1251"), encoding="latin-1").notes
+    notes = read("a,x\n“b”,1\n".encode("cp1252"), encoding="latin-1").notes
+    assert notes == ["text such as '\\x93b' looks like cp1252 rather than latin-1"]
+    assert read("nom,x\ncafé,1\nœuf,2\n".encode("cp1252"), encoding="cp1252").notes == []
+    refused(read, b"a,b\n1,\x81\n", "cp1251 for Cyrillic", encoding="cp1252")
+
+
 def test_one_column(read: Read) -> None:
     refused(read, "a^b^y\n1^2^3\n", "one column named 'a^b^y': which delimiter?", "--delimiter")
     refused(read, "a b y\n1 2 3\n", "one column named 'a b y': which delimiter?")
@@ -176,6 +200,10 @@ def test_paths(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "people.csv").write_text("a,b\n1,2\n")
     with pytest.raises(FileError, match=r"peple.csv' does not exist. Did you mean 'people.csv'"):
         read_table(tmp_path / "peple.csv")
+    with pytest.raises(FileError, match=r"qqqqqq.csv' does not exist. Check the path"):
+        read_table(tmp_path / "qqqqqq.csv")
+    with pytest.raises(FileError, match=r"Did you mean 'people.csv'"):
+        read_table(tmp_path / "people.parquet")
     with pytest.raises(FileError, match=r"Its folder '.*nowhere' does not exist either"):
         read_table(tmp_path / "nowhere" / "people.csv")
     with pytest.raises(FileError, match="is a folder, not a table"):
@@ -232,6 +260,12 @@ def test_read_fails_midway(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
         (b"%PDF-1.4", "a PDF document"),
         (b"\x93NUMPY....", "a NumPy array"),
         (b"  <!DOCTYPE html><p>", "a web page"),
+        (b'{"a": 1}\n{"a": 2}\n', "JSON"),
+        (b' [\n {"a": 1}]', "JSON"),
+        (b"[[1, 2], [3, 4]]", "JSON"),
+        (b"\x80\x05\x95\x00", "a Python pickle"),
+        (b"\x80\x04\x95\x00", "a Python pickle"),
+        (b"\x80\x02cpandas", "a Python pickle"),
     ],
 )
 def test_files_of_other_kinds(read: Read, head: bytes, what: str) -> None:
@@ -292,6 +326,7 @@ def test_short_and_long_rows(read: Read, end: str) -> None:
         "Quote cells that contain ','",
     )
     refused(read, end.join(["a,b", "1,2", "3", ""]), "line 3: expected 2 fields", "found 1")
+    refused(read, end.join(["a", "1", "2,3", ""]), "expected 1 field like", delimiter=",")
     refused(read, end.join(["a;b", "1;2", "3;4;", ""]), "line 3: expected 2 fields", "found 3")
 
 
@@ -615,6 +650,14 @@ def test_whole_numbers_beyond_64_bits(read: Read) -> None:
         "column 'a': whole numbers beyond 64 bits are rounded to floating-point numbers"
     ]
     assert column(read, ["-9223372036854775808", "1"]).to_list() == [-(2.0**63), 1.0]
+
+
+def test_whole_numbers_that_rounding_makes_equal(read: Read) -> None:
+    table = read("a,b\n" + "".join(f"{10**20 + i},1\n" for i in range(9)))
+    assert table.notes[0].endswith(
+        "are rounded to floating-point numbers, which makes them all equal: subtract their least "
+        "value, or put a letter before them if they are names"
+    )
 
 
 def test_dates_in_other_forms_are_said(read: Read) -> None:

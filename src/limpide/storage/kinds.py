@@ -49,7 +49,7 @@ _ZIPS: tuple[tuple[bytes, str, str], ...] = (
 )
 
 _TORCH_MAGIC = b"\x80\x02\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19"  # torch.save before 1.6
-_PICKLE = re.compile(rb"\x80[\x02-\x05]")
+PICKLE = re.compile(rb"\x80[\x02-\x05]")
 _OLD_PICKLE = re.compile(rb"\(?[dl]p\d+\n|\(?c[A-Za-z_][\w.]*\n\w+\n|[}\]]q")
 _ONNX = re.compile(rb"\x08[\x01-\x1f][\x12\x1a\x22\x2a\x32\x3a\x42]")  # ir_version, then a field
 _CONTROL = re.compile(rb"[\x00-\x08\x0e-\x1a\x1c-\x1f]")
@@ -76,7 +76,7 @@ def recognise(start: bytes, end: bytes) -> tuple[str, str] | None:
             return kind, remedy
     if start.startswith(_TORCH_MAGIC):
         return "a PyTorch file (.pt: pickles)", _COPY_WEIGHTS
-    if _PICKLE.match(start) or _is_old_pickle(start, end):
+    if PICKLE.match(start) or _is_old_pickle(start, end):
         return "a pickle (to open one can run any program)", _ASK_FOR_MODEL
     if _ONNX.match(start):
         return "an ONNX model", "Run it with onnxruntime, or copy its weights into net.params."

@@ -17,7 +17,7 @@ from limpide.tables.columns import plain
 from limpide.tables.dates import note_on_dates, read_dates
 from limpide.tables.decimals import reason, to_points
 from limpide.tables.filling import Filling
-from limpide.tables.table import LineMap, place
+from limpide.tables.table import LineMap, place, plural
 from limpide.tables.written import missing_marks, read_written, written_form
 
 #: Cells that mean a missing value, after blanks around them are dropped; in text columns too.
@@ -340,6 +340,11 @@ class TypedColumns:
                 if column.rounded:
                     notes.append(_ROUNDED.format(column.name))
                 values = column.joined()
+                if column.rounded and len(values) > 1 and values.n_unique() == 1:
+                    notes[-1] += (
+                        ", which makes them all equal: subtract their least value, or put a "
+                        "letter before them if they are names"
+                    )
             if values.null_count() == len(values):
                 notes.append(f"column {column.name!r}: every cell is missing")
                 values = values if column.why_text == "asked" else values.cast(pl.Float64)
@@ -481,12 +486,3 @@ def markers_note(missing: Counter[str], n_columns: int) -> list[str]:
 def _listed(words: Iterable[str]) -> str:
     *most, last = words
     return f"{', '.join(most)} and {last}" if most else last
-
-
-def plural(n: int, noun: str) -> str:
-    """Give ``"1 cell"`` or ``"2 cells"``.
-
-    >>> plural(1, "row"), plural(0, "row")
-    ('1 row', '0 rows')
-    """
-    return f"{n} {noun}" if n == 1 else f"{n} {noun}s"

@@ -7,6 +7,7 @@ Not for: lines and cells (``scan``), nor for files that are no text (``files``).
 from __future__ import annotations
 
 import codecs
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -21,6 +22,8 @@ _MARKS = (  # the four-byte marks first: UTF-32's begins with UTF-16's
     (codecs.BOM_UTF16_LE, "utf-16"),
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
+_CYRILLIC = re.compile("[À-ÿ]{4,}")  # words of cp1251, read as Latin-1
+_CONTROLS = re.compile("\\w*[\x80-\x84\x86-\x9f]\\w*")  # quotes and dashes of cp1252
 _KNOWN = ("utf-8", "utf-16", "utf-32", "latin-1", "cp1252", "cp1250", "cp1251", "koi8-u", "cp866")
 
 
@@ -143,6 +146,17 @@ def _decoded(path: Path, encoding: str | None, source: str) -> Iterator[bytes]:
             yield data
 
 
+def mojibake_note(data: bytes, encoding: str | None) -> list[str]:
+    """Say that a text given as Latin-1 looks like another 8-bit encoding of Windows."""
+    if encoding is None or codec_name(encoding) != "iso8859-1":
+        return []
+    text = data.decode(errors="ignore")
+    for pattern, likely in ((_CYRILLIC, "cp1251"), (_CONTROLS, "cp1252")):
+        if found := pattern.search(text):
+            return [f"text such as {found[0]!r:.40} looks like {likely} rather than {encoding}"]
+    return []
+
+
 def _byte_error(
     byte: bytes, offset: int, line: int, encoding: str | None, source: str
 ) -> DataError:
@@ -154,7 +168,8 @@ def _byte_error(
             "encoding='latin-1' (--encoding latin-1; cp1252 for Windows, cp1251 for Cyrillic)."
         )
     return DataError(
-        f"{where} is not {encoding}. Give the encoding that the file was saved in (--encoding)."
+        f"{where} is not {encoding}. Give the encoding that the file was saved in (--encoding), "
+        "such as cp1252 for Windows, cp1251 for Cyrillic, or latin-1."
     )
 
 

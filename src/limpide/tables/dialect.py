@@ -7,7 +7,7 @@ Answers for asking where the answer is not clear. Not for: the structure below t
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from limpide.errors import ArgumentError, DataError
@@ -22,6 +22,7 @@ MOST_COLUMNS = 1_000_000
 DELIMITERS = (";", "\t", "|", ",")
 
 _NUMBER = re.compile(r"[+-]?(\d+[.,]?\d*|[.,]\d+)([eE][+-]?\d+)?")
+_SEP = re.compile(rb"\Asep=([^\w\s\"]|\t)(?=[\r\n]|\Z)", re.IGNORECASE)
 _PLAIN_NAME = re.compile(r"[\w.\-]+")
 
 
@@ -79,6 +80,22 @@ def given_decimal(decimal: object) -> str:
     if decimal not in (".", ","):
         raise ArgumentError(f"decimal must be '.' or ','; received {decimal!r}.")
     return str(decimal)
+
+
+def sep_line(chunk: bytes) -> str | None:
+    """Give the delimiter of a first line such as ``sep=;``, which spreadsheets write and obey.
+
+    >>> sep_line(b"sep=;")
+    ';'
+    """
+    found = _SEP.match(chunk)
+    return found[1].decode() if found else None
+
+
+def without_sep_line(chunks: Iterable[bytes]) -> Iterator[bytes]:
+    """Make that line a blank one, so that line numbers stay."""
+    for index, chunk in enumerate(chunks):
+        yield _SEP.sub(b"", chunk) if index == 0 else chunk
 
 
 def find_dialect(chunks: Iterable[bytes], delimiter: str | None, source: str) -> Dialect:

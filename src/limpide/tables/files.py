@@ -5,13 +5,16 @@ Answers for paths, magic bytes, Parquet and Arrow. Not for: text tables (``scan`
 
 from __future__ import annotations
 
+import difflib
 import os
+import re
 import stat
 from pathlib import Path
 
 import polars as pl
 
-from limpide.errors import ArgumentTypeError, DataError, FileError, nearest
+from limpide.errors import ArgumentTypeError, DataError, FileError
+from limpide.storage.kinds import PICKLE
 
 _PARQUET, _ARROW, _STREAM = b"PAR1", b"ARROW1", b"\xff\xff\xff\xff"
 
@@ -38,9 +41,10 @@ _OTHER_KINDS = (
     (b"\x89HDF\r\n\x1a\n", "an HDF5 file", "Write the table as Parquet or CSV"),
     (b"SQLite format 3\x00", "an SQLite database", "Export the table as CSV"),
     (b"%PDF-", "a PDF document", "Save the table as CSV"),
-    (b"\x80\x04\x95", "a Python pickle", "Write the table as Parquet or CSV"),
     (b"\x93NUMPY", "a NumPy array", "Load it with numpy.load and pass the array"),
 )
+
+_JSON = re.compile(rb"(\xef\xbb\xbf)?\s*(\{\s*[\"}]|\[\s*[\[{\]])")
 
 
 def readable_path(path: str | os.PathLike[str]) -> tuple[Path, str]:
@@ -90,7 +94,11 @@ def _nearest_file(file: Path) -> str:
         names = [entry.name for entry in os.scandir(file.parent) if entry.is_file()]
     except OSError:
         return " Check the path."
-    return nearest(file.name, names) or " Check the path."
+    # by the stem: a suffix in common is no likeness, and decides only between equal stems
+    names.sort(key=lambda name: Path(name).suffix == file.suffix)
+    stems = {Path(name).stem: name for name in names}
+    found = difflib.get_close_matches(file.stem, stems, n=1, cutoff=0.5)
+    return f" Did you mean {stems[found[0]]!r}?" if found else " Check the path."
 
 
 def kind_of(file: Path, source: str) -> str:
@@ -115,6 +123,16 @@ def kind_of(file: Path, source: str) -> str:
     for magic, what, do in _OTHER_KINDS:
         if head.startswith(magic):
             raise DataError(f"{source} is {what}, which limpide does not read. {do}.")
+    if PICKLE.match(head):
+        raise DataError(
+            f"{source} is a Python pickle (to open one can run any program), which limpide does "
+            "not read. Write the table as Parquet or CSV."
+        )
+    if _JSON.match(head):
+        raise DataError(
+            f"{source} is JSON, which limpide does not read. Write the table as CSV or Parquet, "
+            "for example with pandas.read_json."
+        )
     if head.lstrip().lower().startswith((b"<!doctype html", b"<html")):
         raise DataError(
             f"{source} is a web page, not a table. Download the file that the page is about."

@@ -15,21 +15,23 @@ import numpy as np
 import polars as pl
 
 from limpide.errors import ArgumentError, DataError, FileError
-from limpide.tables.cells import TypedColumns, plural
+from limpide.tables.cells import TypedColumns
 from limpide.tables.columns import tidy
 from limpide.tables.decimals import check_decimal, find_decimal
-from limpide.tables.decoding import byte_order_mark, codec_name, utf8_chunks
+from limpide.tables.decoding import byte_order_mark, codec_name, mojibake_note, utf8_chunks
 from limpide.tables.dialect import (
     Dialect,
     find_dialect,
     given_decimal,
     given_delimiter,
+    sep_line,
     shown,
+    without_sep_line,
 )
 from limpide.tables.files import kind_of, read_binary, readable_path
 from limpide.tables.frames import from_memory
 from limpide.tables.scan import Block, Scan
-from limpide.tables.table import LineMap, Table
+from limpide.tables.table import LineMap, Table, plural
 from limpide.tables.texts import read_texts
 
 WIDE = 1000
@@ -82,7 +84,7 @@ def read_table(
     ISO 8601 dates are read as dates. Missing are empty cells and those of ``cells.MISSING``, among
     numbers also those of ``written.NO_NUMBER``. Numbers may all have one unit, and spaces between
     thousands. In a table that is in memory, text columns have the same missing cells and dates;
-    text becomes numbers only where nothing but markers of missing cells made it text.
+    text becomes numbers where markers of missing cells, units or spaces made it text.
     Blanks around cells are dropped. Comments are not known: a line that begins with # is a row.
 
     Examples
@@ -155,11 +157,21 @@ def _read_text(
     text: frozenset[str],
 ) -> Table:
     notes = _encoding_notes(file, encoding)
-    dialect = find_dialect(utf8_chunks(file, encoding, source), delimiter, source)
+    first = next(utf8_chunks(file, encoding, source), b"")
+    sep = sep_line(first)
+    notes += mojibake_note(first, encoding)
+
+    def chunks() -> Iterator[bytes]:
+        return without_sep_line(utf8_chunks(file, encoding, source))
+
+    if sep is not None:
+        notes.append(f"the first line 'sep={sep}' {'obeyed' if delimiter is None else 'skipped'}")
+        delimiter = delimiter or given_delimiter(sep)
+    dialect = find_dialect(chunks(), delimiter, source)
     scan = Scan(source, dialect.delimiter, dialect.header)
 
     def blocks() -> Iterator[Block]:
-        return scan.blocks(utf8_chunks(file, encoding, source))
+        return scan.blocks(chunks())
 
     lines, n_rows = _structure(blocks(), source)
     as_text = dict.fromkeys(text, "asked")
@@ -182,8 +194,8 @@ def _read_text(
         as_text |= again
     series, found = columns.finish(source, lines)
     notes += _dialect_notes(dialect, sign, decimal is None)
-    if scan.blank_lines:
-        notes.append(f"{plural(scan.blank_lines, 'blank line')} skipped")
+    if blank_lines := scan.blank_lines - (sep is not None):
+        notes.append(f"{plural(blank_lines, 'blank line')} skipped")
     frame = pl.DataFrame(_without_index(series, source, dialect.header_line, notes))
     return Table(frame, source, notes + found, lines)
 

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from limpide.errors import DataError
 from limpide.tables.decoding import count_lines
+from limpide.tables.table import plural
 
 FIELD_LIMIT = 1 << 20
 RECORD_LIMIT = 16 << 20
@@ -150,8 +151,8 @@ class Scan:
         else:
             do = "Add the missing cells (an empty cell is a missing value)"
         return DataError(
-            f"{self.source}, {lines}: expected {expected} fields like the header, found {found}. "
-            f"{do}."
+            f"{self.source}, {lines}: expected {plural(expected, 'field')} like the header, "
+            f"found {found}. {do}."
         )
 
     def _split_exactly(self, data: bytes, line: int) -> _Part:

@@ -39,6 +39,15 @@ class LineMap:
         return row + self.offsets[bisect.bisect_right(self.rows, row) - 1]
 
 
+def plural(n: int, noun: str) -> str:
+    """Give ``"1 cell"`` or ``"2 cells"``.
+
+    >>> plural(1, "row"), plural(0, "row")
+    ('1 row', '0 rows')
+    """
+    return f"{n} {noun}" if n == 1 else f"{n} {noun}s"
+
+
 def place(row: int, lines: LineMap | None) -> str:
     """Say where a row, counted from 0, stands, in the way in which people count.
 
@@ -120,5 +129,5 @@ def missing_column(name: str, columns: Iterable[str], what: str = "Column") -> D
         listed += f", … and {len(names) - 20} more"
     return DataError(
         f"{what} {name!r} is not in the table.{nearest(name, names)} "
-        f"Its {len(names)} columns: {listed}."
+        f"Its {plural(len(names), 'column')}: {listed}."
     )

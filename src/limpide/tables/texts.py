@@ -14,7 +14,7 @@ import polars as pl
 from limpide.tables.cells import MISSING, markers_note
 from limpide.tables.columns import plain
 from limpide.tables.dates import note_on_dates, read_dates
-from limpide.tables.written import missing_marks, read_written
+from limpide.tables.written import read_written
 
 
 def read_texts(frame: pl.DataFrame, text: Collection[str]) -> tuple[pl.DataFrame, list[str]]:
@@ -50,11 +50,10 @@ def _read(cells: pl.Series, name: str, as_text: bool) -> tuple[pl.Series, Counte
     dates = read_dates(kept)
     if dates is not None and dates.values.null_count() == kept.null_count():
         return dates.values, words, [dates.note(name)]
-    marked = bool(words) or bool(missing_marks(kept).any())
-    found = read_written(kept, ".") if marked else None
-    if found is None or found.odd:
+    found = read_written(kept, ".")
+    # text that is plain digits in every cell was meant as text
+    if found is None or found.odd or not (words or found.missing or found.unit or found.spaced):
         return kept, words, note_on_dates(name, kept)
-    # what is text only because of a marker; text that is all digits was meant as text
     words.update(found.missing)
     said = found.notes(name) or [f"column {name!r}: text read as numbers"]
     return found.values, words, said
