@@ -313,7 +313,7 @@ class Model:
 
     def __repr__(self) -> str:
         return (
-            f"<Model {self.task} of {self.target!r} from {len(self.features)} columns: "
+            f"<Model {self.task} of {self.target!r} from {_count(self.features)}: "
             f"{self.network.n_parameters:,} parameters>"
         )
 

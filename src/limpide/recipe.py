@@ -35,8 +35,7 @@ _STEPS = 0.7  # training goes on for about so many steps a row …
 _STEP_BOUNDS = (2_500, 8_000)  # … within these bounds …
 _EPOCHS = (12, 300)  # … and these
 _BATCH = (16, 1024)
-_DECAY = {"binary": 300, "multiclass": 300, "regression": 150}  # over the number of rows: the
-# fewer there are, the sooner a network learns their noise …
+_DECAY = 300  # over the number of rows: the fewer there are, the sooner their noise is learned …
 _DECAY_BOUNDS = (0.02, 2.0)  # … within these bounds
 _FEW_COLUMNS = 3  # a picture of so few dimensions may be winding: it takes depth, and less decay
 _DEEP = (64, 64, 64)
@@ -77,8 +76,8 @@ def choose(
 
     Up to 3 columns: hidden layers of 64, 64, 64, no dropout, and a weight decay of 100 (regression:
     30) · columns over the rows, within 0.001 and 2. More columns: one hidden layer of 128, dropout
-    0.2 for classes, and a weight decay of 300 (regression: 150) over the rows, within 0.02 and 2,
-    and less for layers narrower than 128.
+    0.2 for classes, and a weight decay of 300 over the rows, within 0.02 and 2, and less for layers
+    narrower than 128.
 
     Raises
     ------
@@ -107,7 +106,7 @@ def _decay(task: str, rows: int, columns: int, sizes: tuple[int, ...]) -> float:
         low, high = _DEEP_BOUNDS
         return max(min(_DEEP_DECAY[task] * columns / rows, high), low)
     low, high = _DECAY_BOUNDS
-    return max(min(_DECAY[task] / rows, high) * min(min(sizes, default=0) / 128, 1), low)
+    return max(min(_DECAY / rows, high) * min(min(sizes, default=0) / 128, 1), low)
 
 
 def _batch_size(asked: Any, rows: int) -> int:
