@@ -113,6 +113,30 @@ def convert(array: Array, dtype: str, what: str = "value") -> Array:
     return result
 
 
+def check_range(array: Array, dtype: str, what: str = "value") -> None:
+    """Refuse numbers that an integer dtype cannot hold, once their fraction is cut off.
+
+    Raises
+    ------
+    DtypeError
+        Naming the first such number.
+    """
+    target = NUMPY_DTYPES[dtype]
+    if target.kind not in "iu" or np.can_cast(array.dtype, target):
+        return
+    least, most = np.iinfo(target).min, np.iinfo(target).max
+    if array.dtype.kind == "f":
+        whole = np.trunc(array)
+        lost = ~((whole >= float(least)) & (whole < float(most) + 1))  # true for NaN
+    else:
+        lost = (array < least) | (array > most)
+    if lost.any():
+        raise DtypeError(
+            f"{what} holds {array[lost].reshape(-1)[0]}, which {target.name} cannot hold; use a "
+            "wider dtype, or lp.where to replace it."
+        )
+
+
 def cast_array(array: Array, dtype: str, what: str = "value") -> Array:
     """Convert an array that meets a tensor to its dtype; floats never become integers so.
 

@@ -246,3 +246,26 @@ def test_shapes_that_do_not_broadcast() -> None:
         lp.ShapeError, match=r"add needs shapes that broadcast, got f64\[2\] and f64"
     ):
         lp.Tensor(np.ones(2)) + np.ones(3)
+
+
+@pytest.mark.parametrize(
+    ("given", "dtype"),
+    [
+        (np.array([1.0, np.nan]), "int32"),
+        (np.array(np.inf), "int64"),
+        (np.array(2.0**63), "int64"),
+        (np.array(2**40), "int32"),
+        (np.array(-1.0), "uint32"),
+        (np.array(-1, np.int32), "uint32"),
+        (np.float32(2**31), "int32"),
+    ],
+)
+def test_an_eager_cast_refuses_what_the_integers_cannot_hold(given: Any, dtype: str) -> None:
+    with pytest.raises(lp.DtypeError, match=f"which {dtype} cannot hold"):
+        lp.cast(given, dtype)
+
+
+def test_an_eager_cast_keeps_the_ends_of_the_range() -> None:
+    assert lp.cast(np.array([-(2.0**63), 2.0**62]), "int64").numpy().tolist() == [-(2**63), 2**62]
+    assert lp.cast(np.array([-0.9, 2.0**32 - 0.5]), "uint32").numpy().tolist() == [0, 2**32 - 1]
+    assert lp.cast(np.array([2**31 - 1, -(2**31)]), "int32").numpy().tolist()[1] == -(2**31)

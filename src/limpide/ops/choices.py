@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from limpide.conversion import is_plain, plain_array
+from limpide.conversion import check_range, is_plain, plain_array
 from limpide.errors import ArgumentError, DtypeError
 from limpide.ir import FLOATS, Spec, dtype_name, where_raised
 from limpide.ops.build import (
@@ -22,7 +22,7 @@ from limpide.ops.build import (
     to_one_shape,
     together,
 )
-from limpide.tensor import Tensor, apply, current_value, unify
+from limpide.tensor import Tensor, apply, current_tracing, current_value, present, unify
 
 EQUAL = primitive(
     "equal",
@@ -215,12 +215,21 @@ def where(condition: Any, a: Any, b: Any) -> Tensor:
 
 
 def cast(x: Any, dtype: object) -> Tensor:
-    """Convert to another dtype; floats to integers cut off the fraction."""
+    """Convert to another dtype; floats to integers cut off the fraction.
+
+    Raises
+    ------
+    DtypeError
+        Where an integer dtype cannot hold a number. In a compiled function numbers are not looked
+        at: what becomes of NaN and of numbers outside of the range is undefined there.
+    """
     name = dtype_name(dtype)
     # Numbers and lists keep their digits: they are not float32 on the way.
     tensor = x if isinstance(x, Tensor) else Tensor(plain_array(x) if is_plain(x) else x)
     if tensor.spec.dtype == name and not tensor.weak:
         return current_value(tensor)
+    if current_tracing() is None:
+        check_range(present(tensor)._array, name)
     return apply(CAST, tensor, dtype=name)
 
 
