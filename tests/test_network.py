@@ -744,3 +744,12 @@ def test_the_last_activation_belongs_to_its_layer() -> None:
 
 def test_an_array_of_sizes_is_a_list_of_layers() -> None:
     assert repr(lp.Network(np.array([3, 4, 1]), seed=0)) == repr(lp.Network([3, 4, 1]))
+
+
+def test_the_arrays_of_a_network_cannot_be_replaced_whole() -> None:
+    net = network()
+    with pytest.raises(lp.ArgumentTypeError, match=r"net.params \|= \{...\}, or net.params\["):
+        net.params = {}  # type: ignore[assignment]
+    with pytest.raises(AttributeError, match="state"):
+        net.state = {}  # type: ignore[misc,assignment]
+    assert list(net.params) == [v.name for v in net.variables]

@@ -152,9 +152,27 @@ class Network:
         for stream, (name, spec) in enumerate(self._parameters().items()):
             drawn = spec.initializer.draw(fixed_source(self.seed, stream), spec.shape, self._dtype)
             arrays[name] = np.ascontiguousarray(drawn.numpy())
-        self.params, self.state = Parameters(arrays), Parameters(self._first_state())
+        self._params, self._state = Parameters(arrays), Parameters(self._first_state())
 
     # Parameters -------------------------------------------------------------------------------
+
+    @property
+    def params(self) -> Parameters:
+        """Name → array; set an item to write into its array."""
+        return self._params
+
+    @params.setter
+    def params(self, value: object) -> None:
+        if value is not self._params:  # net.params |= {...} sets the same ones again
+            raise ArgumentTypeError(
+                "The arrays of a network stay; write into them: net.params |= {...}, or "
+                "net.params['output.bias'] = 0."
+            )
+
+    @property
+    def state(self) -> Parameters:
+        """Name → array of what is kept but not trained."""
+        return self._state
 
     @property
     def dtype(self) -> np.dtype[Any]:
@@ -556,8 +574,8 @@ class Network:
             raise ModelFileError(f"The model file describes a wrong network: {error}") from None
         shapes = {n: spec.shape for n, spec in network._parameters().items()}
         state = {n: array.shape for n, array in network._first_state().items()}
-        network.params = _stored(tensors, shapes, "params.", network.dtype)
-        network.state = _stored(tensors, state, "state.", network.dtype)
+        network._params = _stored(tensors, shapes, "params.", network.dtype)
+        network._state = _stored(tensors, state, "state.", network.dtype)
         return network
 
     def __getstate__(self) -> dict[str, Any]:
