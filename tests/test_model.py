@@ -571,3 +571,10 @@ def test_a_linear_law_is_found_in_few_rows_and_in_skewed_columns():
         data = {f"x{i}": column for i, column in enumerate(X.T)}
         data["y"] = 1000 * X[:, 0] + random.normal(size=len(X))
         assert lp.train(data, "y").figures["r2"] > 0.99
+
+
+def test_a_wrong_target_is_named_where_it_stands_though_rows_without_one_are_left_out(tmp_path):
+    lines = ["x,y", *(f"{i},{'' if i % 3 == 0 else i}" for i in range(30)), "30,0.5"]
+    (tmp_path / "t.csv").write_text("\n".join(lines) + "\n")
+    with pytest.raises(lp.DataError, match=r"row 31 \(line 32\)"):
+        lp.train(tmp_path / "t.csv", "y", task="multiclass")

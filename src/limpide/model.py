@@ -440,7 +440,7 @@ def train(
     trained, held, more = split_rows(
         np.arange(known.n_rows), None if found.classes is None else y, share, number
     )
-    seen = known if len(held) == 0 else Table(known.frame[trained], known.source)
+    seen = known if len(held) == 0 else known.take(trained)
     more += _single_rows(found, y) if len(held) else []
     more += [*overrule(found), *look_alike(found), *_constant(found, y[trained])]
     columns, numbers = fit_columns(seen, names, scaling)
@@ -489,7 +489,7 @@ def _rows_with_target(table: Table, name: str) -> tuple[Array, Table, list[str]]
         return rows, table, []
     words = "row {} is left out" if lost == 1 else "rows {} are left out"
     note = f"{lost} {words.format(f'without a target ({name!r})')}"
-    return rows, Table(table.frame.filter(there), table.source), [note]
+    return rows, table.take(rows), [note]
 
 
 def _single_rows(target: Target, codes: Array) -> list[str]:

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import bisect
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
+import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from limpide.errors import ArgumentError, DataError, nearest
 
@@ -74,6 +76,8 @@ class Table:
         What messages call the table: its path in quotes, or the kind of object it came from.
     notes : list of str
         What was recognised, skipped or changed, one sentence each.
+    lines, origin
+        Where rows stand in the file, and which rows of a larger table these are.
 
     Examples
     --------
@@ -87,6 +91,17 @@ class Table:
     source: str
     notes: list[str] = field(default_factory=list)
     lines: LineMap | None = field(default=None, repr=False)
+    origin: NDArray[np.int64] | None = field(default=None, repr=False)
+
+    def take(self, rows: NDArray[np.int64]) -> Table:
+        """Give some of the rows, by number; messages still say where they stood in the whole.
+
+        >>> from limpide.tables import read_table
+        >>> read_table({"x": [1, 2, 3]}).take(np.array([2])).place(0)
+        'index 2'
+        """
+        origin = rows if self.origin is None else self.origin[rows]
+        return replace(self, frame=self.frame[rows], notes=[], origin=origin)
 
     @property
     def n_rows(self) -> int:
@@ -110,11 +125,14 @@ class Table:
             raise ArgumentError(
                 f"row must be from 0 to {self.n_rows - 1} for {self.source}; received {row!r}."
             )
-        return None if self.lines is None else self.lines[row]
+        return None if self.lines is None else self.lines[self._in_whole(row)]
+
+    def _in_whole(self, row: int) -> int:
+        return row if self.origin is None else int(self.origin[row])
 
     def place(self, row: int) -> str:
         """Give ``row 4 (line 5)``, or ``index 3`` where the table is no text file."""
-        return place(row, self.lines)
+        return place(self._in_whole(row), self.lines)
 
 
 def missing_column(name: str, columns: Iterable[str], what: str = "Column") -> DataError:
