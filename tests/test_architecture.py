@@ -57,10 +57,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     # networks
     "parameters": NUMBERS | {"arrays"},
     "summary": {"errors", "layers"},
-    "network": PARTS
-    | REPORTS
-    | {"engines", "gradient", "tape", "tracing", "training", "arrays", "storage", "metrics"}
-    | {"generator", "parameters", "scalars", "summary"},
+    "structure": PARTS | {"storage", "generator", "parameters", "scalars", "summary"},
+    "network": PARTS | REPORTS | {"engines", "training", "arrays", "structure"},
     "neuron": PARTS | REPORTS | {"arrays", "generator", "network", "parameters", "scalars"},
     # data and files: they take layers and arrays, never a network
     "datasets": {"errors", "rng", "spam"},

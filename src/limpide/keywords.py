@@ -30,7 +30,6 @@ def known_keywords(target: T) -> T:
         target.__init__ = known_keywords(target.__init__)  # type: ignore[misc]
         return cast("T", target)
     signature = inspect.signature(target)
-    shown = target.__qualname__.removesuffix(".__init__").removesuffix(".__call__")
 
     @functools.wraps(target)
     def checked(*args: Any, **kwargs: Any) -> Any:
@@ -40,12 +39,20 @@ def known_keywords(target: T) -> T:
             # Only a call that cannot be bound is ours to word; any other error goes through.
             if isinstance(error, LimpideError):
                 raise
-            wrong = _mismatch(signature, shown, args, kwargs)
+            wrong = _mismatch(signature, _shown(target, signature, args), args, kwargs)
             if wrong is None:
                 raise
         raise wrong
 
     return cast("T", checked)
+
+
+def _shown(target: Callable[..., Any], signature: inspect.Signature, args: tuple[Any, ...]) -> str:
+    """Give the name that the user called: the class of the object, not where its method stands."""
+    name = target.__qualname__
+    if args and next(iter(signature.parameters), "") == "self":
+        name = f"{type(args[0]).__name__}.{target.__name__}"
+    return name.removesuffix(".__init__").removesuffix(".__call__")
 
 
 def _mismatch(
