@@ -46,7 +46,8 @@ class ByHand:
         z += b2
         e = np.exp(-np.abs(z))
         loss = np.mean(np.maximum(z, 0) - z * y + np.log1p(e))
-        dz = 1 / (1 + np.exp(-z))
+        with np.errstate(over="ignore"):  # e^1000 is infinite, and 1 / infinity right
+            dz = 1 / (1 + np.exp(-z))
         dz -= y
         dz /= len(x)
         dh = dz @ w2.T
