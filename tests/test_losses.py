@@ -309,3 +309,9 @@ def test_bce_on_a_softmax_is_refused_by_name() -> None:
     net = lp.Network([2, 2], output="softmax", seed=0)
     with pytest.raises(lp.ArgumentError, match=r"'bce' .*'softmax' .*loss='cross_entropy'"):
         net.fit([[0, 1]], [[0, 1]], loss="bce")
+
+
+def test_poisson_needs_a_logarithm_or_a_rate() -> None:
+    for output in ("relu", "sigmoid", "softmax", "tanh"):
+        with pytest.raises(lp.ArgumentError, match=r"poisson' needs an output 'linear' .*softplus"):
+            lp.Network([2, 2], output=output).fit([[1.0, 2.0]], [[1.0, 2.0]], loss="poisson")

@@ -105,8 +105,20 @@ def test_matmul_and_sums_with_arrays_on_either_side_give_tensors() -> None:
         assert isinstance(result, lp.Tensor)
         assert dtype_of(result) == "float32"
     np.testing.assert_array_equal((x @ w).numpy(), x)
-    with pytest.raises(TypeError, match="__array_ufunc__"):
+    for result in (np.add(x, w), np.matmul(x, w), np.negative(w), x > w, np.greater_equal(x, w)):
+        assert isinstance(result, lp.Tensor)
+    np.testing.assert_array_equal((x > w).numpy(), x > w.numpy())
+
+
+def test_functions_of_numpy_say_what_to_call_instead() -> None:
+    w = lp.Variable([1.0, 2.0])
+    with pytest.raises(lp.ArgumentTypeError, match=r"np.exp is for arrays .*lp.exp"):
         np.exp(w)
+    with pytest.raises(lp.ArgumentTypeError, match=r"Use lp.tanh"):
+        lp.Network([3, 1], activation=np.tanh, output=np.tanh, seed=0).predict(np.ones((2, 3)))
+    x = np.ones(2)
+    with pytest.raises(lp.ArgumentTypeError, match=r"np.add is for arrays"):
+        x += w
 
 
 def test_floats_never_become_integers_by_themselves() -> None:

@@ -91,8 +91,9 @@ def nearest(word: str, choices: Iterable[str]) -> str:
     >>> nearest("sigmod", ["relu", "sigmoid"])
     " Did you mean 'sigmoid'?"
     """
-    found = difflib.get_close_matches(str(word), list(choices), n=1, cutoff=0.5)
-    return f" Did you mean {found[0]!r}?" if found else ""
+    names = {str(choice).lower(): choice for choice in choices}
+    found = difflib.get_close_matches(str(word).lower(), names, n=1, cutoff=0.5)
+    return f" Did you mean {names[found[0]]!r}?" if found else ""
 
 
 def choice_error(argument: str, received: object, choices: Iterable[str]) -> ArgumentError:

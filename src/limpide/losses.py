@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from limpide.activations import Activation, activation_name
+from limpide.activations import Activation, activation_name, is_known
 from limpide.conversion import check_finite_scalar, is_plain, plain_array
 from limpide.errors import ArgumentError, ArgumentTypeError, DataError, choice_error
 from limpide.ir import FLOATS, Array, shape_error
@@ -205,6 +205,15 @@ class Poisson(Loss):
     """
 
     name = "poisson"
+
+    def check_activation(self, activation: Activation) -> None:
+        name = activation_name(activation)
+        if is_known(activation) and activation is not softplus and name != "linear":
+            raise ArgumentError(
+                "loss 'poisson' needs an output 'linear' (the logarithm of the rate) or "
+                f"'softplus' (the rate), and the output is {name!r}. Build the network with "
+                "output='linear'."
+            )
 
     def elements(self, y: Tensor, prediction: Tensor) -> Tensor:
         return exp(prediction) - y * prediction

@@ -31,6 +31,8 @@ OPERATORS: dict[str, Callable[..., Tensor]] = {}
 
 _SMALL = 2**24  # elements; less than this always fits
 
+_UFUNC_NAMES = {"absolute": "abs", "true_divide": "divide", "float_power": "power"}
+
 
 @known_keywords
 class Tensor:
@@ -53,9 +55,6 @@ class Tensor:
     """
 
     __slots__ = ("__weakref__", "_array", "spec", "weak")
-    # Without this, ndarray @ Variable would silently give an array and lose the gradient.
-    __array_ufunc__ = None
-
     spec: Spec
     # "", or for an argument of a function "number" or "array": it takes the dtype of the tensor
     # that it meets, as the number or the array would.
@@ -96,6 +95,18 @@ class Tensor:
     def numpy(self) -> Array:
         """Give the numbers as an array of your own."""
         return self._array.copy()
+
+    def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **settings: Any) -> Any:
+        """Take over from NumPy: ``ndarray @ variable`` as an array would lose the gradient."""
+        name = _UFUNC_NAMES.get(ufunc.__name__, ufunc.__name__)
+        if method == "__call__" and not settings and name in OPERATORS:
+            return OPERATORS[name](*inputs)
+        if method == "__call__" and not settings and ufunc.__name__ in ("greater", "greater_equal"):
+            return OPERATORS[ufunc.__name__.replace("greater", "less")](*reversed(inputs))
+        raise ArgumentTypeError(
+            f"np.{ufunc.__name__} is for arrays and met a tensor ({self.spec}). Use lp.{name} if "
+            f"there is one, or np.asarray(tensor) for its numbers, outside of traced functions."
+        )
 
     def __array__(self, dtype: object = None, copy: bool | None = None) -> Array:
         if copy is False:

@@ -8,6 +8,7 @@ import numpy as np
 import polars as pl
 import pytest
 
+import limpide as lp
 from limpide.errors import ArgumentError, DataError, MemoryLimitError
 from limpide.tables import Table, read_table
 from limpide.tables.targets import (
@@ -199,3 +200,14 @@ def test_whole_numbers_are_the_same_class_however_they_are_written():
     target = find([0, 2**60 + 1])
     assert target.encode(read_table({"y": [2**60 + 1, 0]}))[0].tolist() == [1, 0]
     assert find([0, 1]).encode(read_table({"y": ["1.0", "0"]}))[0].tolist() == [1, 0]
+
+
+def test_whole_numbers_that_float64_makes_equal_are_refused():
+    with pytest.raises(DataError, match="differ by less than float64 can tell"):
+        find([2**60 + i for i in range(60)])
+    assert find([10**6 + i for i in range(60)]).task == "regression"
+
+
+def test_a_target_in_another_case_is_found_as_the_nearest():
+    with pytest.raises(DataError, match="Did you mean 'y'"):
+        lp.train({"x": [1, 2, 3], "y": [0, 1, 0]}, "Y")

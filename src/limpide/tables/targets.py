@@ -140,6 +140,19 @@ def _whole(cells: pl.Series) -> pl.Series:
     return cells.cast(pl.Int64, strict=False).fill_null(near) if cells.dtype == pl.String else near
 
 
+def _refuse_rounding(
+    cells: pl.Series, values: NDArray[np.float64], table: Table, name: str
+) -> None:
+    """Refuse different whole numbers that float64 makes equal: the figures would be too good."""
+    if cells.drop_nulls().n_unique() > len(np.unique(values[~np.isnan(values)])):
+        row = int(np.nanargmax(np.abs(values)))
+        raise DataError(
+            f"{table.source}, target column {name!r} holds whole numbers that differ by less than "
+            f"float64 can tell, such as {cells[row]} in {table.place(row)}. Subtract a common "
+            "number from them first, or give them as text if they are names."
+        )
+
+
 def _numbers(cells: pl.Series, table: Table, name: str) -> NDArray[np.float64]:
     kind = kind_of(cells.dtype)
     if kind not in ("number", "boolean") and cells.null_count() < len(cells):
@@ -150,6 +163,8 @@ def _numbers(cells: pl.Series, table: Table, name: str) -> NDArray[np.float64]:
             "Choose another target, or leave out task='regression' (--task)."
         )
     values = np.asarray(cells.cast(pl.Float64).fill_null(float("nan")).to_numpy())
+    if cells.dtype.is_integer():
+        _refuse_rounding(cells, values, table, name)
     infinite = np.flatnonzero(np.isinf(values))
     if len(infinite):
         row = int(infinite[0])
