@@ -29,7 +29,6 @@ def known_keywords(target: T) -> T:
     if isinstance(target, type):
         target.__init__ = known_keywords(target.__init__)  # type: ignore[misc]
         return cast("T", target)
-    signature = inspect.signature(target)
 
     @functools.wraps(target)
     def checked(*args: Any, **kwargs: Any) -> Any:
@@ -39,6 +38,7 @@ def known_keywords(target: T) -> T:
             # Only a call that cannot be bound is ours to word; any other error goes through.
             if isinstance(error, LimpideError):
                 raise
+            signature = inspect.signature(target)  # read here: a right call never needs it
             wrong = _mismatch(signature, _shown(target, signature, args), args, kwargs)
             if wrong is None:
                 raise

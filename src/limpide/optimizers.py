@@ -141,6 +141,18 @@ class SGD(Optimizer):
         return parameter - rate * way, {"velocity": velocity}
 
 
+def _scaled_step(
+    parameter: Tensor,
+    gradient: Tensor,
+    square: Tensor,
+    rate: Tensor,
+    scalars: Mapping[str, Tensor],
+) -> Tensor:
+    """Give w − rate · g / (√s + ε)."""
+    scale = sqrt(square) + _like(scalars["epsilon"], parameter)
+    return parameter - _like(rate, parameter) * (gradient / scale)
+
+
 @known_keywords
 @dataclass(frozen=True)
 class RMSProp(Optimizer):
@@ -169,8 +181,7 @@ class RMSProp(Optimizer):
         alpha = _like(scalars["alpha"], parameter)
         rest = _like(1 - scalars["alpha"], parameter)
         square = alpha * slots["square"] + rest * (gradient * gradient)
-        scale = sqrt(square) + _like(scalars["epsilon"], parameter)
-        return parameter - _like(rate, parameter) * (gradient / scale), {"square": square}
+        return _scaled_step(parameter, gradient, square, rate, scalars), {"square": square}
 
 
 @known_keywords
@@ -194,8 +205,7 @@ class Adagrad(Optimizer):
         scalars: Mapping[str, Tensor],
     ) -> tuple[Tensor, Slots]:
         square = slots["square"] + gradient * gradient
-        scale = sqrt(square) + _like(scalars["epsilon"], parameter)
-        return parameter - _like(rate, parameter) * (gradient / scale), {"square": square}
+        return _scaled_step(parameter, gradient, square, rate, scalars), {"square": square}
 
 
 @known_keywords
