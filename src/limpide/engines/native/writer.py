@@ -283,36 +283,54 @@ class Writer:
         text = f"getelementptr inbounds {_type_text(Type(element))}, {pointer}, {place}"
         return self.emit(PTR, text)
 
-    def load(self, of: Type, pointer: Value) -> Value:
-        return self.emit(of, f"load {of}, {pointer}, align {max(1, of.bits // 8)}")
-
-    def store(self, value: Value, pointer: Value) -> None:
-        align = max(1, value.type.bits // 8)
-        self._lines.append(f"  store {value}, {pointer}, align {align}")
-
-    def load_first(self, of: Type, pointer: Value, count: int) -> Value:
-        """Load the first ``count`` lanes; nothing else is touched, the other lanes are 0."""
-        if count >= of.lanes:
-            return self.load(of, pointer)
-        name = f"llvm.masked.load.{_intrinsic_suffix(of)}.p0"
-        mask = Type("i1", of.lanes)
-        self.declared[name] = f"declare {of} @{name}(ptr, {mask}, {of})"
+    def load(self, of: Type, pointer: Value, mask: Value | None = None) -> Value:
+        """Load; lanes that a mask leaves out are not touched and read as 0."""
         align = max(1, of.bits // 8)
-        arguments = f"ptr align {align} {pointer.name}, {_first(mask, count)}, {of} zeroinitializer"
+        if mask is None:
+            return self.emit(of, f"load {of}, {pointer}, align {align}")
+        name = f"llvm.masked.load.{_intrinsic_suffix(of)}.p0"
+        self.declared[name] = f"declare {of} @{name}(ptr, {mask.type}, {of})"
+        arguments = f"ptr align {align} {pointer.name}, {mask}, {of} zeroinitializer"
         return self.emit(of, f"call {of} @{name}({arguments})")
 
-    def store_first(self, value: Value, pointer: Value, count: int) -> None:
-        """Store the first ``count`` lanes; nothing else is touched."""
+    def store(self, value: Value, pointer: Value, mask: Value | None = None) -> None:
+        """Store; lanes that a mask leaves out are not touched."""
         of = value.type
-        if count >= of.lanes:
-            self.store(value, pointer)
+        align = max(1, of.bits // 8)
+        if mask is None:
+            self._lines.append(f"  store {value}, {pointer}, align {align}")
             return
         name = f"llvm.masked.store.{_intrinsic_suffix(of)}.p0"
-        mask = Type("i1", of.lanes)
-        self.declared[name] = f"declare void @{name}({of}, ptr, {mask})"
-        align = max(1, of.bits // 8)
+        self.declared[name] = f"declare void @{name}({of}, ptr, {mask.type})"
         target = f"ptr align {align} {pointer.name}"
-        self._lines.append(f"  call void @{name}({value}, {target}, {_first(mask, count)})")
+        self._lines.append(f"  call void @{name}({value}, {target}, {mask})")
+
+    def load_apart(
+        self, of: Type, pointer: Value, places: Value, mask: Value | None = None
+    ) -> Value:
+        """Load each lane from its own place, counted in elements from the pointer."""
+        element = Type(of.element)
+        if of.lanes == 1:
+            return self.load(of, self.at(pointer, places, of.element))
+        pointers = Type("ptr", of.lanes)
+        text = f"getelementptr {element}, {pointer}, {places}"
+        addresses = self.emit(pointers, text)
+        name = f"llvm.masked.gather.{_intrinsic_suffix(of)}.v{of.lanes}p0"
+        every = mask or constant(Type("i1", of.lanes), True)
+        self.declared[name] = f"declare {of} @{name}({pointers}, {every.type}, {of})"
+        align = max(1, of.bits // 8)
+        lanes = str(addresses).replace("> ", f"> align {align} ", 1)
+        return self.emit(of, f"call {of} @{name}({lanes}, {every}, {of} zeroinitializer)")
+
+    def first(self, lanes: int, count: int | Value) -> Value:
+        """Give the mask of the first ``count`` lanes."""
+        if isinstance(count, Value):
+            of = Type("i64", lanes)
+            return self.compare("ult", self.lane_numbers(of), self.splat(count, lanes))
+        if lanes == 1:
+            return constant(I1, count > 0)
+        bits = ", ".join("i1 true" if i < count else "i1 false" for i in range(lanes))
+        return Value(f"<{bits}>", Type("i1", lanes))
 
     def prefetch(self, pointer: Value, offset: int) -> None:
         """Ask for the cache line ``offset`` bytes further, to be read soon."""
@@ -416,11 +434,6 @@ class Writer:
         yield
         self._lines.append(f"  br label %done{label}")
         self._begin(f"done{label}")
-
-
-def _first(mask: Type, count: int) -> str:
-    bits = ", ".join("i1 true" if i < count else "i1 false" for i in range(mask.lanes))
-    return f"{mask} <{bits}>"
 
 
 def module_text(target: Target, functions: Sequence[str], writers: Sequence[Writer]) -> str:

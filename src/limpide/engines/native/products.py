@@ -1,0 +1,374 @@
+"""Matrix products in machine code, with the element-wise nodes after them in the same loops.
+
+Answers for kernels of kind ``product``: which operand lies along the vectors, how many rows and
+vectors a block of registers holds. Not for: other sums (``reductions``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from limpide.engines.native.elements import COSTLY
+from limpide.engines.native.maps import Body, Place, Point
+from limpide.engines.native.operands import Matrices, matrices
+from limpide.engines.native.places import View
+from limpide.engines.native.reductions import across
+from limpide.engines.native.writer import Type, Value, Writer, constant, index
+from limpide.ir import Node
+
+_INLINE = 24  # at most so many element-wise ops are written once a register
+_CHAINS = 4
+
+
+def write_product(body: Body, low: Value, high: Value, inner: Value) -> None:
+    """Write a product.
+
+    ``low`` and ``high`` bound the first axis of the result; ``inner`` is how many numbers are
+    added for each of its elements.
+    """
+    root = body.kernel.root
+    assert root is not None
+    given = matrices(*(body.views[id(n)] for n in root.inputs))
+    body.hold(0, [])
+    _Product(body, root, given, inner).write_batch([], low, high)
+
+
+class _Product:
+    """The loops of one product."""
+
+    def __init__(self, body: Body, root: Node, given: Matrices, inner: Value) -> None:
+        self.body, self.root, self.given, self.inner = body, root, given, inner
+        self.w = body.w
+        self.lanes = body.lanes
+        element = given.a.element
+        self.element = element
+        self.scalar = Type(element)
+        self.vector = Type(element, body.lanes)
+
+    # Leading axes -----------------------------------------------------------------------------
+
+    def write_batch(self, places: list[Place], low: Value, high: Value) -> None:
+        given, w = self.given, self.w
+        depth = len(places)
+        if depth < len(given.batch):
+            stop = high if depth == 0 else index(given.batch[depth][0])
+            start = low if depth == 0 else index(0)
+            with w.loop(start, stop) as loop:
+                self.write_batch([*places, Place(loop.index)], low, high)
+            return
+        if given.batch:
+            low, high = index(0), index(given.m if given.m > 1 else given.n)
+        a = self._start(given.a, [s for _, s, _ in given.batch], places)
+        b = self._start(given.b, [s for _, _, s in given.batch], places)
+        (step_m, step_k), (b_step_k, step_n) = given.a_strides, given.b_strides
+        if given.n > 1 and given.m > 1:
+            self._write_tiles(places, a, b, low, high)
+        elif given.n > 1:
+            self._write_line(places, (a, step_k), (b, b_step_k, given.b), low, high)
+        elif given.m > 1 and step_m == 1:
+            self._write_line(places, (b, b_step_k), (a, step_k, given.a), low, high)
+        else:
+            self._write_dots(places, a, b, low, high)
+
+    def _start(self, view: View, strides: Sequence[int], places: Sequence[Place]) -> Value:
+        w = self.w
+        pointer = w.at(self.body.pointers[id(view.buffer)], view.offset, self.element)
+        for place, stride in zip(places, strides, strict=True):
+            if stride and place.base is not None:
+                pointer = w.at(pointer, w.mul(place.base, index(stride)), self.element)
+        return pointer
+
+    def _finish(self, point: Point, total: Value) -> None:
+        """Write the element-wise nodes and the stores for sums that are done."""
+        values = self.body.compute(point, {id(self.root): total})
+        self.body.store(point, values)
+
+    @property
+    def _masked(self) -> bool:
+        """Whether the end of a row has to be minded in what is read and written after sums."""
+        views = [*self.body.reads(), *(v for _, v in self.body.kernel.stores)]
+        return any(not v.buffer.is_ours for v in views)
+
+    # Many rows and columns: blocks of registers -----------------------------------------------
+
+    def _write_tiles(
+        self, places: list[Place], a: Value, b: Value, low: Value, high: Value
+    ) -> None:
+        vectors = -(-self.given.n // self.lanes)
+        widest = _widest_block(self.w.target.registers)
+        blocks = -(-vectors // widest)
+        few, more = vectors // blocks, vectors % blocks
+        first = 0
+        for width, count in ((few + 1, more), (few, blocks - more)):
+            if not count or not width:
+                continue
+            last_block = first + count * width == vectors
+            partial = last_block and self.given.n % self.lanes != 0 and self._minds_the_end
+            whole = count - 1 if partial else count
+            if whole:
+                stop = (first + whole * width) * self.lanes
+                with self.w.loop(first * self.lanes, stop, width * self.lanes) as loop:
+                    self._write_column_block(places, a, b, low, high, Place(loop.index), width, 0)
+            if partial:
+                start = Place(None, (first + whole * width) * self.lanes)
+                rest = self.given.n % self.lanes
+                self._write_column_block(places, a, b, low, high, start, width, rest)
+            first += count * width
+
+    @property
+    def _minds_the_end(self) -> bool:
+        return self._masked or not self.given.b.buffer.is_ours
+
+    def _write_column_block(
+        self,
+        places: list[Place],
+        a: Value,
+        b: Value,
+        low: Value,
+        high: Value,
+        column: Place,
+        width: int,
+        rest: int,
+    ) -> None:
+        """Write all rows of a few vectors of columns."""
+        w = self.w
+        rows = _rows(self.w.target.registers, width, self.given.m)
+        b = w.at(b, column.value(w), self.element)
+        length = w.sub(high, low)
+        # Whole blocks of `rows` and of one row fewer, so that next to nothing is left over.
+        blocks = w.binary("sdiv", w.add(length, index(rows - 1)), index(rows))
+        spare = w.sub(w.mul(blocks, index(rows)), length)
+        if rows > 1:
+            fits = w.compare("sle", spare, blocks)
+            low_count = w.select(fits, spare, index(0))
+            whole = w.binary("sdiv", length, index(rows))
+            high_count = w.select(fits, w.sub(blocks, spare), whole)
+            middle = w.add(low, w.mul(high_count, index(rows)))
+            end = w.add(middle, w.mul(low_count, index(rows - 1)))
+            sizes = [(rows, low, middle), (rows - 1, middle, end), (1, end, high)]
+            if rows == 2:
+                sizes[1:] = [(1, middle, high)]
+        else:
+            sizes = [(1, low, high)]
+        for size, start, stop in sizes:
+            with w.loop(start, stop, size) as loop:
+                self._write_tile(places, a, b, Place(loop.index), size, column, width, rest)
+
+    def _write_tile(
+        self,
+        places: list[Place],
+        a: Value,
+        b: Value,
+        row: Place,
+        rows: int,
+        column: Place,
+        width: int,
+        rest: int,
+    ) -> None:
+        w, lanes, (step_m, step_k) = self.w, self.lanes, self.given.a_strides
+        a = w.at(a, w.mul(row.value(w), index(step_m)), self.element)
+        masks: list[Value | None] = [None] * width
+        if rest:
+            masks[-1] = w.first(lanes, rest)
+        zero = constant(self.vector, 0)
+        with w.loop(index(0), self.inner, carried=[zero] * (rows * width)) as loop:
+            b_row = w.at(b, w.mul(loop.index, index(self.given.b_strides[0])), self.element)
+            a_column = w.at(a, w.mul(loop.index, index(step_k)), self.element)
+            right = [
+                w.load(self.vector, w.at(b_row, v * lanes, self.element), masks[v])
+                for v in range(width)
+            ]
+            following = []
+            for r in range(rows):
+                scalar = w.load(self.scalar, w.at(a_column, r * step_m, self.element))
+                left = w.splat(scalar, lanes)
+                for v in range(width):
+                    following.append(w.fma(left, right[v], loop.carried[r * width + v]))
+            loop.next = following
+        self.body.forget()
+        costly = any(n.op.name in COSTLY for n in self.body.kernel.nodes)
+        if costly or len(self.body.kernel.nodes) > _INLINE:
+            self._finish_in_a_loop(places, loop.results, row, rows, column, width, rest)
+            return
+        for r in range(rows):
+            for v in range(width):
+                at = [Place(row.base, row.plus + r), Place(column.base, column.plus + v * lanes)]
+                self._finish(Point([*places, *at], masks[v]), loop.results[r * width + v])
+        self.body.forget()
+
+    def _finish_in_a_loop(
+        self,
+        places: list[Place],
+        sums: Sequence[Value],
+        row: Place,
+        rows: int,
+        column: Place,
+        width: int,
+        rest: int,
+    ) -> None:
+        """Put the sums down, and run through them: less code where much is done to each."""
+        w, lanes = self.w, self.lanes
+        memory = w.local(self.vector, rows * width)
+        for i, value in enumerate(sums):
+            w.store(value, w.at(memory, i * lanes, self.element))
+        full = width - 1 if rest else width
+        with w.loop(0, rows) as down:
+            at_row = Place(w.add(row.value(w), down.index))
+            line = w.at(memory, w.mul(down.index, index(width * lanes)), self.element)
+            if full:
+                with w.loop(0, full) as along:
+                    start = w.mul(along.index, index(lanes))
+                    total = w.load(self.vector, w.at(line, start, self.element))
+                    self.body.forget()
+                    at_column = Place(w.add(column.value(w), start))
+                    self._finish(Point([*places, at_row, at_column]), total)
+            if rest:
+                self.body.forget()
+                total = w.load(self.vector, w.at(line, full * lanes, self.element))
+                at_column = Place(column.base, column.plus + full * lanes)
+                point = Point([*places, at_row, at_column], w.first(lanes, rest))
+                self._finish(point, total)
+        self.body.forget()
+
+    # One row, or one column of memory that lies along it --------------------------------------
+
+    def _write_line(
+        self,
+        places: list[Place],
+        factors: tuple[Value, int],
+        lines: tuple[Value, int, View],
+        low: Value,
+        high: Value,
+    ) -> None:
+        """Give Σ over k of factor k times line k: vectors lie along the lines."""
+        w, lanes = self.w, self.lanes
+        masked = (self._masked or not lines[2].buffer.is_ours) and lanes > 1
+        wide = 8 * lanes
+        length = w.sub(high, low)
+        middle = w.add(low, w.binary("and", length, index(-wide)))
+        stop = w.add(low, w.binary("and", length, index(-lanes))) if masked else high
+        for count, start, end in ((8, low, middle), (1, middle, stop)):
+            with w.loop(start, end, count * lanes) as loop:
+                self._write_line_block(places, factors, lines, Place(loop.index), count, None)
+        if masked:
+            rest = w.sub(high, stop)
+            with w.when(w.compare("sgt", rest, index(0))):
+                mask = w.first(lanes, rest)
+                self._write_line_block(places, factors, lines, Place(stop), 1, mask)
+        self.body.forget()
+
+    def _write_line_block(
+        self,
+        places: list[Place],
+        factors: tuple[Value, int],
+        lines: tuple[Value, int, View],
+        at: Place,
+        count: int,
+        mask: Value | None,
+    ) -> None:
+        w, lanes = self.w, self.lanes
+        (factor, factor_step), (line, line_step, _) = factors, lines
+        line = w.at(line, at.value(w), self.element)
+        zero = constant(self.vector, 0)
+        with w.loop(index(0), self.inner, carried=[zero] * count) as loop:
+            place = w.mul(loop.index, index(factor_step))
+            left = w.splat(w.load(self.scalar, w.at(factor, place, self.element)), lanes)
+            row = w.at(line, w.mul(loop.index, index(line_step)), self.element)
+            loop.next = [
+                w.fma(left, w.load(self.vector, w.at(row, v * lanes, self.element), mask), carried)
+                for v, carried in enumerate(loop.carried)
+            ]
+        self.body.forget()
+        for v, total in enumerate(loop.results):
+            point = Point([*places, Place(at.base, at.plus + v * lanes)], mask)
+            self._finish(point, total)
+        self.body.forget()
+
+    # One column: both operands lie along the sum ----------------------------------------------
+
+    def _write_dots(
+        self, places: list[Place], a: Value, b: Value, low: Value, high: Value
+    ) -> None:
+        """Give the product of each row with one vector; the rows' results lie along the lanes."""
+        if self.given.m == 1:
+            total = self._dots(a, b, 1)[0]
+            self._finish(Point(places), total)
+            return
+        w, lanes = self.w, self.lanes
+        memory = w.local(self.vector, 1)
+        with w.loop(low, high, lanes) as loop:
+            left = w.intrinsic("smin", w.sub(high, loop.index), index(lanes))
+            block = w.at(a, w.mul(loop.index, index(self.given.a_strides[0])), self.element)
+            self._dots_to(memory, block, b, left)
+            self.body.forget()
+            mask = w.first(lanes, left) if lanes > 1 and self._masked else None
+            total = w.load(self.vector, memory)
+            self._finish(Point([*places, Place(loop.index)], mask), total)
+        self.body.forget()
+
+    def _dots_to(self, memory: Value, a: Value, b: Value, count: Value) -> None:
+        """Put the products of up to as many rows as there are lanes into memory."""
+        w, step = self.w, self.given.a_strides[0]
+        together = min(4, self.lanes)
+        full = w.binary("and", count, index(-together))
+        for rows, start, stop in ((together, index(0), full), (1, full, count)):
+            if rows == 1 and together == 1 and start is full:
+                continue
+            with w.loop(start, stop, rows) as loop:
+                block = w.at(a, w.mul(loop.index, index(step)), self.element)
+                for r, total in enumerate(self._dots(block, b, rows)):
+                    place = w.at(w.at(memory, loop.index, self.element), r, self.element)
+                    w.store(total, place)
+
+    def _dots(self, a: Value, b: Value, rows: int) -> list[Value]:
+        """Give the products of a few rows with one vector."""
+        w, step = self.w, self.given.a_strides[0]
+        lanes = w.target.lanes(self.scalar.bits // 8)
+        while lanes > 1 and lanes // 2 >= self.given.k:
+            lanes //= 2
+        vector = Type(self.element, lanes)
+        chains = 1 if rows > 1 else _CHAINS
+        zero = constant(vector, 0)
+        jump = lanes * chains
+        full = w.binary("and", self.inner, index(-jump))
+        with w.loop(index(0), full, jump, carried=[zero] * (rows * chains)) as loop:
+            following = []
+            for c in range(chains):
+                place = w.add(loop.index, index(c * lanes)) if c else loop.index
+                right = w.load(vector, w.at(b, place, self.element))
+                for r in range(rows):
+                    row = w.at(a, r * step, self.element)
+                    left = w.load(vector, w.at(row, place, self.element))
+                    following.append(w.fma(left, right, loop.carried[c * rows + r]))
+            loop.next = following
+        sums = [loop.results[r::rows] for r in range(rows)]
+        totals = [_together(w, list(parts)) for parts in sums]
+        with w.loop(full, self.inner, lanes, carried=totals) as loop:
+            mask = w.first(lanes, w.sub(self.inner, loop.index)) if lanes > 1 else None
+            right = w.load(vector, w.at(b, loop.index, self.element), mask)
+            following = []
+            for r in range(rows):
+                row = w.at(a, r * step, self.element)
+                left = w.load(vector, w.at(row, loop.index, self.element), mask)
+                following.append(w.fma(left, right, loop.carried[r]))
+            loop.next = following
+        return [across(w, total, Writer.fadd) for total in loop.results]
+
+
+def _together(w: Writer, values: list[Value]) -> Value:
+    while len(values) > 1:
+        pairs = zip(values[::2], values[1::2], strict=True)
+        values = [w.fadd(a, b) for a, b in pairs]
+    return values[0]
+
+
+def _widest_block(registers: int) -> int:
+    """Give how many vectors of columns a block has: sums for as many rows must fit beside them."""
+    return 4 if registers >= 32 else 2
+
+
+def _rows(registers: int, width: int, m: int) -> int:
+    """Give how many rows a block has: registers hold rows · width sums, a row of b, a factor."""
+    most = (registers - 1 - width) // width
+    most = min(most, 14)
+    return -(-m // -(-m // most))
