@@ -16,6 +16,7 @@ _ROOMS: dict[str, tuple[str, ...]] = {
     "errors": (
         "ArgumentError",
         "ArgumentTypeError",
+        "CompileError",
         "DataError",
         "DivergenceError",
         "DtypeError",

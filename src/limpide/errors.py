@@ -81,6 +81,10 @@ class MissingExtraError(LimpideError, OSError):
     """An optional package is not installed; the message holds the command that installs it."""
 
 
+class CompileError(LimpideError, OSError):
+    """LLVM could not make or load machine code on this machine."""
+
+
 class LimpideWarning(UserWarning):
     """Something was changed or assumed that a reader would want to know."""
 
