@@ -46,6 +46,8 @@ def matrices(a: View, b: View) -> Matrices:
 def unfit(given: Matrices) -> str:
     """Name the operand that has to be copied row by row first: ``"a"``, ``"b"`` or neither."""
     (step_m, step_k), (b_step_k, step_n) = given.a_strides, given.b_strides
+    if 0 in (given.m, given.n):
+        return ""
     if given.n > 1:
         return "" if step_n == 1 else "b"
     if given.m > 1 and step_m == 1:

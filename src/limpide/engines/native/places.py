@@ -92,6 +92,8 @@ def reshaped(view: View, shape: tuple[int, ...]) -> View | None:
     old = [(n, s) for n, s in zip(view.shape, view.strides, strict=True) if n != 1]
     new = list(shape)
     strides = [0] * len(new)
+    if 0 in new:  # no element, and so any strides
+        return View(view.buffer, shape, tuple(strides), view.offset)
     i = j = 0
     while i < len(old):
         first_i, first_j = i, j

@@ -192,6 +192,7 @@ class Planner:
                 base = self.base(source)
                 if id(base) in self.uses:
                     self.uses[id(base)].append((node, near and origin is base))
+        self.shown = {id(self.origins[id(node)]) for node in self.graph.outputs}
         for node in self.graph.outputs:
             base = self.base(node)
             if self.origins[id(node)] is not base and id(base) in self.uses:
@@ -237,6 +238,8 @@ class Planner:
             return None
         if node.op.name == "matmul" and kernel.root is not None:
             return None
+        if kernel.kind == "reduce" and id(node) in self.shown:
+            return None  # a reduction stores its result alone
         return kernel
 
     def _join(self, kernel: Kernel, node: Node) -> None:

@@ -29,6 +29,8 @@ def write_product(body: Body, low: Value, high: Value, inner: Value) -> None:
     root = body.kernel.root
     assert root is not None
     given = matrices(*(body.views[id(n)] for n in root.inputs))
+    if 0 in body.kernel.shape:
+        return
     body.hold(0, [])
     _Product(body, root, given, inner).write_batch([], low, high)
 
@@ -61,9 +63,9 @@ class _Product:
         a = self._start(given.a, [s for _, s, _ in given.batch], places)
         b = self._start(given.b, [s for _, _, s in given.batch], places)
         (step_m, step_k), (b_step_k, step_n) = given.a_strides, given.b_strides
-        if given.n > 1 and given.m > 1:
+        if given.n != 1 and given.m != 1:
             self._write_tiles(places, a, b, low, high)
-        elif given.n > 1:
+        elif given.n != 1:
             self._write_line(places, (a, step_k), (b, b_step_k, given.b), low, high)
         elif given.m > 1 and step_m == 1:
             self._write_line(places, (b, b_step_k), (a, step_k, given.a), low, high)

@@ -1,0 +1,197 @@
+"""The native engine: what ``engines.get("native")`` gives.
+
+Answers for running compiled graphs and loops on NumPy arrays. Not for: what the code is
+(``program``), or compiling (``jit``).
+"""
+
+from __future__ import annotations
+
+import ctypes
+from collections.abc import Sequence
+from typing import Any, NoReturn
+
+import numpy as np
+
+from limpide.engines.native import program
+from limpide.engines.native.jit import Code, make_object
+from limpide.engines.native.moves import STATUS_WORDS
+from limpide.engines.native.program import Module, Slot
+from limpide.engines.native.target import host
+from limpide.errors import ArgumentError
+from limpide.ir import CONSTANT, Array, Graph, Loop, Node
+
+_DTYPES = {
+    "f32": np.dtype(np.float32),
+    "f64": np.dtype(np.float64),
+    "i32": np.dtype(np.uint32),
+    "i64": np.dtype(np.int64),
+    "i8": np.dtype(np.bool_),
+}
+
+
+def _memory(nbytes: int) -> Array:
+    """Give zeros that begin at a multiple of 64 bytes."""
+    raw = np.zeros(nbytes + 64, np.uint8)
+    start = -raw.ctypes.data % 64
+    return raw[start : start + nbytes]
+
+
+def _address(array: Array) -> int:
+    address: int = array.__array_interface__["data"][0]
+    return address
+
+
+def _plain(array: Array) -> Array:
+    """Give an array that lies row by row, aligned, as machine code reads it."""
+    if array.flags.c_contiguous and array.flags.aligned:
+        return array
+    return np.ascontiguousarray(array).copy() if not array.flags.aligned else array.copy("C")
+
+
+class _Place:
+    """A kept value in the arena, as an array of the caller's shape."""
+
+    def __init__(self, arena: Array, slot: Slot, node: Node) -> None:
+        size = int(np.prod(slot.extents, dtype=np.int64))
+        dtype = node.spec.numpy_dtype
+        flat = arena[slot.offset : slot.offset + size * dtype.itemsize].view(dtype)
+        essential = tuple(n for n in node.spec.shape if n != 1)
+        whole = flat.reshape(slot.extents)
+        self.array = whole[(..., *(slice(0, n) for n in essential))]
+        self.shape = node.spec.shape
+        self.essential = essential
+
+    def put(self, array: Array) -> None:
+        np.copyto(self.array, array.reshape(self.essential), casting="no")
+
+    def take(self, array: Array) -> None:
+        array[...] = self.array.reshape(self.shape)
+
+
+def _raise_index(graph: Graph, status: Array) -> NoReturn:
+    """Say which index was out of range; the words are those of the reference engine."""
+    node = graph.nodes[int(status[0]) - 1]
+    axis = node.params["axis"]
+    size = node.inputs[0].spec.shape[axis] if node.op.name == "gather" else node.params["size"]
+    allowed = f"from 0 to {size - 1}" if size else "none, since the axis is empty"
+    raise ArgumentError(
+        f"{node.op.name} received an index out of range for axis {axis} of size {size}: "
+        f"{int(status[1])}; allowed are {allowed}. Negative indices do not count from the end: "
+        "add the size to them."
+    )
+
+
+class _Arenas:
+    """Memory for runs: one block for each run at a time, kept for the next."""
+
+    def __init__(self, module: Module, constants: Sequence[Array]) -> None:
+        self.module, self.constants = module, constants
+        self.free: list[Array] = []
+
+    def take(self) -> Array:
+        try:
+            return self.free.pop()
+        except IndexError:
+            arena = _memory(max(self.module.arena_bytes, 1))
+            for slot, array in zip(self.module.constants, self.constants, strict=True):
+                _fill(arena, slot, array)
+            return arena
+
+    def give_back(self, arena: Array) -> None:
+        self.free.append(arena)
+
+
+def _fill(arena: Array, slot: Slot, array: Array) -> None:
+    size = int(np.prod(slot.extents, dtype=np.int64))
+    essential = tuple(n for n in array.shape if n != 1)
+    flat = arena[slot.offset : slot.offset + size * array.itemsize].view(array.dtype)
+    whole = flat.reshape(slot.extents)
+    whole[(..., *(slice(0, n) for n in essential))] = array.reshape(essential)
+
+
+_CALL = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_void_p)
+_LOOP = ctypes.CFUNCTYPE(
+    None, *([ctypes.c_void_p] * 5), ctypes.c_int64, ctypes.c_int64
+)
+
+
+class NativeEngine:
+    """Runs graphs as machine code for this processor."""
+
+    name = "native"
+
+    def compile(self, graph: Graph) -> Any:
+        """Compile a graph; runs of one program may go side by side."""
+        target = host()
+        module, places = program.build_graph(graph, target)
+        code = Code(make_object(module.text, target), target, ["call"])
+        call = _CALL(code.address("call"))
+        arenas = _Arenas(module, [graph.nodes[i].value for i in places])
+        specs = [node.spec for node in graph.outputs]
+
+        def run(arrays: list[Array]) -> list[Array]:
+            inputs = [_plain(array) for array in arrays]
+            outputs = [np.empty(s.shape, s.numpy_dtype) for s in specs]
+            table = np.array([_address(a) for a in (*inputs, *outputs)], np.uint64)
+            status = np.zeros(STATUS_WORDS, np.int64)
+            arena = arenas.take()
+            call(_address(arena), _address(table), _address(status))
+            arenas.give_back(arena)
+            if status[0]:
+                _raise_index(graph, status)
+            return outputs
+
+        run.code = code  # type: ignore[attr-defined]  # lives as long as what calls it
+        run.module = module  # type: ignore[attr-defined]
+        return run
+
+    def compile_loop(self, loop: Loop) -> Any:
+        """Compile a loop around its steps."""
+        target = host()
+        module, places = program.build_loop(loop, target)
+        code = Code(make_object(module.text, target), target, ["loop"])
+        call = _LOOP(code.address("loop"))
+        graphs = [g for g in (loop.step, loop.tail) if g is not None]
+        values = [g.nodes[i].value for g, at in zip(graphs, places, strict=True) for i in at]
+        arenas = _Arenas(module, values)
+        kept = loop.step.inputs[: loop.n_carry + loop.n_held]
+        seen = [node.spec for node in loop.step.outputs[loop.n_carry :]]
+        batch = loop.step.inputs[len(kept)].spec.shape[0] if loop.n_rows else 1
+
+        def run(
+            carry: list[Array],
+            held: list[Array],
+            row_arrays: list[Array],
+            order: Array | None,
+            trips: int,
+        ) -> list[Array]:
+            arena = arenas.take()
+            homes = [_Place(arena, slot, n) for slot, n in zip(module.kept, kept, strict=True)]
+            for home, array in zip(homes, [*carry, *held], strict=True):
+                home.put(array)
+            rows = [_plain(array) for array in row_arrays]
+            n = trips if order is None else len(order)
+            steps = n if order is None else -(-n // batch)
+            observed = [np.empty((steps, *s.shape), s.numpy_dtype) for s in seen]
+            tables = [np.array([_address(a) for a in t], np.uint64) for t in (rows, observed)]
+            places = np.zeros(0, np.int64) if order is None else _plain(order)
+            status = np.zeros(STATUS_WORDS, np.int64)
+            call(
+                _address(arena),
+                _address(tables[0]),
+                _address(places),
+                _address(tables[1]),
+                _address(status),
+                1,
+                n,
+            )
+            for home, array in zip(homes, carry, strict=False):
+                home.take(array)
+            arenas.give_back(arena)
+            if status[0]:
+                _raise_index(loop.step, status)
+            return observed
+
+        run.code = code  # type: ignore[attr-defined]
+        run.module = module  # type: ignore[attr-defined]
+        return run
