@@ -1,7 +1,8 @@
-"""What all tests share: where the data lies, and the reproducible profile of hypothesis."""
+"""What all tests share: where the data lies, a cache of their own, hypothesis made reproducible."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -19,3 +20,11 @@ def spambase_path() -> Path:
     if not path.exists():
         pytest.skip("the Spambase table is not at ../shared/data/spambase.csv")
     return path
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _no_users_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Keep compiled code in a folder of this run: the user's is neither read nor written."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("LIMPIDE_CACHE", str(tmp_path_factory.mktemp("cache")))
+        yield

@@ -103,7 +103,7 @@ def test_many_objects_with_the_same_names_live_beside_each_other() -> None:
 
 def test_an_address_is_given_for_the_names_asked_for() -> None:
     code = compiled(WHOLE, "scaled")
-    with pytest.raises(NameKeyError, match="no function 'clear' was asked for .* only scaled"):
+    with pytest.raises(NameKeyError, match=r"no function 'clear' was asked for .* only scaled"):
         code.address("clear")
 
 
@@ -172,7 +172,7 @@ def test_a_long_complaint_is_cut() -> None:
 
 def test_bytes_that_are_no_object_are_refused(capfd: pytest.CaptureFixture[str]) -> None:
     for data in (b"", b"no object", bytes(1000), make_object(adding(1), host())[:100]):
-        with pytest.raises(CompileError, match="could not load code .*engine='reference'"):
+        with pytest.raises(CompileError, match=r"could not load code .*engine='reference'"):
             Code(data, host(), ["plus"])
     assert capfd.readouterr() == ("", "")
     assert plus(compiled(adding(2), "plus"), 40) == 42
