@@ -6,6 +6,7 @@ knows.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from typing import Protocol
 
@@ -39,11 +40,12 @@ class Engine(Protocol):
         """
 
 
+_NAMES = ("native", "reference")
 _ENGINES: dict[str, Engine] = {"reference": reference.ReferenceEngine()}
 
 
 def get(name: str | None) -> Engine:
-    """Give an engine by name; None is the fastest one installed.
+    """Give an engine by name; None is the one named by ``LIMPIDE_ENGINE``, else ``"native"``.
 
     Raises
     ------
@@ -51,7 +53,12 @@ def get(name: str | None) -> Engine:
         For a name that no engine has.
     """
     if name is None:
-        name = next(iter(_ENGINES))
+        name = os.environ.get("LIMPIDE_ENGINE") or _NAMES[0]
+    if name not in _NAMES:
+        raise choice_error("engine", name, _NAMES)
     if name not in _ENGINES:
-        raise choice_error("engine", name, _ENGINES)
+        # Looked up when first wanted: LLVM takes 50 ms to load.
+        from limpide.engines.native import NativeEngine
+
+        _ENGINES[name] = NativeEngine()
     return _ENGINES[name]

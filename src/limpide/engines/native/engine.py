@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ctypes
 from collections.abc import Sequence
+from functools import partial
 from typing import Any, NoReturn
 
 import numpy as np
@@ -17,6 +18,7 @@ from limpide.engines.native.jit import Code, make_object
 from limpide.engines.native.moves import STATUS_WORDS
 from limpide.engines.native.program import Module, Slot
 from limpide.engines.native.target import host
+from limpide.engines.native.threads import POOL, most, yield_address
 from limpide.errors import ArgumentError
 from limpide.ir import CONSTANT, Array, Graph, Loop, Node
 
@@ -111,7 +113,7 @@ def _fill(arena: Array, slot: Slot, array: Array) -> None:
 
 _CALL = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_void_p)
 _LOOP = ctypes.CFUNCTYPE(
-    None, *([ctypes.c_void_p] * 5), ctypes.c_int64, ctypes.c_int64
+    None, *([ctypes.c_void_p] * 5), *([ctypes.c_int64] * 4), *([ctypes.c_void_p] * 2)
 )
 
 
@@ -176,15 +178,16 @@ class NativeEngine:
             tables = [np.array([_address(a) for a in t], np.uint64) for t in (rows, observed)]
             places = np.zeros(0, np.int64) if order is None else _plain(order)
             status = np.zeros(STATUS_WORDS, np.int64)
-            call(
-                _address(arena),
-                _address(tables[0]),
-                _address(places),
-                _address(tables[1]),
-                _address(status),
-                1,
-                n,
-            )
+            barrier = _memory(64)
+            threads_used = min(most(), 64) if module.together else 1
+            where = [arena, tables[0], places, tables[1], status]
+            addresses = [_address(a) for a in where]
+
+            def share(thread: int) -> None:
+                end = (_address(barrier), yield_address())
+                call(*addresses, 1, n, thread, threads_used, *end)
+
+            POOL.run([partial(share, thread) for thread in range(threads_used)])
             for home, array in zip(homes, carry, strict=False):
                 home.take(array)
             arenas.give_back(arena)

@@ -261,7 +261,7 @@ class Planner:
             if kernel.kind != "map":
                 continue
             bit = 1 << self.kernels.index(kernel)
-            for earlier in self._hosts(kernel, scalars):
+            for earlier in self._hosts(kernel, scalars, before):
                 mask = 1 << self.kernels.index(earlier)
                 others = before[id(kernel)] & ~mask & ~bit
                 on_the_way = any(
@@ -273,10 +273,12 @@ class Planner:
                     self._absorb(earlier, kernel)
                     before = self._ancestors()
                     break
-            if kernel.shape == () and scalars is None and kernel in self.kernels:
+            if scalars is None and kernel in self.kernels and _is_early(kernel, before):
                 scalars = kernel
 
-    def _hosts(self, kernel: Kernel, scalars: Kernel | None) -> Iterable[Kernel]:
+    def _hosts(
+        self, kernel: Kernel, scalars: Kernel | None, before: dict[int, int]
+    ) -> Iterable[Kernel]:
         """Give the kernels that make what a map reads element by element, the latest first."""
         own = {id(n) for n in kernel.nodes}
         hosts: dict[int, Kernel] = {}
@@ -297,7 +299,7 @@ class Planner:
             if id(h) not in apart and h.shape == kernel.shape and h is not kernel
         ]
         found.sort(key=lambda k: -k.place)
-        if scalars is not None and kernel.shape == () and scalars not in found:
+        if scalars is not None and _is_early(kernel, before) and scalars not in found:
             found.append(scalars)
         return found
 
@@ -448,6 +450,11 @@ class Planner:
         kernel = Kernel("copy", essential(node.spec.shape), source=view.essential())
         kernel.stores.append((node, target.essential()))
         return kernel
+
+
+def _is_early(kernel: Kernel, before: dict[int, int]) -> bool:
+    """Whether a kernel computes single numbers from inputs alone, such as rates."""
+    return kernel.shape == () and not before[id(kernel)]
 
 
 def _closure(kernels: Sequence[Kernel], needs: dict[int, set[int]]) -> dict[int, int]:

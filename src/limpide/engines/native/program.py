@@ -18,9 +18,10 @@ from limpide.engines.native.places import Buffer, View
 from limpide.engines.native.plan import Kernel, Plan, Planner, buffers_of
 from limpide.engines.native.products import write_product
 from limpide.engines.native.reductions import write_reduction
+from limpide.engines.native.schedule import Turn, grain, schedule
 from limpide.engines.native.target import Target
 from limpide.engines.native.writer import I64, PTR, Value, Writer, index, module_text
-from limpide.ir import CONSTANT, Graph, Loop
+from limpide.ir import CONSTANT, Graph, Loop, Node
 
 _NAME = "a.kernel"
 
@@ -39,13 +40,14 @@ class Module:
     """Text to compile, and what is needed to run it.
 
     ``kept`` holds the place of each carried and held input; ``constants`` the places of arrays
-    that the graph knows, in order.
+    that the graph knows, in order; ``together``, whether threads can share a step.
     """
 
     text: str
     arena_bytes: int
     kept: list[Slot] = field(default_factory=list)
     constants: list[Slot] = field(default_factory=list)
+    together: bool = False
 
 
 class Builder:
@@ -119,9 +121,9 @@ class Builder:
                 return 1  # sums along the lanes: one number at a time
         return lanes_for(kernel, self.target.vector_bytes, kernel.shape[-1])
 
-    def module(self, main: Writer) -> str:
+    def module(self, main: Writer, extra: Sequence[str] = ()) -> str:
         """Give the text of all kernels and of the function that calls them."""
-        texts = [*self.texts, main.text("dso_local")]
+        texts = [*self.texts, *extra, main.text("dso_local")]
         return module_text(self.target, texts, [*self.writers, main])
 
 
@@ -138,18 +140,6 @@ def _buffers(kernel: Kernel, plan: Plan) -> list[Buffer]:
     return list(found.values())
 
 
-def _counts(kernel: Kernel, plan: Plan) -> tuple[int, int]:
-    """Give how long the result's first axis is, and how many numbers a sum has."""
-    shape = kernel.shape
-    if kernel.kind == "reduce" and kernel.root is not None:
-        result = [n for n in kernel.root.spec.shape if n != 1]
-        return (result[0] if result else 1), (shape[0] if shape else 1)
-    if kernel.kind == "product" and kernel.root is not None:
-        inner = kernel.root.inputs[0].spec.shape[-1]
-        return (shape[0] if shape else 1), inner
-    return (shape[0] if shape else 1), 0
-
-
 class _Caller:
     """Writes the calls of a plan's kernels into a function."""
 
@@ -164,22 +154,20 @@ class _Caller:
             return self.given[id(buffer)]
         return self.w.at(self.memory, buffer.offset, "i8")
 
-    def run(self, plan: Plan, numbers: dict[int, int]) -> None:
-        for kernel in plan.kernels:
-            number = numbers.get(id(kernel.root), 0)
-            name, buffers = self.builder.kernel(kernel, plan, number)
-            length, inner = _counts(kernel, plan)
-            pointers = [self.address(b) for b in buffers]
-            bounds = [index(0), index(length), index(inner)]
-            self.w.call(name, [*pointers, *bounds, self.status])
+    def call(self, turn: Turn, plan: Plan, number: int, low: Value, high: Value) -> None:
+        """Write the call of one kernel for the rows from ``low`` to ``high``."""
+        name, buffers = self.builder.kernel(turn.kernel, plan, number)
+        pointers = [self.address(b) for b in buffers]
+        self.w.call(name, [*pointers, low, high, index(turn.inner), self.status])
 
 
-def _lifetimes(plan: Plan) -> list[Buffer]:
-    """Note when each passing buffer is used; gives those that are."""
-    for place, kernel in enumerate(plan.kernels):
-        for buffer in buffers_of(kernel, plan.views, plan.origins):
-            buffer.first = min(buffer.first, place)
-            buffer.last = max(buffer.last, place)
+def _lifetimes(plan: Plan, turns: Sequence[Turn], together: bool) -> list[Buffer]:
+    """Note when each passing buffer is used, by turns or by phases; gives those that are."""
+    for place, turn in enumerate(turns):
+        when = turn.phase if together else place
+        for buffer in buffers_of(turn.kernel, plan.views, plan.origins):
+            buffer.first = min(buffer.first, when)
+            buffer.last = max(buffer.last, when)
     return [b for b in plan.buffers if b.home == "arena" and b.last >= 0]
 
 
@@ -208,9 +196,10 @@ def build_graph(graph: Graph, target: Target) -> tuple[Module, list[int]]:
     """Write the module of a graph: ``call(arena, table of inputs and outputs, status)``."""
     planner = Planner(graph, target.lanes(4), ["given"] * len(graph.inputs))
     plan = planner.plan()
+    turns = schedule(plan, target.lanes(4))
     constants = _constants(graph, plan)
     end = arena.place_kept(constants, 0)
-    end = arena.place_passing(_lifetimes(plan), end)
+    end = arena.place_passing(_lifetimes(plan, turns, together=False), end)
     builder = Builder(target)
     w = Writer(target, "call", [(PTR, "arena"), (PTR, "table"), (PTR, "status")])
     memory, table, status = w.arguments
@@ -218,19 +207,35 @@ def build_graph(graph: Graph, target: Target) -> tuple[Module, list[int]]:
         id(b): w.load(PTR, w.at(table, b.place, "ptr")) for b in plan.buffers if b.home == "given"
     }
     numbers = {id(n): i for i, n in enumerate(graph.nodes)}
-    _Caller(builder, w, memory, status, given).run(plan, numbers)
+    caller = _Caller(builder, w, memory, status, given)
+    for turn in turns:
+        number = numbers.get(id(turn.kernel.root), 0)
+        caller.call(turn, plan, number, index(0), index(turn.length))
     module = Module(builder.module(w), end, [], _slots(constants))
     return module, constants_read(graph, plan)
 
 
 @dataclass
 class _Step:
-    """One traced step of a loop with its plan."""
+    """One traced step of a loop, planned."""
 
     graph: Graph
     plan: Plan
-    planner: Planner
+    outputs: list[View]  # where the caller wants what is observed
+    turns: list[Turn]
     batch: int
+    n_kept: int
+
+    @property
+    def rows(self) -> list[tuple[Node, View]]:
+        """The inputs that are batches of rows."""
+        nodes = self.graph.inputs[self.n_kept :]
+        return [(n, self.plan.views[id(n)].essential()) for n in nodes]
+
+    @property
+    def cost(self) -> float:
+        """Cycles of one step on one core, roughly."""
+        return sum(turn.cost for turn in self.turns)
 
 
 def _plan_step(loop: Loop, graph: Graph, target: Target) -> _Step:
@@ -238,26 +243,19 @@ def _plan_step(loop: Loop, graph: Graph, target: Target) -> _Step:
     rows = len(graph.inputs) - kept
     homes = ["kept"] * kept + ["arena"] * rows
     planner = Planner(graph, target.lanes(4), homes, loop.n_carry)
-    for i, view in enumerate(planner.outputs[: loop.n_carry]):
-        assert view.buffer.place == len(graph.inputs) + i
+    plan = planner.plan()
+    gathered = [plan.views[id(n)].buffer for n in graph.inputs[kept:]]
+    turns = schedule(plan, target.lanes(4), gathered)
     batch = graph.inputs[kept].spec.shape[0] if rows else 1
-    return _Step(graph, planner.plan(), planner, batch)
+    return _Step(graph, plan, planner.outputs[loop.n_carry :], turns, batch, kept)
 
 
-def build_loop(loop: Loop, target: Target) -> tuple[Module, list[list[int]]]:
-    """Write the module of a loop.
-
-    ``loop(arena, rows, order, observed, status, epochs, n)``: tables of the addresses of row
-    arrays and of observed outputs; ``n`` rows an epoch, or steps where there are no row arrays.
-    """
-    steps = [_plan_step(loop, g, target) for g in (loop.step, loop.tail) if g is not None]
-    kept = loop.n_carry + loop.n_held
+def _place(steps: Sequence[_Step], n_kept: int, together: bool) -> tuple[int, list[Buffer]]:
+    """Give every buffer its bytes: what is kept at the same ones in each step."""
     end = 0
     for step in steps:
-        homes = [step.plan.views[id(n)].buffer for n in step.graph.inputs[:kept]]
-        after = arena.place_kept(homes, 0)
-        end = max(end, after)
-    slots = _slots([steps[0].plan.views[id(n)].buffer for n in loop.step.inputs[:kept]])
+        homes = [step.plan.views[id(n)].buffer for n in step.graph.inputs[:n_kept]]
+        end = arena.place_kept(homes, 0)
     constants: list[Buffer] = []
     for step in steps:
         own = _constants(step.graph, step.plan)
@@ -265,64 +263,180 @@ def build_loop(loop: Loop, target: Target) -> tuple[Module, list[list[int]]]:
         constants += own
     start = end
     for step in steps:
-        passing = _lifetimes(step.plan)
-        for node in step.graph.inputs[kept:]:
-            buffer = step.plan.views[id(node)].buffer
-            buffer.first = -1
-            buffer.last = max(buffer.last, 0)
-            if buffer not in passing:
-                passing.append(buffer)
+        passing = _lifetimes(step.plan, step.turns, together)
+        for _, view in step.rows:  # filled before all kernels
+            view.buffer.first = 0
+            view.buffer.last = max(view.buffer.last, 0)
+            if view.buffer not in passing:
+                passing.append(view.buffer)
         end = max(end, arena.place_passing(passing, start))
-    text = _loop_text(loop, steps, target)
-    places = [constants_read(s.graph, s.plan) for s in steps]
-    return Module(text, end, slots, _slots(constants)), places
+    return end, constants
 
 
-def _loop_text(loop: Loop, steps: Sequence[_Step], target: Target) -> str:
-    builder = Builder(target)
-    names = [(PTR, "arena"), (PTR, "rows"), (PTR, "order"), (PTR, "observed"), (PTR, "status")]
-    w = Writer(target, "loop", [*names, (I64, "epochs"), (I64, "n")])
-    memory, rows, order, observed, status, epochs, n = w.arguments
-    saved = _flush_denormals(w)
+def build_loop(loop: Loop, target: Target) -> tuple[Module, list[list[int]]]:
+    """Write the module of a loop.
+
+    ``loop(arena, rows, order, observed, status, epochs, n, thread, threads, barrier, yield)``:
+    tables of the addresses of row arrays and of observed outputs; ``n`` rows an epoch, or steps
+    where there are no row arrays; where threads meet, and the system's function to let others run.
+    """
+    steps = [_plan_step(loop, g, target) for g in (loop.step, loop.tail) if g is not None]
     kept = loop.n_carry + loop.n_held
-    sources = [w.load(PTR, w.at(rows, i, "ptr")) for i in range(loop.n_rows)]
-    seen = len(loop.step.outputs) - loop.n_carry
-    targets = [w.load(PTR, w.at(observed, i, "ptr")) for i in range(seen)]
-    batch = index(steps[0].batch)
-    full = w.binary("sdiv", n, batch) if loop.n_rows else n
-    an_epoch = w.add(full, index(1)) if len(steps) > 1 else full
+    together = steps[0].cost >= THREADS_FROM
+    end, constants = _place(steps, kept, together)
+    slots = _slots([steps[0].plan.views[id(n)].buffer for n in loop.step.inputs[:kept]])
+    text = _LoopWriter(loop, steps, target, together).text()
+    places = [constants_read(s.graph, s.plan) for s in steps]
+    return Module(text, end, slots, _slots(constants), together), places
 
-    def step(which: _Step, trip: Value, first: Value | None) -> None:
+
+class _LoopWriter:
+    """Writes the function that runs all steps of a loop."""
+
+    def __init__(self, loop: Loop, steps: Sequence[_Step], target: Target, together: bool) -> None:
+        self.loop, self.steps, self.together = loop, steps, together
+        self.builder = Builder(target)
+        names = [(PTR, "arena"), (PTR, "rows"), (PTR, "order"), (PTR, "observed")]
+        names += [(PTR, "status"), (I64, "epochs"), (I64, "n"), (I64, "thread"), (I64, "threads")]
+        w = self.w = Writer(target, "loop", [*names, (PTR, "barrier"), (PTR, "yield")])
+        self.memory, rows, self.order, observed, self.status = w.arguments[:5]
+        self.epochs, self.n, self.thread, self.threads, self.barrier, self.let = w.arguments[5:]
+        self.sources = [w.load(PTR, w.at(rows, i, "ptr")) for i in range(loop.n_rows)]
+        seen = len(loop.step.outputs) - loop.n_carry
+        self.targets = [w.load(PTR, w.at(observed, i, "ptr")) for i in range(seen)]
+        self.bounds: dict[tuple[int, int], tuple[Value, Value]] = {}
+
+    def text(self) -> str:
+        w, loop, steps = self.w, self.loop, self.steps
+        if self.together:
+            self.many = w.compare("sgt", self.threads, index(1))
+            self.is_first = w.compare("eq", self.thread, index(0))
+            self.met = w.local(I64, 1)
+            w.store(index(0), self.met)
+            for step in steps:
+                self._part(step)
+        saved = _flush_denormals(w)
+        batch = index(steps[0].batch)
+        full = w.binary("sdiv", self.n, batch) if loop.n_rows else self.n
+        an_epoch = w.add(full, index(1)) if len(steps) > 1 else full
+        with w.loop(index(0), self.epochs) as epoch:
+            first_row = w.mul(epoch.index, self.n)
+            first_trip = w.mul(epoch.index, an_epoch)
+            with w.loop(index(0), full) as trips:
+                row = w.add(first_row, w.mul(trips.index, batch))
+                self._step(steps[0], w.add(first_trip, trips.index), row)
+            if len(steps) > 1:
+                row = w.add(first_row, w.mul(full, batch))
+                self._step(steps[1], w.add(first_trip, full), row)
+        _restore(w, saved)
+        extra = []
+        if self.together:
+            extra = [_BARRIER.replace("PAUSE", _pause(w))]
+        return self.builder.module(w, extra)
+
+    def _part(self, step: _Step) -> None:
+        """Work out, once, which rows of each length are this thread's."""
+        w = self.w
+        lengths = {t.length for t in step.turns if t.shared}
+        lengths |= {view.shape[0] for _, view in step.rows if view.shape}
+        for length in sorted(lengths):
+            size = grain(step.turns, length)
+            if (length, size) in self.bounds:
+                continue
+            units = index(-(-length // size))
+            ends = []
+            for which in (self.thread, w.add(self.thread, index(1))):
+                share = w.binary("sdiv", w.mul(units, which), self.threads)
+                ends.append(w.intrinsic("smin", w.mul(share, index(size)), index(length)))
+            self.bounds[length, size] = (ends[0], ends[1])
+
+    def _bounds(self, step: _Step, length: int) -> tuple[Value, Value]:
+        if not self.together:
+            return index(0), index(length)
+        return self.bounds[length, grain(step.turns, length)]
+
+    def _wait(self) -> None:
+        w = self.w
+        with w.when(self.many):
+            w.call("meet", [self.met, self.threads, self.barrier, self.let])
+
+    def _step(self, step: _Step, trip: Value, first_row: Value) -> None:
+        w = self.w
         given: dict[int, Value] = {}
-        for i, view in enumerate(which.planner.outputs[loop.n_carry :]):
-            size = view.buffer.nbytes
-            given[id(view.buffer)] = w.at(targets[i], w.mul(trip, index(size)), "i8")
-        caller = _Caller(builder, w, memory, status, given)
-        for node, source in zip(which.graph.inputs[kept:], sources, strict=True):
-            view = which.plan.views[id(node)]
-            gather = Kernel("rows", view.essential().shape)
-            gather.stores.append((node, view.essential()))
-            name = builder.rows(gather, which.plan, node.spec.shape)
-            assert first is not None
-            place = w.at(order, first, "i64")
-            w.call(
-                name,
-                [caller.address(view.buffer), source, place, index(0), index(which.batch)],
-            )
-        numbers = {id(node): i for i, node in enumerate(which.graph.nodes)}
-        caller.run(which.plan, numbers)
+        for i, view in enumerate(step.outputs):
+            place = w.mul(trip, index(view.buffer.nbytes))
+            given[id(view.buffer)] = w.at(self.targets[i], place, "i8")
+        caller = _Caller(self.builder, w, self.memory, self.status, given)
+        order = w.at(self.order, first_row, "i64")
+        for (node, view), source in zip(step.rows, self.sources, strict=True):
+            self._gather(step, caller, node, view, source, order)
+        numbers = {id(node): i for i, node in enumerate(step.graph.nodes)}
+        for turn in step.turns:
+            number = numbers.get(id(turn.kernel.root), 0)
+            if turn.waits and self.together:
+                self._wait()
+            if turn.shared or not self.together:
+                low, high = self._bounds(step, turn.length) if turn.shared else _all(turn)
+                caller.call(turn, step.plan, number, low, high)
+            else:
+                with w.when(self.is_first):
+                    caller.call(turn, step.plan, number, *_all(turn))
+        if self.together:
+            self._wait()
 
-    with w.loop(index(0), epochs) as epoch:
-        first_row = w.mul(epoch.index, n)
-        first_trip = w.mul(epoch.index, an_epoch)
-        with w.loop(index(0), full) as trips:
-            row = w.add(first_row, w.mul(trips.index, batch)) if loop.n_rows else None
-            step(steps[0], w.add(first_trip, trips.index), row)
-        if len(steps) > 1:
-            row = w.add(first_row, w.mul(full, batch))
-            step(steps[1], w.add(first_trip, full), row)
-    _restore(w, saved)
-    return builder.module(w)
+    def _gather(
+        self, step: _Step, caller: _Caller, node: Node, view: View, source: Value, order: Value
+    ) -> None:
+        kernel = Kernel("rows", view.shape)
+        kernel.stores.append((node, view))
+        name = self.builder.rows(kernel, step.plan, node.spec.shape)
+        length = node.spec.shape[0]
+        low, high = self._bounds(step, length) if length > 1 else (index(0), index(1))
+        self.w.call(name, [caller.address(view.buffer), source, order, low, high])
+
+
+def _all(turn: Turn) -> tuple[Value, Value]:
+    return index(0), index(turn.length)
+
+
+THREADS_FROM = 50_000.0
+"""Estimated cycles of a step from which on threads share it: below, moving lines costs more."""
+
+_BARRIER = """define internal void @meet(ptr %met, i64 %threads, ptr %barrier, ptr %yield) noinline {
+entry:
+  %before = load i64, ptr %met, align 8
+  %target = add i64 %before, %threads
+  store i64 %target, ptr %met, align 8
+  %old = atomicrmw add ptr %barrier, i64 1 acq_rel, align 8
+  %can = icmp ne ptr %yield, null
+  br label %look
+look:
+  %tries = phi i64 [ 0, %entry ], [ %more, %spin ], [ 0, %rest ]
+  %here = load atomic i64, ptr %barrier acquire, align 8
+  %done = icmp sge i64 %here, %target
+  br i1 %done, label %end, label %wait
+wait:
+  %many = icmp sgt i64 %tries, 2000
+  %give = and i1 %many, %can
+  br i1 %give, label %rest, label %spin
+spin:
+  %more = add i64 %tries, 1
+  PAUSE
+  br label %look
+rest:
+  %ignored = call i32 %yield()
+  br label %look
+end:
+  ret void
+}"""
+
+
+def _pause(w: Writer) -> str:
+    """Give the instruction that tells the processor that a thread waits."""
+    if w.target.triple.startswith("x86_64"):
+        w.declared["llvm.x86.sse2.pause"] = "declare void @llvm.x86.sse2.pause()"
+        return "call void @llvm.x86.sse2.pause()"
+    return "fence acquire"
 
 
 _FLUSH_BITS = 0x8040  # of MXCSR: results that are denormal, and operands, become 0
@@ -360,5 +474,3 @@ def _restore(w: Writer, saved: Value | None) -> None:
     else:
         w.line(f"call void @llvm.aarch64.set.fpcr({saved})")
 
-
-__all__ = ["Module", "Slot", "View", "build_graph", "build_loop"]

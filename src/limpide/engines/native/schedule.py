@@ -1,0 +1,205 @@
+"""Which kernels threads share, and where they wait for each other.
+
+Answers for phases: runs of kernels without a barrier inside, in which each thread reads only what
+it has written itself or what was complete before. Not for: the threads themselves (``threads``).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from limpide.engines.native.elements import COSTLY
+from limpide.engines.native.operands import matrices
+from limpide.engines.native.places import Buffer, View, strides_of
+from limpide.engines.native.plan import Kernel, Plan
+from limpide.engines.native.reductions import reduced_axes
+
+_SHARED_FROM = 4_000  # estimated cycles below which a kernel is not worth a barrier
+_GRAIN = 16  # rows: no vector of a row of numbers is shared by two threads
+_ALL, _FIRST = -2, -1  # every thread reads all of it; the first thread alone touches it
+_COSTS = {"divide": 8, "sqrt": 8, "power": 80, "sin": 30, "cos": 30}
+
+
+@dataclass
+class Turn:
+    """One kernel in the schedule.
+
+    Attributes
+    ----------
+    length
+        How long its first axis is; threads share it, or the first thread takes it all where
+        ``shared`` is False.
+    inner
+        How many numbers each of its sums has.
+    waits
+        Whether all threads wait for each other before it.
+    """
+
+    kernel: Kernel
+    length: int
+    inner: int
+    shared: bool
+    cost: float
+    waits: bool = False
+    phase: int = 0
+
+
+def counts(kernel: Kernel) -> tuple[int, int]:
+    """Give how long the result's first axis is, and how many numbers a sum has."""
+    first = kernel.shape[0] if kernel.shape else 1
+    if kernel.kind == "reduce" and kernel.root is not None:
+        result = [n for n in kernel.root.spec.shape if n != 1]
+        return (result[0] if result else 1), first
+    if kernel.kind == "product" and kernel.root is not None:
+        return first, kernel.root.inputs[0].spec.shape[-1]
+    return first, 0
+
+
+def cost(kernel: Kernel, lanes: int) -> float:
+    """Estimate the cycles of a kernel on one core: good to a factor of two."""
+    size = math.prod(kernel.shape)
+    per = sum(20 if n.op.name in COSTLY else _COSTS.get(n.op.name, 1) for n in kernel.nodes)
+    moved = 1 + len(kernel.reads) + len(kernel.stores)
+    cycles = size * (per + moved) / lanes
+    if kernel.kind == "product" and kernel.root is not None:
+        cycles += size * kernel.root.inputs[0].spec.shape[-1] / lanes
+    elif kernel.kind == "random_bits":
+        cycles += 110 * size / lanes
+    elif kernel.kind not in ("map", "reduce"):
+        cycles += size
+    return cycles
+
+
+def schedule(plan: Plan, lanes: int, gathered: Sequence[Buffer] = ()) -> list[Turn]:
+    """Give the turns of a plan; ``gathered`` are buffers that threads fill by rows before it."""
+    turns = []
+    for kernel in plan.kernels:
+        length, inner = counts(kernel)
+        estimate = cost(kernel, lanes)
+        turns.append(Turn(kernel, length, inner, _can_share(kernel), estimate))
+    phase = _Phase(plan)
+    for buffer in gathered:
+        phase.write(buffer, buffer.extents[0] if buffer.extents else 1)
+    number = 0
+    for turn in turns:
+        if turn.shared and turn.cost < _SHARED_FROM and not phase.follows(turn):
+            turn.shared = False
+        if phase.clashes(turn):
+            turn.waits = True
+            number += 1
+            phase = _Phase(plan)
+        turn.phase = number
+        phase.add(turn)
+    return turns
+
+
+def grain(turns: Sequence[Turn], length: int) -> int:
+    """Give the multiple of rows at which threads part a first axis."""
+    alike = [t.kernel for t in turns if t.length == length]
+    lines = any(len(k.shape) <= 1 or k.kind == "reduce" for k in alike)
+    return _GRAIN if lines else 1
+
+
+def _can_share(kernel: Kernel) -> bool:
+    if not kernel.shape or kernel.shape[0] == 0:
+        return False
+    if kernel.kind == "reduce" and kernel.root is not None:
+        return bool([n for n in kernel.root.spec.shape if n != 1])
+    if kernel.kind == "copy":
+        return len(kernel.shape) == 2
+    return kernel.kind in ("map", "product")
+
+
+class _Phase:
+    """What has been read and written since the last barrier, and by which share of rows."""
+
+    def __init__(self, plan: Plan) -> None:
+        self.plan = plan
+        self.written: dict[int, set[int]] = {}  # buffer -> lengths by which threads shared it
+        self.read: dict[int, set[int]] = {}
+
+    def write(self, buffer: Buffer, length: int) -> None:
+        self.written.setdefault(id(buffer), set()).add(length)
+
+    def _accesses(self, turn: Turn) -> tuple[dict[int, int], dict[int, int]]:
+        """Give, by buffer, the length by whose rows threads share it, or one of the tags below."""
+        reads: dict[int, int] = {}
+        for view, near in _reads(turn.kernel, self.plan):
+            key = id(view.buffer)
+            tag = turn.length if near and _by_rows(view) else _ALL
+            tag = tag if turn.shared else _FIRST
+            reads[key] = tag if reads.get(key, tag) == tag else _ALL
+        tag = turn.length if turn.shared else _FIRST
+        writes = {id(view.buffer): tag for _, view in turn.kernel.stores}
+        return reads, writes
+
+    def follows(self, turn: Turn) -> bool:
+        """Whether a turn, shared, goes on with rows that the same threads have just written."""
+        reads, _ = self._accesses(turn)
+        before = {key: self.written[key] for key in reads if key in self.written}
+        return bool(before) and all(
+            lengths == {turn.length} and reads[key] == turn.length
+            for key, lengths in before.items()
+        )
+
+    def clashes(self, turn: Turn) -> bool:
+        """Whether a turn touches what another thread may still be working on."""
+        reads, writes = self._accesses(turn)
+        after_write = ((tag, self.written.get(key, set())) for key, tag in reads.items())
+        after_both = (
+            (tag, self.written.get(key, set()) | self.read.get(key, set()))
+            for key, tag in writes.items()
+        )
+        return any(
+            others and (tag == _ALL or others != {tag})
+            for tag, others in (*after_write, *after_both)
+        )
+
+    def add(self, turn: Turn) -> None:
+        reads, writes = self._accesses(turn)
+        for key, tag in reads.items():
+            self.read.setdefault(key, set()).add(tag)
+        for key, tag in writes.items():
+            self.written.setdefault(key, set()).add(tag)
+
+
+def _by_rows(view: View) -> bool:
+    """Whether row i of the loops reads row i of the buffer and no other."""
+    extents = view.buffer.extents
+    if not extents or not view.shape:
+        return False
+    return view.offset == 0 and view.strides[0] == strides_of(extents)[0]
+
+
+def _reads(kernel: Kernel, plan: Plan) -> list[tuple[View, bool]]:
+    """Give what a kernel reads, and whether row by row of its result."""
+    found: list[tuple[View, bool]] = []
+    own = {id(n) for n in kernel.members}
+    kept = kernel.kind != "reduce" or (
+        kernel.root is not None and 0 not in reduced_axes(kernel.root)
+    )
+    for node in kernel.nodes:
+        for source in node.inputs:
+            if id(plan.origins[id(source)]) not in own:
+                found.append((plan.views[id(source)].essential(), kept))
+    root = kernel.root
+    if root is None:
+        if kernel.source is not None:
+            found.append((kernel.source, False))
+        return found
+    if kernel.kind == "reduce":
+        source = root.inputs[0]
+        if id(plan.origins[id(source)]) not in own:
+            found.append((plan.views[id(source)].essential(), kept))
+    elif kernel.kind == "product":
+        a, b = (plan.views[id(n)] for n in root.inputs)
+        given = matrices(a, b)
+        rows = not given.batch and given.m > 1
+        lead = View(a.buffer, (given.m,), (given.a_strides[0],), a.offset)
+        found.append((lead if rows else a, rows))
+        found.append((b, False))
+    else:
+        found += [(plan.views[id(n)], False) for n in root.inputs]
+    return found
