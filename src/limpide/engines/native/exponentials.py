@@ -261,5 +261,3 @@ def sigmoid(w: Writer, x: Value) -> Value:
     scaled_inverse = w.fmul(inverse, first)
     y = w.fma(w.fneg(w.fmul(inverse, lost)), scaled_inverse, scaled_inverse)
     return w.fmul(y, second)
-
-

@@ -279,9 +279,7 @@ def _flat_pitch(body: Body) -> int | None:
 
 def _write_flat(body: Body, low: Value, high: Value, pitch: int) -> None:
     w = body.w
-    flat = FlatBody(
-        w, body.kernel, body.views, body.origins, body.pointers, body.lanes
-    )
+    flat = FlatBody(w, body.kernel, body.views, body.origins, body.pointers, body.lanes)
     write_line(flat, w.mul(low, index(pitch)), w.mul(high, index(pitch)))
 
 

@@ -69,9 +69,7 @@ class Mover:
             lanes //= 2
         return lanes
 
-    def _along(
-        self, length: int, lanes: int, body: Callable[[Value, Value | None], None]
-    ) -> None:
+    def _along(self, length: int, lanes: int, body: Callable[[Value, Value | None], None]) -> None:
         """Write a loop of whole vectors, then a masked rest; the body gets place and mask."""
         full = length // lanes * lanes
         if full:
@@ -348,7 +346,9 @@ class Mover:
 
     # A batch of rows --------------------------------------------------------------------------
 
-    def rows(self, source: Value, order: Value, shape: tuple[int, ...], low: Value, high: Value) -> None:
+    def rows(
+        self, source: Value, order: Value, shape: tuple[int, ...], low: Value, high: Value
+    ) -> None:
         """Bring rows of the caller's array together: row i of the target is row ``order[i]``."""
         w, target = self.w, self.target
         size = 1

@@ -37,9 +37,7 @@ class Matrices:
 def matrices(a: View, b: View) -> Matrices:
     """Give the operands of a product by their views."""
     lead = a.shape[:-2]
-    batch = [
-        (n, a.strides[i], b.strides[i]) for i, n in enumerate(lead) if n != 1
-    ]
+    batch = [(n, a.strides[i], b.strides[i]) for i, n in enumerate(lead) if n != 1]
     return Matrices(a.shape[-2], a.shape[-1], b.shape[-1], a, b, tuple(batch))
 
 

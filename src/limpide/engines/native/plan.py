@@ -265,9 +265,7 @@ class Planner:
                 mask = 1 << self.kernels.index(earlier)
                 others = before[id(kernel)] & ~mask & ~bit
                 on_the_way = any(
-                    before[id(k)] & mask
-                    for i, k in enumerate(self.kernels)
-                    if others >> i & 1
+                    before[id(k)] & mask for i, k in enumerate(self.kernels) if others >> i & 1
                 )
                 if not on_the_way and not before[id(earlier)] & bit:
                     self._absorb(earlier, kernel)

@@ -63,9 +63,7 @@ def power(w: Writer, a: Value, b: Value) -> Value:
     odd = w.binary("xor", w.binary("and", whole, half), whole)
     y = w.select(w.compare("oeq", size, one), one, y)
     y = w.intrinsic("copysign", y, w.select(odd, a, one))
-    inside = w.binary(
-        "and", w.compare("olt", a, zero), w.compare("olt", size, infinity)
-    )
+    inside = w.binary("and", w.compare("olt", a, zero), w.compare("olt", size, infinity))
     undefined = w.binary("and", inside, w.binary("xor", whole, _true(whole)))
     undefined = w.binary("or", undefined, w.compare("uno", a, b))
     y = w.select(undefined, same(a, float("nan")), y)
@@ -147,9 +145,7 @@ def _two_part_log(w: Writer, x: Value) -> tuple[Value, Value]:
     s_low = w.fmul(rest, inverse)
     z, z_low = two_product(w, s, s)
     z_low = w.fma(w.fadd(s, s), s_low, z_low)
-    u, u_low = fast_two_sum(
-        w, same(z, TWO_THIRDS[0]), w.fmul(z, polynomial(w, z, LOG))
-    )
+    u, u_low = fast_two_sum(w, same(z, TWO_THIRDS[0]), w.fmul(z, polynomial(w, z, LOG)))
     u_low = w.fadd(u_low, same(z, TWO_THIRDS[1]))
     v, v_low = two_product(w, z, u)
     v_low = w.fadd(v_low, w.fma(z, u_low, w.fmul(z_low, u)))

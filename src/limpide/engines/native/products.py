@@ -17,7 +17,7 @@ from limpide.engines.native.writer import Type, Value, Writer, constant, index
 from limpide.ir import Node
 
 _INLINE = 24  # at most so many element-wise ops are written once a register
-_CHAINS = 4
+_CHAINS = 2
 
 
 def write_product(body: Body, low: Value, high: Value, inner: Value) -> None:
@@ -288,9 +288,7 @@ class _Product:
 
     # One column: both operands lie along the sum ----------------------------------------------
 
-    def _write_dots(
-        self, places: list[Place], a: Value, b: Value, low: Value, high: Value
-    ) -> None:
+    def _write_dots(self, places: list[Place], a: Value, b: Value, low: Value, high: Value) -> None:
         """Give the product of each row with one vector; the rows' results lie along the lanes."""
         if self.given.m == 1:
             total = self._dots(a, b, 1)[0]
@@ -329,7 +327,7 @@ class _Product:
         while lanes > 1 and lanes // 2 >= self.given.k:
             lanes //= 2
         vector = Type(self.element, lanes)
-        chains = 1 if rows > 1 else _CHAINS
+        chains = _CHAINS  # the same for any number of rows: so are the bits
         zero = constant(vector, 0)
         jump = lanes * chains
         full = w.binary("and", self.inner, index(-jump))

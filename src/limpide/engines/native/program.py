@@ -133,7 +133,10 @@ def _buffers(kernel: Kernel, plan: Plan) -> list[Buffer]:
     for node in kernel.members:
         for source in node.inputs:
             view = plan.views[id(source)]
-            if any(n is not None and plan.views[i].buffer is view.buffer for i, n in kernel.reads.items()):
+            if any(
+                n is not None and plan.views[i].buffer is view.buffer
+                for i, n in kernel.reads.items()
+            ):
                 found[id(view.buffer)] = view.buffer
     for buffer in buffers_of(kernel, plan.views, plan.origins):
         found[id(buffer)] = buffer
@@ -318,7 +321,10 @@ class _LoopWriter:
         saved = _flush_denormals(w)
         batch = index(steps[0].batch)
         full = w.binary("sdiv", self.n, batch) if loop.n_rows else self.n
-        an_epoch = w.add(full, index(1)) if len(steps) > 1 else full
+        an_epoch = full
+        if len(steps) > 1:  # a slice may end before the short last batch
+            rest = w.compare("sgt", self.n, w.mul(full, batch))
+            an_epoch = w.add(full, w.convert("zext", rest, "i64"))
         with w.loop(index(0), self.epochs) as epoch:
             first_row = w.mul(epoch.index, self.n)
             first_trip = w.mul(epoch.index, an_epoch)
@@ -326,8 +332,9 @@ class _LoopWriter:
                 row = w.add(first_row, w.mul(trips.index, batch))
                 self._step(steps[0], w.add(first_trip, trips.index), row)
             if len(steps) > 1:
-                row = w.add(first_row, w.mul(full, batch))
-                self._step(steps[1], w.add(first_trip, full), row)
+                with w.when(rest):
+                    row = w.add(first_row, w.mul(full, batch))
+                    self._step(steps[1], w.add(first_trip, full), row)
         _restore(w, saved)
         extra = []
         if self.together:
@@ -473,4 +480,3 @@ def _restore(w: Writer, saved: Value | None) -> None:
         w.line(f"call void @llvm.x86.sse.ldmxcsr({saved})")
     else:
         w.line(f"call void @llvm.aarch64.set.fpcr({saved})")
-

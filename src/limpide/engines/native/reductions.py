@@ -52,7 +52,9 @@ def reduced_axes(root: Node) -> tuple[int, ...]:
     """Give which axes of the input, those of length 1 left out, a reduction runs over."""
     shape = root.inputs[0].spec.shape
     return tuple(
-        sum(n != 1 for n in shape[:axis]) for axis in sorted(root.params["axis"]) if shape[axis] != 1
+        sum(n != 1 for n in shape[:axis])
+        for axis in sorted(root.params["axis"])
+        if shape[axis] != 1
     )
 
 
@@ -80,6 +82,7 @@ def _write_nothing_reduced(body: Body, root: Node, low: Value, high: Value) -> N
     """A sum over axes of length 1: each element is its own sum."""
     w = body.w
     scalar = Body(w, body.kernel, body.views, body.origins, body.pointers, 1)
+
     def at(places: list[Place]) -> None:
         scalar.forget()
         point = Point(places)
@@ -132,9 +135,7 @@ class _Reducer:
             inner[axis] = Place(loop.index)
             self._kept_loops(kept, at + 1, inner, low, high)
 
-    def _kept_line(
-        self, kept: list[int], places: list[Place], start: Value, stop: Value
-    ) -> None:
+    def _kept_line(self, kept: list[int], places: list[Place], start: Value, stop: Value) -> None:
         """Lanes side by side, each with a sum of its own."""
         w, lanes = self.w, self.body.lanes
         masked = (self.masked or self.stores_masked) and lanes > 1
@@ -159,9 +160,7 @@ class _Reducer:
             total = across(self.w, total, self.fold.combine)
         body.forget()
         point = Point([places[axis] for axis in kept], mask)
-        writer = Body(
-            self.w, body.kernel, body.views, body.origins, body.pointers, lanes
-        )
+        writer = Body(self.w, body.kernel, body.views, body.origins, body.pointers, lanes)
         writer.store(point, {id(self.root): total})
 
     # The loops that add -----------------------------------------------------------------------

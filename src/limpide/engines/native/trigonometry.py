@@ -242,9 +242,7 @@ def _to_radians(w: Writer, high: Value, low: Value) -> tuple[Value, Value]:
         w.binary("lshr", low, half),
         w.binary("and", low, mask),
     )
-    a, b, c, d = (
-        _piece(w, piece, -32 * (i + 1)) for i, piece in enumerate(pieces)
-    )
+    a, b, c, d = (_piece(w, piece, -32 * (i + 1)) for i, piece in enumerate(pieces))
     upper, upper_lost = fast_two_sum(w, a, b)
     lower, lower_lost = two_sum(w, c, d)
     f, lost = two_sum(w, upper, lower)
