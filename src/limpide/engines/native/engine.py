@@ -151,7 +151,7 @@ class NativeEngine:
         """Compile a loop around its steps."""
         target = host()
         module, places = program.build_loop(loop, target)
-        code = Code(make_object(module.text, target), target, ["loop"])
+        code = Code(make_object(module.text, target, promote=module.tiny), target, ["loop"])
         call = _LOOP(code.address("loop"))
         graphs = [g for g in (loop.step, loop.tail) if g is not None]
         values = [g.nodes[i].value for g, at in zip(graphs, places, strict=True) for i in at]

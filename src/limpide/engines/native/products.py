@@ -16,8 +16,8 @@ from limpide.engines.native.reductions import across
 from limpide.engines.native.writer import Type, Value, Writer, constant, index
 from limpide.ir import Node
 
-_INLINE = 24  # at most so many element-wise ops are written once a register
-_CHAINS = 2
+_INLINE = 96  # at most so many element-wise ops are written after one block of sums
+_CHAINS = 4
 
 
 def write_product(body: Body, low: Value, high: Value, inner: Value) -> None:
@@ -91,6 +91,13 @@ class _Product:
         views = [*self.body.reads(), *(v for _, v in self.body.kernel.stores)]
         return any(not v.buffer.is_ours for v in views)
 
+    def _is_long(self, count: int) -> bool:
+        """Whether what follows ``count`` sums is too much to be written once for each."""
+        nodes = self.body.kernel.nodes
+        return count > 1 and (
+            any(n.op.name in COSTLY for n in nodes) or len(nodes) * count > _INLINE
+        )
+
     # Many rows and columns: blocks of registers -----------------------------------------------
 
     def _write_tiles(
@@ -136,23 +143,12 @@ class _Product:
         w = self.w
         rows = _rows(self.w.target.registers, width, self.given.m)
         b = w.at(b, column.value(w), self.element)
-        length = w.sub(high, low)
-        # Whole blocks of `rows` and of one row fewer, so that next to nothing is left over.
-        blocks = w.binary("sdiv", w.add(length, index(rows - 1)), index(rows))
-        spare = w.sub(w.mul(blocks, index(rows)), length)
-        if rows > 1:
-            fits = w.compare("sle", spare, blocks)
-            low_count = w.select(fits, spare, index(0))
-            whole = w.binary("sdiv", length, index(rows))
-            high_count = w.select(fits, w.sub(blocks, spare), whole)
-            middle = w.add(low, w.mul(high_count, index(rows)))
-            end = w.add(middle, w.mul(low_count, index(rows - 1)))
-            sizes = [(rows, low, middle), (rows - 1, middle, end), (1, end, high)]
-            if rows == 2:
-                sizes[1:] = [(1, middle, high)]
-        else:
-            sizes = [(1, low, high)]
-        for size, start, stop in sizes:
+        # Whole blocks, then what is left row by row.
+        blocks = w.binary("sdiv", w.sub(high, low), index(rows))
+        middle = w.add(low, w.mul(blocks, index(rows))) if rows > 1 else low
+        for size, start, stop in ((rows, low, middle), (1, middle, high)):
+            if start is stop:
+                continue
             with w.loop(start, stop, size) as loop:
                 self._write_tile(places, a, b, Place(loop.index), size, column, width, rest)
 
@@ -188,8 +184,7 @@ class _Product:
                     following.append(w.fma(left, right[v], loop.carried[r * width + v]))
             loop.next = following
         self.body.forget()
-        costly = any(n.op.name in COSTLY for n in self.body.kernel.nodes)
-        if costly or len(self.body.kernel.nodes) > _INLINE:
+        if self._is_long(rows * width):
             self._finish_in_a_loop(places, loop.results, row, rows, column, width, rest)
             return
         for r in range(rows):
@@ -281,9 +276,18 @@ class _Product:
                 for v, carried in enumerate(loop.carried)
             ]
         self.body.forget()
-        for v, total in enumerate(loop.results):
-            point = Point([*places, Place(at.base, at.plus + v * lanes)], mask)
-            self._finish(point, total)
+        if self._is_long(count):
+            memory = w.local(self.vector, count)
+            for v, total in enumerate(loop.results):
+                w.store(total, w.at(memory, v * lanes, self.element))
+            with w.loop(0, count * lanes, lanes) as along:
+                self.body.forget()
+                total = w.load(self.vector, w.at(memory, along.index, self.element))
+                self._finish(Point([*places, Place(w.add(at.value(w), along.index))]), total)
+        else:
+            for v, total in enumerate(loop.results):
+                point = Point([*places, Place(at.base, at.plus + v * lanes)], mask)
+                self._finish(point, total)
         self.body.forget()
 
     # One column: both operands lie along the sum ----------------------------------------------
@@ -291,68 +295,52 @@ class _Product:
     def _write_dots(self, places: list[Place], a: Value, b: Value, low: Value, high: Value) -> None:
         """Give the product of each row with one vector; the rows' results lie along the lanes."""
         if self.given.m == 1:
-            total = self._dots(a, b, 1)[0]
-            self._finish(Point(places), total)
+            self._finish(Point(places), self._dot(a, b))
             return
         w, lanes = self.w, self.lanes
         memory = w.local(self.vector, 1)
+        step = self.given.a_strides[0]
         with w.loop(low, high, lanes) as loop:
-            left = w.intrinsic("smin", w.sub(high, loop.index), index(lanes))
-            block = w.at(a, w.mul(loop.index, index(self.given.a_strides[0])), self.element)
-            self._dots_to(memory, block, b, left)
+            stop = w.intrinsic("smin", w.add(loop.index, index(lanes)), high)
+            with w.loop(loop.index, stop) as rows:
+                row = w.at(a, w.mul(rows.index, index(step)), self.element)
+                place = w.sub(rows.index, loop.index)
+                w.store(self._dot(row, b), w.at(memory, place, self.element))
             self.body.forget()
-            mask = w.first(lanes, left) if lanes > 1 and self._masked else None
+            mask = None
+            if lanes > 1 and self._masked:
+                mask = w.first(lanes, w.sub(stop, loop.index))
             total = w.load(self.vector, memory)
             self._finish(Point([*places, Place(loop.index)], mask), total)
         self.body.forget()
 
-    def _dots_to(self, memory: Value, a: Value, b: Value, count: Value) -> None:
-        """Put the products of up to as many rows as there are lanes into memory."""
-        w, step = self.w, self.given.a_strides[0]
-        together = min(4, self.lanes)
-        full = w.binary("and", count, index(-together))
-        for rows, start, stop in ((together, index(0), full), (1, full, count)):
-            if rows == 1 and together == 1 and start is full:
-                continue
-            with w.loop(start, stop, rows) as loop:
-                block = w.at(a, w.mul(loop.index, index(step)), self.element)
-                for r, total in enumerate(self._dots(block, b, rows)):
-                    place = w.at(w.at(memory, loop.index, self.element), r, self.element)
-                    w.store(total, place)
-
-    def _dots(self, a: Value, b: Value, rows: int) -> list[Value]:
-        """Give the products of a few rows with one vector."""
-        w, step = self.w, self.given.a_strides[0]
+    def _dot(self, a: Value, b: Value) -> Value:
+        """Give the product of two lines, in a few sums side by side."""
+        w = self.w
         lanes = w.target.lanes(self.scalar.bits // 8)
         while lanes > 1 and lanes // 2 >= self.given.k:
             lanes //= 2
         vector = Type(self.element, lanes)
-        chains = _CHAINS  # the same for any number of rows: so are the bits
         zero = constant(vector, 0)
-        jump = lanes * chains
-        full = w.binary("and", self.inner, index(-jump))
-        with w.loop(index(0), full, jump, carried=[zero] * (rows * chains)) as loop:
-            following = []
-            for c in range(chains):
-                place = w.add(loop.index, index(c * lanes)) if c else loop.index
-                right = w.load(vector, w.at(b, place, self.element))
-                for r in range(rows):
-                    row = w.at(a, r * step, self.element)
-                    left = w.load(vector, w.at(row, place, self.element))
-                    following.append(w.fma(left, right, loop.carried[c * rows + r]))
-            loop.next = following
-        sums = [loop.results[r::rows] for r in range(rows)]
-        totals = [_together(w, list(parts)) for parts in sums]
-        with w.loop(full, self.inner, lanes, carried=totals) as loop:
+        total, done = zero, index(0)
+
+        def step(place: Value, carried: Value, mask: Value | None) -> Value:
+            left = w.load(vector, w.at(a, place, self.element), mask)
+            right = w.load(vector, w.at(b, place, self.element), mask)
+            return w.fma(left, right, carried)
+
+        if self.given.k >= _CHAINS * lanes:
+            jump = lanes * _CHAINS
+            done = w.binary("and", self.inner, index(-jump))
+            with w.loop(index(0), done, jump, carried=[zero] * _CHAINS) as loop:
+                places = [w.add(loop.index, index(c * lanes)) for c in range(_CHAINS)]
+                pairs = zip(places, loop.carried, strict=True)
+                loop.next = [step(place, carried, None) for place, carried in pairs]
+            total = _together(w, list(loop.results))
+        with w.loop(done, self.inner, lanes, carried=[total]) as loop:
             mask = w.first(lanes, w.sub(self.inner, loop.index)) if lanes > 1 else None
-            right = w.load(vector, w.at(b, loop.index, self.element), mask)
-            following = []
-            for r in range(rows):
-                row = w.at(a, r * step, self.element)
-                left = w.load(vector, w.at(row, loop.index, self.element), mask)
-                following.append(w.fma(left, right, loop.carried[r]))
-            loop.next = following
-        return [across(w, total, Writer.fadd) for total in loop.results]
+            loop.next = [step(loop.index, loop.carried[0], mask)]
+        return across(w, loop.results[0], Writer.fadd)
 
 
 def _together(w: Writer, values: list[Value]) -> Value:
@@ -368,7 +356,10 @@ def _widest_block(registers: int) -> int:
 
 
 def _rows(registers: int, width: int, m: int) -> int:
-    """Give how many rows a block has: registers hold rows · width sums, a row of b, a factor."""
-    most = (registers - 1 - width) // width
-    most = min(most, 14)
-    return -(-m // -(-m // most))
+    """Give how many rows a block has: registers hold rows · width sums, a row of b, a factor.
+
+    Sixteen sums are enough to keep two multipliers busy, and blocks that divide sixteen leave no
+    row over where threads part a batch.
+    """
+    rows = {1: 8, 2: 8, 3: 4, 4: 4}[width] if registers >= 32 else {1: 8, 2: 6}[width]
+    return min(rows, max(m, 1))

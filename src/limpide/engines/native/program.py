@@ -14,13 +14,13 @@ from limpide.engines.native import arena
 from limpide.engines.native.maps import Body, lanes_for, write_map
 from limpide.engines.native.moves import Mover
 from limpide.engines.native.operands import matrices
-from limpide.engines.native.places import Buffer, View
+from limpide.engines.native.places import BYTES, Buffer, View
 from limpide.engines.native.plan import Kernel, Plan, Planner, buffers_of
 from limpide.engines.native.products import write_product
 from limpide.engines.native.reductions import write_reduction
 from limpide.engines.native.schedule import Turn, grain, schedule
 from limpide.engines.native.target import Target
-from limpide.engines.native.writer import I64, PTR, Value, Writer, index, module_text
+from limpide.engines.native.writer import I64, PTR, Type, Value, Writer, index, module_text
 from limpide.ir import CONSTANT, Graph, Loop, Node
 
 _NAME = "a.kernel"
@@ -40,7 +40,8 @@ class Module:
     """Text to compile, and what is needed to run it.
 
     ``kept`` holds the place of each carried and held input; ``constants`` the places of arrays
-    that the graph knows, in order; ``together``, whether threads can share a step.
+    that the graph knows, in order; ``together``, whether threads can share a step;
+    ``tiny``, whether everything is to be held in registers.
     """
 
     text: str
@@ -48,13 +49,15 @@ class Module:
     kept: list[Slot] = field(default_factory=list)
     constants: list[Slot] = field(default_factory=list)
     together: bool = False
+    tiny: bool = False
 
 
 class Builder:
     """Writes kernels once each and collects the module."""
 
-    def __init__(self, target: Target) -> None:
+    def __init__(self, target: Target, tiny: bool = False) -> None:
         self.target = target
+        self.attributes = "alwaysinline" if tiny else ""
         self.functions: dict[str, str] = {}  # definition without a name -> name
         self.writers: list[Writer] = []
         self.texts: list[str] = []
@@ -64,7 +67,7 @@ class Builder:
         buffers = _buffers(kernel, plan)
         names = [(PTR, f"p{i}") for i in range(len(buffers))]
         rest = [(I64, "low"), (I64, "high"), (I64, "count"), (PTR, "status")]
-        w = Writer(self.target, _NAME, [*names, *rest])
+        w = Writer(self.target, _NAME, [*names, *rest], self.attributes)
         pointers = {id(b): v for b, v in zip(buffers, w.arguments, strict=False)}
         low, high, count, status = w.arguments[len(buffers) :]
         if kernel.kind in ("map", "reduce", "product"):
@@ -76,7 +79,7 @@ class Builder:
     def rows(self, kernel: Kernel, plan: Plan, shape: tuple[int, ...]) -> str:
         """Write the kernel that brings a batch of rows together."""
         names = [(PTR, "target"), (PTR, "source"), (PTR, "order"), (I64, "low"), (I64, "high")]
-        w = Writer(self.target, _NAME, names)
+        w = Writer(self.target, _NAME, names, self.attributes)
         target, source, order, low, high = w.arguments
         pointers = {id(kernel.stores[0][1].buffer): target}
         mover = Mover(w, kernel, plan.views, pointers, target, 0)
@@ -150,10 +153,10 @@ class _Caller:
         self, builder: Builder, w: Writer, memory: Value, status: Value, given: dict[int, Value]
     ) -> None:
         self.builder, self.w, self.memory, self.status = builder, w, memory, status
-        self.given = given  # buffer -> address of the caller's array
+        self.given = given  # buffer -> its address, where that is not in the arena
 
     def address(self, buffer: Buffer) -> Value:
-        if buffer.home == "given":
+        if id(buffer) in self.given:
             return self.given[id(buffer)]
         return self.w.at(self.memory, buffer.offset, "i8")
 
@@ -288,17 +291,20 @@ def build_loop(loop: Loop, target: Target) -> tuple[Module, list[list[int]]]:
     together = steps[0].cost >= THREADS_FROM
     end, constants = _place(steps, kept, together)
     slots = _slots([steps[0].plan.views[id(n)].buffer for n in loop.step.inputs[:kept]])
-    text = _LoopWriter(loop, steps, target, together).text()
+    tiny = end <= TINY_BYTES and steps[0].cost <= TINY_CYCLES
+    text = _LoopWriter(loop, steps, target, together, tiny).text()
     places = [constants_read(s.graph, s.plan) for s in steps]
-    return Module(text, end, slots, _slots(constants), together), places
+    return Module(text, end, slots, _slots(constants), together, tiny), places
 
 
 class _LoopWriter:
     """Writes the function that runs all steps of a loop."""
 
-    def __init__(self, loop: Loop, steps: Sequence[_Step], target: Target, together: bool) -> None:
-        self.loop, self.steps, self.together = loop, steps, together
-        self.builder = Builder(target)
+    def __init__(
+        self, loop: Loop, steps: Sequence[_Step], target: Target, together: bool, tiny: bool
+    ) -> None:
+        self.loop, self.steps, self.together, self.tiny = loop, steps, together, tiny
+        self.builder = Builder(target, tiny)
         names = [(PTR, "arena"), (PTR, "rows"), (PTR, "order"), (PTR, "observed")]
         names += [(PTR, "status"), (I64, "epochs"), (I64, "n"), (I64, "thread"), (I64, "threads")]
         w = self.w = Writer(target, "loop", [*names, (PTR, "barrier"), (PTR, "yield")])
@@ -319,6 +325,7 @@ class _LoopWriter:
             for step in steps:
                 self._part(step)
         saved = _flush_denormals(w)
+        self.local = self._hold() if self.tiny else {}
         batch = index(steps[0].batch)
         full = w.binary("sdiv", self.n, batch) if loop.n_rows else self.n
         an_epoch = full
@@ -335,11 +342,49 @@ class _LoopWriter:
                 with w.when(rest):
                     row = w.add(first_row, w.mul(full, batch))
                     self._step(steps[1], w.add(first_trip, full), row)
+        if self.tiny:
+            self._give_back()
         _restore(w, saved)
         extra = []
         if self.together:
             extra = [_BARRIER.replace("PAUSE", _pause(w))]
         return self.builder.module(w, extra)
+
+    def _hold(self) -> dict[int, Value]:
+        """Take all memory of tiny steps into local arrays, which become registers."""
+        w, held = self.w, {}
+        n_kept = self.loop.n_carry + self.loop.n_held
+        shared: dict[int, Value] = {}  # by offset: steps share what is kept
+        for step in self.steps:
+            kept = {id(step.plan.views[id(n)].buffer) for n in step.graph.inputs[:n_kept]}
+            for buffer in step.plan.buffers:
+                if buffer.home == "given" or buffer.offset < 0:
+                    continue
+                if id(buffer) in kept and buffer.offset in shared:
+                    held[id(buffer)] = shared[buffer.offset]
+                    continue
+                local = w.local(Type("i8"), max(1, buffer.nbytes + 64))
+                held[id(buffer)] = local
+                if buffer.home == "kept":
+                    shared[buffer.offset] = local
+                    self._copy(buffer, w.at(self.memory, buffer.offset, "i8"), local)
+        return held
+
+    def _give_back(self) -> None:
+        w, (step, *_) = self.w, self.steps
+        for node in step.graph.inputs[: self.loop.n_carry]:
+            buffer = step.plan.views[id(node)].buffer
+            home = w.at(self.memory, buffer.offset, "i8")
+            self._copy(buffer, self.local[id(buffer)], home)
+
+    def _copy(self, buffer: Buffer, source: Value, target: Value) -> None:
+        """Copy a buffer in pieces as kernels read it."""
+        w = self.w
+        last = buffer.extents[-1] if buffer.extents else 1
+        lanes = min(last, w.target.vector_bytes // BYTES[buffer.element])
+        of = Type(buffer.element, max(1, lanes))
+        for start in range(0, buffer.nbytes, of.lanes * of.bits // 8):
+            w.store(w.load(of, w.at(source, start, "i8")), w.at(target, start, "i8"))
 
     def _part(self, step: _Step) -> None:
         """Work out, once, which rows of each length are this thread's."""
@@ -369,7 +414,7 @@ class _LoopWriter:
 
     def _step(self, step: _Step, trip: Value, first_row: Value) -> None:
         w = self.w
-        given: dict[int, Value] = {}
+        given: dict[int, Value] = dict(self.local)
         for i, view in enumerate(step.outputs):
             place = w.mul(trip, index(view.buffer.nbytes))
             given[id(view.buffer)] = w.at(self.targets[i], place, "i8")
@@ -405,6 +450,10 @@ class _LoopWriter:
 def _all(turn: Turn) -> tuple[Value, Value]:
     return index(0), index(turn.length)
 
+
+TINY_BYTES = 4096
+TINY_CYCLES = 400.0
+"""Up to so many bytes and estimated cycles, a step's numbers are held in registers."""
 
 THREADS_FROM = 50_000.0
 """Estimated cycles of a step from which on threads share it: below, moving lines costs more."""

@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from limpide.engines.native import elements
+from limpide.engines.native.elements import COSTLY
 from limpide.engines.native.maps import Body, Place, Point
 from limpide.engines.native.writer import I64, Type, Value, Writer, constant, index
 from limpide.ir import Node
@@ -228,8 +229,8 @@ class _Reducer:
         """Add along one axis in four sums side by side, and the rest in one."""
         w = self.w
         nothing = self.fold.start(self._type())
-        known = self.body.kernel.shape[axis] < _CHAINS * step
-        if known:
+        short = self.body.kernel.shape[axis] < _CHAINS * step
+        if short or any(n.op.name in COSTLY for n in self.body.kernel.nodes):
             return self._chain(axis, start, stop, step, places, mask, nothing)
         jump = _CHAINS * step
         # Whole rounds of four: lengths are multiples of the step.
