@@ -12,8 +12,10 @@ from limpide.engines.native.arithmetic import (
     fast_two_sum,
     format_of,
     polynomial,
+    remaining,
     same,
     scaled,
+    squared,
     two_product,
 )
 from limpide.engines.native.exponentials import (
@@ -63,9 +65,7 @@ def power(w: Writer, a: Value, b: Value) -> Value:
     odd = w.binary("xor", w.binary("and", whole, half), whole)
     y = w.select(w.compare("oeq", size, one), one, y)
     y = w.intrinsic("copysign", y, w.select(odd, a, one))
-    inside = w.binary(
-        "and", w.compare("olt", a, zero), w.compare("olt", size, infinity)
-    )
+    inside = w.binary("and", w.compare("olt", a, zero), w.compare("olt", size, infinity))
     undefined = w.binary("and", inside, w.binary("xor", whole, _true(whole)))
     undefined = w.binary("or", undefined, w.compare("uno", a, b))
     y = w.select(undefined, same(a, float("nan")), y)
@@ -121,7 +121,7 @@ def _double(w: Writer, size: Value, b: Value) -> Value:
     part = reduce(w, p, 2 * format_of(p).bias)
     c = constants_of(p)
     r, low = fast_two_sum(w, part.r, scaled(w, part.n, -c.ln2_low, lost))
-    rest = w.fma(w.fmul(r, r), polynomial(w, r, c.square), low)
+    rest = squared(w, r, w.fmul(r, r), c.square, low)
     u, lost = fast_two_sum(w, same(r, 1.0), r)
     y = w.fadd(u, w.fadd(lost, rest))
     first, second = halves_of_power(w, p, part.bits)
@@ -142,14 +142,11 @@ def _two_part_log(w: Writer, x: Value) -> tuple[Value, Value]:
     below, below_low = fast_two_sum(w, same(f, 2.0), f)
     inverse = w.fdiv(same(f, 1.0), below)
     s = w.fmul(f, inverse)
-    back, back_lost = two_product(w, s, below)
-    rest = w.fsub(w.fsub(w.fsub(f, back), back_lost), w.fmul(s, below_low))
+    rest = w.fsub(remaining(w, f, s, below), w.fmul(s, below_low))
     s_low = w.fmul(rest, inverse)
     z, z_low = two_product(w, s, s)
     z_low = w.fma(w.fadd(s, s), s_low, z_low)
-    u, u_low = fast_two_sum(
-        w, same(z, TWO_THIRDS[0]), w.fmul(z, polynomial(w, z, LOG))
-    )
+    u, u_low = fast_two_sum(w, same(z, TWO_THIRDS[0]), w.fmul(z, polynomial(w, z, LOG)))
     u_low = w.fadd(u_low, same(z, TWO_THIRDS[1]))
     v, v_low = two_product(w, z, u)
     v_low = w.fadd(v_low, w.fma(z, u_low, w.fmul(z_low, u)))

@@ -104,10 +104,9 @@ class Angle(NamedTuple):
 
 def sin(w: Writer, x: Value) -> Value:
     """Give the sine of x radians."""
-    if x.type.element == "f32":
-        return _single(w, x, 0)
+    y = _single(w, x, 0) if x.type.element == "f32" else _double(w, x, 0)
     # The reduction loses the sign of a zero.
-    return w.select(w.compare("oeq", x, same(x, 0.0)), x, _double(w, x, 0))
+    return w.select(w.compare("oeq", x, same(x, 0.0)), x, y)
 
 
 def cos(w: Writer, x: Value) -> Value:
@@ -242,9 +241,7 @@ def _to_radians(w: Writer, high: Value, low: Value) -> tuple[Value, Value]:
         w.binary("lshr", low, half),
         w.binary("and", low, mask),
     )
-    a, b, c, d = (
-        _piece(w, piece, -32 * (i + 1)) for i, piece in enumerate(pieces)
-    )
+    a, b, c, d = (_piece(w, piece, -32 * (i + 1)) for i, piece in enumerate(pieces))
     upper, upper_lost = fast_two_sum(w, a, b)
     lower, lower_lost = two_sum(w, c, d)
     f, lost = two_sum(w, upper, lower)
