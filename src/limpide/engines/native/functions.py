@@ -5,8 +5,8 @@ Not for: how they are worked (the files by subject).
 
 Each writes straight-line code of its own, lane by lane, without calls: a lane's bits do not depend
 on how many lanes there are. The error is at most 1 ulp (sigmoid 1.5) over the whole range, denormal
-arguments and results included where the processor does not flush them, with and without fused
-multiply-add (the bits of the two differ); NaN gives NaN; signs of zero are kept. Only sin and cos
+arguments and results included where the processor does not flush them; without fused multiply-add
+the bits differ, and erf may reach 1.25 ulp. NaN gives NaN; signs of zero are kept. Only sin and cos
 hold a branch, for vectors with an argument beyond 51,000 (float32: 5·10⁷).
 
 >>> from limpide.engines.native.target import host

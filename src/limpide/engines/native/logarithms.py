@@ -101,12 +101,11 @@ def joined(w: Writer, e: Value, f: Value, rest: Value) -> Value:
 
 
 def outside(w: Writer, x: Value, y: Value, pole: float) -> Value:
-    """Give y above the pole, −inf at it, NaN below, x where it is infinite or NaN."""
+    """Give y above the pole, −inf at it, NaN below and for NaN, x where it is infinite."""
     bottom = same(x, pole)
     infinite, nothing = same(x, -float("inf")), same(x, float("nan"))
     y = w.select(w.compare("olt", x, same(x, float("inf"))), y, x)
     below = w.select(w.compare("oeq", x, bottom), infinite, nothing)
-    below = w.select(w.compare("uno", x, x), x, below)
     return w.select(w.compare("ogt", x, bottom), y, below)
 
 
