@@ -12,14 +12,75 @@ import numpy as np
 import numpy.typing as npt
 
 # (op, dtype) -> (ulps, reason). "*" stands for any op. An ulp is counted between the result and
-# the true value rounded to the dtype, so that 0 is the correctly rounded result.
-ULPS: dict[tuple[str, str], tuple[int, str]] = {
+# the true value rounded to the dtype, so that 0 is the correctly rounded result; for "native" rows
+# it is counted from the true value itself, in fractions, so that 0.5 is the correctly rounded one.
+ULPS: dict[tuple[str, str], tuple[float, str]] = {
     ("sigmoid", "float32"): (3, "NumPy's exp is within 2.5 ulp; the sum and the quotient add 1"),
     ("sigmoid", "float64"): (2, "NumPy's exp is within 1 ulp; the sum and the quotient add 1"),
     ("softplus", "float32"): (4, "NumPy's exp within 2.5 ulp, then its log1p within 1.5"),
     ("softplus", "float64"): (3, "NumPy's exp within 1 ulp, then its log1p within 1.5"),
     ("erf", "float32"): (1, "worked in float64 and rounded once"),
     ("erf", "float64"): (1, "a value of a table plus a short polynomial, 1.1 ulp together"),
+    ("native exp", "float32"): (
+        1,
+        "one last sum, then a power of two; 0.3 from the rest",
+    ),
+    ("native exp", "float64"): (
+        1,
+        "one last sum, then a power of two; 0.3 from the rest",
+    ),
+    ("native expm1", "float32"): (1, "a last sum of parts; 0.3 from the rest of the polynomial"),
+    ("native expm1", "float64"): (1, "a last sum of parts; 0.3 from the rest of the polynomial"),
+    ("native log", "float32"): (1, "a last sum of parts; 0.3 from the polynomial"),
+    ("native log", "float64"): (1, "a last sum of parts; 0.3 from the polynomial"),
+    ("native log1p", "float32"): (1, "as log, and what 1 + x lost enters to first order"),
+    ("native log1p", "float64"): (1, "as log, and what 1 + x lost enters to first order"),
+    ("native tanh", "float32"): (
+        1,
+        "a quotient of sums in two parts, corrected once",
+    ),
+    ("native tanh", "float64"): (
+        1,
+        "a quotient of sums in two parts, corrected once",
+    ),
+    ("native sigmoid", "float32"): (
+        1.5,
+        "a quotient, then a correction: two roundings",
+    ),
+    ("native sigmoid", "float64"): (
+        1.5,
+        "a quotient, then a correction: two roundings",
+    ),
+    ("native softplus", "float32"): (1, "exp in two parts, then a last sum of parts"),
+    ("native softplus", "float64"): (1, "exp in two parts, then a last sum of parts"),
+    ("native erf", "float32"): (1, "one last sum; 0.4 from the polynomial of a part up to 0.18"),
+    ("native erf", "float64"): (1, "one last sum; 0.4 from the polynomial of a part up to 0.18"),
+    ("native erf without fma", "float32"): (1.25, "x + x Q is rounded twice"),
+    ("native erf without fma", "float64"): (1.25, "x + x Q is rounded twice"),
+    ("native sin", "float32"): (
+        1,
+        "worked in float64, or r and a correction",
+    ),
+    ("native sin", "float64"): (
+        1,
+        "worked in float64, or r and a correction",
+    ),
+    ("native cos", "float32"): (
+        1,
+        "worked in float64, or a sum with a correction",
+    ),
+    ("native cos", "float64"): (
+        1,
+        "worked in float64, or a sum with a correction",
+    ),
+    ("native power", "float32"): (
+        1,
+        "worked in float64, or with a logarithm in two parts",
+    ),
+    ("native power", "float64"): (
+        1,
+        "worked in float64, or with a logarithm in two parts",
+    ),
 }
 
 # name -> (relative or absolute difference allowed, reason).

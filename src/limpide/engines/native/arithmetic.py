@@ -83,6 +83,21 @@ def polynomial(w: Writer, x: Value, coefficients: Sequence[float]) -> Value:
     return terms[0]
 
 
+def squared(
+    w: Writer, x: Value, square: Value, coefficients: Sequence[float], plus: Value
+) -> Value:
+    """Give x² · Σ coefficients[i] · x**i + plus, a step sooner than ``polynomial`` would.
+
+    The highest 2**k coefficients make one polynomial, the one to three before them another.
+    """
+    high = 4 if len(coefficients) < 8 else 8
+    low = len(coefficients) - high
+    cube = w.fmul(square, x)
+    place = {1: cube, 2: w.fmul(square, square), 3: w.fmul(cube, square)}[low]
+    start = w.fma(square, polynomial(w, x, coefficients[:low]), plus)
+    return w.fma(place, polynomial(w, x, coefficients[low:]), start)
+
+
 def fast_two_sum(w: Writer, a: Value, b: Value) -> tuple[Value, Value]:
     """Give a + b rounded, and exactly what was lost, where |a| ≥ |b| or a = 0.
 
@@ -100,10 +115,10 @@ def two_sum(w: Writer, a: Value, b: Value) -> tuple[Value, Value]:
 
 
 def two_product(w: Writer, a: Value, b: Value) -> tuple[Value, Value]:
-    """Give a · b rounded, and exactly what was lost (float64).
+    """Give a · b rounded, and exactly what was lost.
 
-    Where there is no fused product both are split into halves of 26 bits (Veltkamp; Dekker 1971),
-    which needs |a| and |b| below 2**996.
+    Where there is no fused product both are split into halves (Veltkamp; Dekker 1971), which needs
+    |a| and |b| below 2**996 (float32: 2**115).
     """
     product = w.fmul(a, b)
     if w.target.has_fma:
@@ -114,8 +129,16 @@ def two_product(w: Writer, a: Value, b: Value) -> tuple[Value, Value]:
     return product, w.fadd(low, w.fmul(al, bl))
 
 
+def remaining(w: Writer, c: Value, a: Value, b: Value) -> Value:
+    """Give c − a · b, exactly where a · b agrees with c to the last few bits."""
+    if w.target.has_fma:
+        return w.fma(w.fneg(a), b, c)
+    product, lost = two_product(w, a, b)
+    return w.fsub(w.fsub(c, product), lost)
+
+
 def _halves(w: Writer, a: Value) -> tuple[Value, Value]:
-    wide = w.fmul(a, same(a, 2.0**27 + 1.0))
+    wide = w.fmul(a, same(a, 2.0 ** ((format_of(a).mantissa + 2) // 2) + 1.0))
     high = w.fsub(wide, w.fsub(wide, a))
     return high, w.fsub(a, high)
 

@@ -12,12 +12,14 @@ from limpide.engines.native.arithmetic import (
     at_least,
     at_most,
     fast_two_sum,
-    float_bits,
     format_of,
     integers,
     polynomial,
+    remaining,
     same,
     scaled,
+    squared,
+    two_product,
 )
 from limpide.engines.native.writer import Value, Writer
 
@@ -157,19 +159,19 @@ def alternated(coefficients: tuple[float, ...]) -> tuple[float, ...]:
 def remainder(w: Writer, part: Reduced, sign: float = 1.0) -> tuple[Value, Value, Value]:
     """Give r with ln2_low · n taken off, r², and what both lost as a part of r + r²/2.
 
-    ``sign`` is that of ``reduce``. Where there is no fused product, what the square loses is 0.
+    ``sign`` is that of ``reduce``.
     """
     c = constants_of(part.r)
     r = scaled(w, part.n, -sign * c.ln2_low, part.r)
     lost = scaled(w, part.n, -sign * c.ln2_low, w.fsub(part.r, r))
-    square = w.fmul(r, r)
-    return r, square, scaled(w, w.fma(r, r, w.fneg(square)), 0.5, lost)
+    square, square_lost = two_product(w, r, r)
+    return r, square, scaled(w, square_lost, 0.5, lost)
 
 
 def small(w: Writer, part: Reduced, sign: float = 1.0) -> tuple[Value, Value]:
     """Give eʳ − 1 in two parts, ``sign`` being that of ``reduce``."""
     r, square, low = remainder(w, part, sign)
-    rest = w.fma(square, polynomial(w, r, (0.5, *constants_of(r).cubic)), low)
+    rest = squared(w, r, square, (0.5, *constants_of(r).cubic), low)
     return fast_two_sum(w, r, rest)
 
 
@@ -184,7 +186,7 @@ def exp(w: Writer, x: Value) -> Value:
     r = scaled(w, part.n, -c.ln2_low, part.r)
     first, second = halves_of_power(w, x, part.bits)
     u, lost = fast_two_sum(w, same(x, 1.0), r)
-    rest = w.fma(w.fmul(r, r), polynomial(w, r, c.square), lost)
+    rest = squared(w, r, w.fmul(r, r), c.square, lost)
     return w.fmul(w.fma(rest, first, w.fmul(u, first)), second)
 
 
@@ -214,8 +216,7 @@ def tanh(w: Writer, x: Value) -> Value:
     """Give the hyperbolic tangent.
 
     With 2|x| = n ln 2 + r, s = eʳ − 1 and c = 2⁻ⁿ it is (1 − c + s) / (1 + c + s): both are kept in
-    two parts, divided, and the quotient corrected once by what remains. Where a product cannot be
-    fused with a sum that correction is blunt (2 ulp).
+    two parts, divided, and the quotient corrected once by what remains.
     """
     of, c = format_of(x), constants_of(x)
     y = w.intrinsic("fabs", x)
@@ -228,9 +229,8 @@ def tanh(w: Writer, x: Value) -> Value:
     above, above_low = _sum_of_three(w, one, w.fneg(scale), s, low)
     inverse = w.fdiv(one, below)
     quotient = w.fmul(above, inverse)
-    minus = w.fneg(quotient)
-    rest = w.fma(minus, below_low, above_low)
-    rest = w.fadd(w.fma(minus, below, above), rest)
+    rest = w.fma(w.fneg(quotient), below_low, above_low)
+    rest = w.fadd(remaining(w, above, quotient, below), rest)
     return w.intrinsic("copysign", w.fma(rest, inverse, quotient), x)
 
 
@@ -251,12 +251,13 @@ def sigmoid(w: Writer, x: Value) -> Value:
     y = at_least(w, at_most(w, x, c.flat), c.lowest)
     part = reduce(w, y, 2 * of.bias)
     r = scaled(w, part.n, -c.ln2_low, part.r)
-    minus = w.fneg(r)
-    rest = w.fmul(w.fmul(r, r), polynomial(w, r, alternated(c.square)))
-    s, s_low = fast_two_sum(w, minus, rest)
+    rest = squared(w, r, w.fmul(r, r), alternated(c.square), same(x, 0.0))
     first, second = halves_of_power(w, x, part.bits)
     one = same(x, 1.0)
-    below, lost = _sum_of_three(w, one, w.fmul(first, second), s, s_low)
+    below, lost = fast_two_sum(w, one, w.fmul(first, second))
+    for term in (w.fneg(r), rest):
+        below, more = fast_two_sum(w, below, term)
+        lost = w.fadd(lost, more)
     inverse = w.fdiv(one, below)
     scaled_inverse = w.fmul(inverse, first)
     y = w.fma(w.fneg(w.fmul(inverse, lost)), scaled_inverse, scaled_inverse)

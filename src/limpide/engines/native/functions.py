@@ -5,9 +5,16 @@ Not for: how they are worked (the files by subject).
 
 Each writes straight-line code of its own, lane by lane, without calls: a lane's bits do not depend
 on how many lanes there are. The error is at most 1 ulp (sigmoid 1.5) over the whole range, denormal
-arguments and results included where the processor does not flush them; NaN gives NaN; signs of zero
-are kept. On a processor without fused multiply-add the error may reach 3 ulp. Only sin and cos hold
-a branch, for arguments beyond 51,000 (float32: 5·10⁷).
+arguments and results included where the processor does not flush them; without fused multiply-add
+the bits differ, and erf may reach 1.25 ulp. NaN gives NaN; signs of zero are kept. Only sin and cos
+hold a branch, for vectors with an argument beyond 51,000 (float32: 5·10⁷).
+
+>>> from limpide.engines.native.target import host
+>>> from limpide.engines.native.writer import Type, Writer
+>>> of = Type("f64", 4)
+>>> w = Writer(host(), "example", [(of, "x")])
+>>> str(exp(w, *w.arguments).type)
+'<4 x double>'
 """
 
 from __future__ import annotations

@@ -17,6 +17,7 @@ from limpide.engines.native.arithmetic import (
     polynomial,
     same,
     scaled,
+    two_product,
     two_sum,
 )
 from limpide.engines.native.exponentials import constants_of, halves_of_power, reduce, small
@@ -24,9 +25,8 @@ from limpide.engines.native.writer import Value, Writer
 
 HALF_ROOT = 0.7071067811865476
 
-# (log(1 + f) − f) / f² in float32 on [√½ − 1, √2 − 1], minimax (Remez), error 2**-27 of f.
+# (log(1 + f) − f + f²/2) / f³ in float32 on [√½ − 1, √2 − 1], minimax (Remez), error 2**-27 of f.
 SHORT = (
-    -0.5,
     0.33333316445350647,
     -0.25000816583633423,
     0.20002302527427673,
@@ -76,21 +76,21 @@ def exponent(w: Writer, x: Value, lifted: Value, more: Value | None = None) -> V
     return w.fsub(w.bitcast(bits, x.type.element), shift)
 
 
-def tail(w: Writer, f: Value, extra: Value | None) -> Value:
+def tail(w: Writer, f: Value, extra: Value) -> Value:
     """Give log(1 + f) − f + extra.
 
     Source: in float64 log(1 + f) = f − f²/2 + s (f²/2 + R(s²)), Ng (1993, FreeBSD's e_log.c).
     """
     square = w.fmul(f, f)
-    if f.type.element == "f32":
-        p = polynomial(w, f, SHORT)
-        return w.fmul(square, p) if extra is None else w.fma(square, p, extra)
     half = w.fmul(square, same(f, 0.5))
+    if f.type.element == "f32":
+        _, lost = two_product(w, f, f)
+        rest = w.fma(w.fmul(square, f), polynomial(w, f, SHORT), scaled(w, lost, -0.5, extra))
+        return w.fsub(rest, half)
     s = w.fdiv(f, w.fadd(f, same(f, 2.0)))
     z = w.fmul(s, s)
     bracket = w.fma(z, polynomial(w, z, LONG), half)
-    rest = w.fsub(extra, half) if extra is not None else w.fneg(half)
-    return w.fma(s, bracket, rest)
+    return w.fma(s, bracket, w.fsub(extra, half))
 
 
 def joined(w: Writer, e: Value, f: Value, rest: Value) -> Value:
@@ -101,12 +101,11 @@ def joined(w: Writer, e: Value, f: Value, rest: Value) -> Value:
 
 
 def outside(w: Writer, x: Value, y: Value, pole: float) -> Value:
-    """Give y above the pole, −inf at it, NaN below, x where it is infinite or NaN."""
+    """Give y above the pole, −inf at it, NaN below and for NaN, x where it is infinite."""
     bottom = same(x, pole)
     infinite, nothing = same(x, -float("inf")), same(x, float("nan"))
     y = w.select(w.compare("olt", x, same(x, float("inf"))), y, x)
     below = w.select(w.compare("oeq", x, bottom), infinite, nothing)
-    below = w.select(w.compare("uno", x, x), x, below)
     return w.select(w.compare("ogt", x, bottom), y, below)
 
 

@@ -12,8 +12,10 @@ from limpide.engines.native.arithmetic import (
     fast_two_sum,
     format_of,
     polynomial,
+    remaining,
     same,
     scaled,
+    squared,
     two_product,
 )
 from limpide.engines.native.exponentials import (
@@ -119,7 +121,7 @@ def _double(w: Writer, size: Value, b: Value) -> Value:
     part = reduce(w, p, 2 * format_of(p).bias)
     c = constants_of(p)
     r, low = fast_two_sum(w, part.r, scaled(w, part.n, -c.ln2_low, lost))
-    rest = w.fma(w.fmul(r, r), polynomial(w, r, c.square), low)
+    rest = squared(w, r, w.fmul(r, r), c.square, low)
     u, lost = fast_two_sum(w, same(r, 1.0), r)
     y = w.fadd(u, w.fadd(lost, rest))
     first, second = halves_of_power(w, p, part.bits)
@@ -140,8 +142,7 @@ def _two_part_log(w: Writer, x: Value) -> tuple[Value, Value]:
     below, below_low = fast_two_sum(w, same(f, 2.0), f)
     inverse = w.fdiv(same(f, 1.0), below)
     s = w.fmul(f, inverse)
-    back, back_lost = two_product(w, s, below)
-    rest = w.fsub(w.fsub(w.fsub(f, back), back_lost), w.fmul(s, below_low))
+    rest = w.fsub(remaining(w, f, s, below), w.fmul(s, below_low))
     s_low = w.fmul(rest, inverse)
     z, z_low = two_product(w, s, s)
     z_low = w.fma(w.fadd(s, s), s_low, z_low)

@@ -104,10 +104,9 @@ class Angle(NamedTuple):
 
 def sin(w: Writer, x: Value) -> Value:
     """Give the sine of x radians."""
-    if x.type.element == "f32":
-        return _single(w, x, 0)
+    y = _single(w, x, 0) if x.type.element == "f32" else _double(w, x, 0)
     # The reduction loses the sign of a zero.
-    return w.select(w.compare("oeq", x, same(x, 0.0)), x, _double(w, x, 0))
+    return w.select(w.compare("oeq", x, same(x, 0.0)), x, y)
 
 
 def cos(w: Writer, x: Value) -> Value:
