@@ -239,19 +239,14 @@ def _module(text: str, target: Target, promote: bool) -> Iterator[llvm.ModuleRef
 
 
 def _promote(module: llvm.ModuleRef, target: Target) -> None:
-    """Inline what asks for it, turn local arrays into registers, and tidy up."""
+    """Inline what asks for it, unroll short loops, and turn local arrays into registers."""
     with (
-        llvm.create_pipeline_tuning_options() as options,
+        llvm.create_pipeline_tuning_options(speed_level=1) as options,
         llvm.create_pass_builder(_machine(target), options) as builder,
-        llvm.create_new_module_pass_manager() as passes,
     ):
-        passes.add_always_inliner_pass()
-        passes.add_sroa_pass()
-        passes.add_instruction_combine_pass()
-        passes.add_simplify_cfg_pass()
-        passes.add_sroa_pass()  # arrays whose indices have become known
-        passes.add_instruction_combine_pass()
-        passes.run(module, builder)
+        options.loop_vectorization = options.slp_vectorization = False
+        with builder.getModulePassManager() as passes:
+            passes.run(module, builder)
         module.verify()
 
 

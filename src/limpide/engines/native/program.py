@@ -291,7 +291,8 @@ def build_loop(loop: Loop, target: Target) -> tuple[Module, list[list[int]]]:
     together = steps[0].cost >= THREADS_FROM
     end, constants = _place(steps, kept, together)
     slots = _slots([steps[0].plan.views[id(n)].buffer for n in loop.step.inputs[:kept]])
-    tiny = end <= TINY_BYTES and steps[0].cost <= TINY_CYCLES
+    memory = sum(b.nbytes for step in steps for b in step.plan.buffers if b.offset >= 0)
+    tiny = memory <= TINY_BYTES and steps[0].cost <= TINY_CYCLES
     text = _LoopWriter(loop, steps, target, together, tiny).text()
     places = [constants_read(s.graph, s.plan) for s in steps]
     return Module(text, end, slots, _slots(constants), together, tiny), places
@@ -451,7 +452,7 @@ def _all(turn: Turn) -> tuple[Value, Value]:
     return index(0), index(turn.length)
 
 
-TINY_BYTES = 4096
+TINY_BYTES = 2048
 TINY_CYCLES = 400.0
 """Up to so many bytes and estimated cycles, a step's numbers are held in registers."""
 
