@@ -18,7 +18,7 @@ from limpide.engines.native.places import BYTES, Buffer, View
 from limpide.engines.native.plan import Kernel, Plan, Planner, buffers_of
 from limpide.engines.native.products import write_product
 from limpide.engines.native.reductions import write_reduction
-from limpide.engines.native.schedule import Turn, grain, schedule
+from limpide.engines.native.schedule import Turn, can_share, grain, schedule
 from limpide.engines.native.target import Target
 from limpide.engines.native.writer import I64, PTR, Type, Value, Writer, index, module_text
 from limpide.ir import CONSTANT, Graph, Loop, Node
@@ -73,7 +73,8 @@ class Builder:
         if kernel.kind in ("map", "reduce", "product"):
             self._write(w, kernel, plan, pointers, low, high, count)
         else:
-            Mover(w, kernel, plan.views, pointers, status, number).write()
+            rows = (low, high) if can_share(kernel) else None
+            Mover(w, kernel, plan.views, pointers, status, number, rows).write()
         return self._known(w), buffers
 
     def rows(self, kernel: Kernel, plan: Plan, shape: tuple[int, ...]) -> str:
