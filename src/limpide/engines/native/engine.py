@@ -13,8 +13,7 @@ from typing import Any, NoReturn
 
 import numpy as np
 
-from limpide.engines.native import program
-from limpide.engines.native.jit import Code, make_object
+from limpide.engines.native import program, store
 from limpide.engines.native.moves import STATUS_WORDS
 from limpide.engines.native.program import Module, Slot
 from limpide.engines.native.target import host
@@ -125,10 +124,10 @@ class NativeEngine:
     def compile(self, graph: Graph) -> Any:
         """Compile a graph; runs of one program may go side by side."""
         target = host()
-        module, places = program.build_graph(graph, target)
-        code = Code(make_object(module.text, target), target, ["call"])
-        call = _CALL(code.address("call"))
-        arenas = _Arenas(module, [graph.nodes[i].value for i in places])
+        key = store.graph_key(graph, target)
+        found = store.obtain(key, target, "call", lambda: program.build_graph(graph, target))
+        module, call = found.module, _CALL(found.code.address("call"))
+        arenas = _Arenas(module, [graph.nodes[i].value for i in module.places[0]])
         specs = [node.spec for node in graph.outputs]
 
         def run(arrays: list[Array]) -> list[Array]:
@@ -143,18 +142,17 @@ class NativeEngine:
                 _raise_index(graph, status)
             return outputs
 
-        run.code = code  # type: ignore[attr-defined]  # lives as long as what calls it
-        run.module = module  # type: ignore[attr-defined]
+        run.program = found  # type: ignore[attr-defined]  # lives as long as what calls it
         return run
 
     def compile_loop(self, loop: Loop) -> Any:
         """Compile a loop around its steps."""
         target = host()
-        module, places = program.build_loop(loop, target)
-        code = Code(make_object(module.text, target, promote=module.tiny), target, ["loop"])
-        call = _LOOP(code.address("loop"))
+        key = store.loop_key(loop, target)
+        found = store.obtain(key, target, "loop", lambda: program.build_loop(loop, target))
+        module, call = found.module, _LOOP(found.code.address("loop"))
         graphs = [g for g in (loop.step, loop.tail) if g is not None]
-        values = [g.nodes[i].value for g, at in zip(graphs, places, strict=True) for i in at]
+        values = [g.nodes[i].value for g, at in zip(graphs, module.places, strict=True) for i in at]
         arenas = _Arenas(module, values)
         kept = loop.step.inputs[: loop.n_carry + loop.n_held]
         seen = [node.spec for node in loop.step.outputs[loop.n_carry :]]
@@ -195,6 +193,5 @@ class NativeEngine:
                 _raise_index(loop.step, status)
             return observed
 
-        run.code = code  # type: ignore[attr-defined]
-        run.module = module  # type: ignore[attr-defined]
+        run.program = found  # type: ignore[attr-defined]
         return run

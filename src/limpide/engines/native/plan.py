@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
-from limpide.engines.native.elements import LOWERINGS
+from limpide.engines.native.elements import LOWERINGS, immediate
 from limpide.engines.native.operands import matrices, unfit
 from limpide.engines.native.places import (
     BYTES,
@@ -21,7 +21,7 @@ from limpide.engines.native.places import (
     view_of,
     whole,
 )
-from limpide.ir import CONSTANT, INPUT, Graph, Node, uniform_value
+from limpide.ir import CONSTANT, INPUT, Graph, Node
 
 ELEMENTWISE = frozenset(LOWERINGS) | {"iota"}
 REDUCTIONS = frozenset({"sum", "max"})
@@ -315,7 +315,8 @@ class Planner:
         for node in kernel.members:
             for source in node.inputs:
                 base = self.base(source)
-                known = uniform_value(source) is not None and node.op.name in ELEMENTWISE
+                near = node.op.name in ELEMENTWISE or node.op.name in REDUCTIONS
+                known = near and immediate(source) is not None
                 if id(base) not in own and not known:
                     found[id(base)] = base
         return list(found.values())

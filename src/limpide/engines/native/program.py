@@ -40,7 +40,7 @@ class Module:
     """Text to compile, and what is needed to run it.
 
     ``kept`` holds the place of each carried and held input; ``constants`` the places of arrays
-    that the graph knows, in order; ``together``, whether threads can share a step;
+    that the graphs know, and ``places`` which nodes of each graph these are; ``together``, whether threads can share a step;
     ``tiny``, whether everything is to be held in registers.
     """
 
@@ -48,6 +48,7 @@ class Module:
     arena_bytes: int
     kept: list[Slot] = field(default_factory=list)
     constants: list[Slot] = field(default_factory=list)
+    places: list[list[int]] = field(default_factory=list)
     together: bool = False
     tiny: bool = False
 
@@ -199,7 +200,7 @@ def constants_read(graph: Graph, plan: Plan) -> list[int]:
     ]
 
 
-def build_graph(graph: Graph, target: Target) -> tuple[Module, list[int]]:
+def build_graph(graph: Graph, target: Target) -> Module:
     """Write the module of a graph: ``call(arena, table of inputs and outputs, status)``."""
     planner = Planner(graph, target.lanes(4), ["given"] * len(graph.inputs))
     plan = planner.plan()
@@ -218,8 +219,7 @@ def build_graph(graph: Graph, target: Target) -> tuple[Module, list[int]]:
     for turn in turns:
         number = numbers.get(id(turn.kernel.root), 0)
         caller.call(turn, plan, number, index(0), index(turn.length))
-    module = Module(builder.module(w), end, [], _slots(constants))
-    return module, constants_read(graph, plan)
+    return Module(builder.module(w), end, [], _slots(constants), [constants_read(graph, plan)])
 
 
 @dataclass
@@ -280,7 +280,7 @@ def _place(steps: Sequence[_Step], n_kept: int, together: bool) -> tuple[int, li
     return end, constants
 
 
-def build_loop(loop: Loop, target: Target) -> tuple[Module, list[list[int]]]:
+def build_loop(loop: Loop, target: Target) -> Module:
     """Write the module of a loop.
 
     ``loop(arena, rows, order, observed, status, epochs, n, thread, threads, barrier, yield)``:
@@ -296,7 +296,7 @@ def build_loop(loop: Loop, target: Target) -> tuple[Module, list[list[int]]]:
     tiny = memory <= TINY_BYTES and steps[0].cost <= TINY_CYCLES
     text = _LoopWriter(loop, steps, target, together, tiny).text()
     places = [constants_read(s.graph, s.plan) for s in steps]
-    return Module(text, end, slots, _slots(constants), together, tiny), places
+    return Module(text, end, slots, _slots(constants), places, together, tiny)
 
 
 class _LoopWriter:
