@@ -27,6 +27,9 @@ ELEMENTWISE = frozenset(LOWERINGS) | {"iota"}
 REDUCTIONS = frozenset({"sum", "max"})
 
 
+_ALIAS = 256  # 32-bit elements: a kilobyte
+
+
 @dataclass(eq=False)
 class Kernel:
     """What one function computes: element-wise nodes around at most one other op.
@@ -72,12 +75,18 @@ class Plan:
 
 
 def padded(shape: tuple[int, ...], lanes: int) -> tuple[int, ...]:
-    """Give the extents in memory: the last axis filled up to whole vectors."""
+    """Give the extents in memory: the last axis filled up to whole vectors.
+
+    Rows of a kilobyte's multiple get a vector more: the same columns of many rows would otherwise
+    fall on the same few places of a cache.
+    """
     extents = essential(shape)
     if not extents or 0 in extents:
         return extents
     last = extents[-1]
     full = -(-last // lanes) * lanes if last >= lanes else 1 << (last - 1).bit_length()
+    if len(extents) > 1 and full % _ALIAS == 0:
+        full += lanes
     return (*extents[:-1], full)
 
 
