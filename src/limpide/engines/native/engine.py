@@ -18,7 +18,7 @@ from limpide.engines.native.moves import STATUS_WORDS
 from limpide.engines.native.program import Module, Slot
 from limpide.engines.native.target import host
 from limpide.engines.native.threads import POOL, most, yield_address
-from limpide.errors import ArgumentError
+from limpide.errors import ArgumentError, ArgumentTypeError
 from limpide.ir import CONSTANT, Array, Graph, Loop, Node
 
 _DTYPES = {
@@ -40,6 +40,19 @@ def _memory(nbytes: int) -> Array:
 def _address(array: Array) -> int:
     address: int = array.__array_interface__["data"][0]
     return address
+
+
+def _check(given: Sequence[Array], nodes: Sequence[Node], first_axis: int = 0) -> None:
+    """Refuse arrays that machine code would read wrongly; ``first_axis`` is where to compare."""
+    if len(given) != len(nodes):
+        raise ArgumentError(f"{len(nodes)} arrays are needed here; received {len(given)}.")
+    for array, node in zip(given, nodes, strict=True):
+        spec = node.spec
+        if array.shape[first_axis:] != spec.shape[first_axis:] or array.dtype != spec.numpy_dtype:
+            raise ArgumentTypeError(
+                f"{node.name or node.op.name} is {spec}; received an array of dtype "
+                f"{array.dtype} and shape {list(array.shape)}. Cast and reshape it first."
+            )
 
 
 def _plain(array: Array) -> Array:
@@ -69,9 +82,9 @@ class _Place:
         array[...] = self.array.reshape(self.shape)
 
 
-def _raise_index(graph: Graph, status: Array) -> NoReturn:
+def _raise_index(nodes: Sequence[Node], status: Array) -> NoReturn:
     """Say which index was out of range; the words are those of the reference engine."""
-    node = graph.nodes[int(status[0]) - 1]
+    node = nodes[int(status[0]) - 1]
     axis = node.params["axis"]
     size = node.inputs[0].spec.shape[axis] if node.op.name == "gather" else node.params["size"]
     allowed = f"from 0 to {size - 1}" if size else "none, since the axis is empty"
@@ -131,6 +144,7 @@ class NativeEngine:
         specs = [node.spec for node in graph.outputs]
 
         def run(arrays: list[Array]) -> list[Array]:
+            _check(arrays, graph.inputs)
             inputs = [_plain(array) for array in arrays]
             outputs = [np.empty(s.shape, s.numpy_dtype) for s in specs]
             table = np.array([_address(a) for a in (*inputs, *outputs)], np.uint64)
@@ -139,7 +153,7 @@ class NativeEngine:
             call(_address(arena), _address(table), _address(status))
             arenas.give_back(arena)
             if status[0]:
-                _raise_index(graph, status)
+                _raise_index(graph.nodes, status)
             return outputs
 
         run.program = found  # type: ignore[attr-defined]  # lives as long as what calls it
@@ -154,7 +168,9 @@ class NativeEngine:
         graphs = [g for g in (loop.step, loop.tail) if g is not None]
         values = [g.nodes[i].value for g, at in zip(graphs, module.places, strict=True) for i in at]
         arenas = _Arenas(module, values)
+        numbered = [node for graph in graphs for node in graph.nodes]
         kept = loop.step.inputs[: loop.n_carry + loop.n_held]
+        row_nodes = loop.step.inputs[len(kept) :]
         seen = [node.spec for node in loop.step.outputs[loop.n_carry :]]
         batch = loop.step.inputs[len(kept)].spec.shape[0] if loop.n_rows else 1
 
@@ -165,6 +181,8 @@ class NativeEngine:
             order: Array | None,
             trips: int,
         ) -> list[Array]:
+            _check([*carry, *held], kept)
+            _check(row_arrays, row_nodes, first_axis=1)
             arena = arenas.take()
             homes = [_Place(arena, slot, n) for slot, n in zip(module.kept, kept, strict=True)]
             for home, array in zip(homes, [*carry, *held], strict=True):
@@ -174,7 +192,7 @@ class NativeEngine:
             steps = n if order is None else -(-n // batch)
             observed = [np.empty((steps, *s.shape), s.numpy_dtype) for s in seen]
             tables = [np.array([_address(a) for a in t], np.uint64) for t in (rows, observed)]
-            places = np.zeros(0, np.int64) if order is None else _plain(order)
+            places = np.zeros(0, np.int64) if order is None else _plain(np.asarray(order, np.int64))
             status = np.zeros(STATUS_WORDS, np.int64)
             barrier = _memory(64)
             threads_used = min(most(), 64) if module.together else 1
@@ -186,11 +204,12 @@ class NativeEngine:
                 call(*addresses, 1, n, thread, threads_used, *end)
 
             POOL.run([partial(share, thread) for thread in range(threads_used)])
-            for home, array in zip(homes, carry, strict=False):
-                home.take(array)
+            if not status[0]:  # else what is carried stays as it was
+                for home, array in zip(homes, carry, strict=False):
+                    home.take(array)
             arenas.give_back(arena)
             if status[0]:
-                _raise_index(loop.step, status)
+                _raise_index(numbered, status)
             return observed
 
         run.program = found  # type: ignore[attr-defined]

@@ -22,7 +22,7 @@ class Mover:
     """Writes one kernel that moves numbers.
 
     ``pointers`` holds, for each buffer, the argument with its address; ``status`` is where a
-    kernel notes an index out of range; ``rows`` bounds the first axis of a copy of matrices.
+    kernel notes an index out of range; ``bounds`` are those of the first axis of a copy of matrices.
     """
 
     def __init__(
@@ -33,11 +33,11 @@ class Mover:
         pointers: Mapping[int, Value],
         status: Value,
         number: int,
-        rows: tuple[Value, Value] | None = None,
+        bounds: tuple[Value, Value] | None = None,
     ) -> None:
-        self.rows_shared = rows
         self.w, self.kernel, self.views, self.pointers = w, kernel, views, pointers
         self.status, self.number = status, number
+        self.bounds = bounds  # of the first axis of a copy: threads share it
         self.target = kernel.stores[0][1]
 
     # Shared -----------------------------------------------------------------------------------
@@ -52,7 +52,10 @@ class Mover:
         return pointer
 
     def _over(
-        self, shape: Sequence[int], body: Callable[[list[Value]], None], done: int = 0
+        self,
+        shape: Sequence[int],
+        body: Callable[[list[Value]], None],
+        bounds: tuple[Value, Value] | None = None,
     ) -> None:
         """Write loops over a shape around a body that gets an index an axis."""
 
@@ -60,7 +63,10 @@ class Mover:
             if len(places) == len(shape):
                 body(places)
                 return
-            with self.w.loop(0, shape[len(places)]) as loop:
+            start, stop = index(0), index(shape[len(places)])
+            if bounds is not None and not places:
+                start, stop = bounds
+            with self.w.loop(start, stop) as loop:
                 loops([*places, loop.index])
 
         if all(shape):
@@ -117,10 +123,10 @@ class Mover:
 
     def _copy_matrix(self, source: View, target: View) -> None:
         """Write the copy that a kernel is: of a matrix, only the rows it is called for."""
-        if self.rows_shared is None or len(source.shape) != 2 or 0 in source.shape:
+        if self._shared is None or len(source.shape) != 2 or 0 in source.shape:
             self.copy(source, target)
             return
-        w, (low, high) = self.w, self.rows_shared
+        w, (low, high) = self.w, self._shared
         lanes = w.target.lanes(Type(source.element).bits // 8)
         turned = source.strides[0] == 1 and target.strides[1] == 1 and lanes > 1
         if not turned or min(source.shape) < lanes:
@@ -209,6 +215,11 @@ class Mover:
         assert kernel.root is not None
         MOVES[kernel.kind](self, kernel.root)
 
+    @property
+    def _shared(self) -> tuple[Value, Value] | None:
+        """The rows to copy, where there is an axis around that of the vectors."""
+        return self.bounds if len(self.kernel.shape) > 1 else None
+
     def _full_target(self, node: Node) -> View:
         """Give the view of the result with its axes of length 1."""
         steps = iter(self.target.strides)
@@ -217,7 +228,7 @@ class Mover:
 
     def _reshape(self, node: Node) -> None:
         """Copy in row order to another shape: through flat indices, where no view can say it."""
-        source, target = self.views[id(node.inputs[0])], self._full_target(node)
+        source, target = self.views[id(node.inputs[0])], self._full_target(node).essential()
         w, flat = self.w, strides_of(source.shape)
 
         def each(places: list[Value]) -> None:
@@ -230,7 +241,7 @@ class Mover:
             value = w.load(Type(source.element), self._address(source, old))
             w.store(value, self._address(target, places))
 
-        self._over(target.shape, each)
+        self._over(target.shape, each, self._shared)
 
     def _copy_view(self, node: Node) -> None:
         view = view_of(node, self.views[id(node.inputs[0])])
@@ -270,8 +281,10 @@ class Mover:
             value = w.convert("sext", value, "i64")
         fits = w.compare("ult", value, index(size))
         with w.when(w.binary("xor", fits, constant(I1, True))):
-            w.store(index(self.number + 1), self.status)
-            w.store(value, w.at(self.status, 1, "i64"))
+            first = w.compare("eq", w.load(I64, self.status), index(0))
+            with w.when(first):  # the first one is told of
+                w.store(index(self.number + 1), self.status)
+                w.store(value, w.at(self.status, 1, "i64"))
         return w.select(fits, value, index(0))
 
     def _gather(self, node: Node) -> None:
@@ -285,10 +298,19 @@ class Mover:
             at = self._checked(self.views[id(indices)], places[axis:], size)
             self._copy_tail(source, [*places[:axis], at], target, places)
 
-        if 0 not in node.spec.shape and size:
+        if size and 0 not in node.spec.shape:
             self._over(outer, each)
-        elif 0 not in indices.spec.shape and not size:
-            self.w.store(index(self.number + 1), self.status)
+        else:
+            self._check_all(indices, size)
+
+    def _check_all(self, indices: Node, size: int) -> None:
+        """Look at indices by which nothing is moved: they are refused all the same."""
+        view = self.views[id(indices)]
+
+        def each(places: list[Value]) -> None:
+            self._checked(view, places, size)
+
+        self._over(indices.spec.shape, each)
 
     def _copy_tail(
         self, source: View, read: list[Value], target: View, written: list[Value]
@@ -304,9 +326,11 @@ class Mover:
         indices, updates = node.inputs
         axis, size = node.params["axis"], node.params["size"]
         target, source = self._full_target(node), self.views[id(updates)]
-        if 0 in target.shape:
+        if 0 not in target.shape:
+            self._fill_zeros(target.essential())
+        if 0 in target.shape or 0 in updates.spec.shape:
+            self._check_all(indices, size)
             return
-        self._fill_zeros(target.essential())
         lead, rank = axis, indices.spec.rank
         floats = node.spec.dtype in ("f32", "f64")
         w = self.w
@@ -325,8 +349,7 @@ class Mover:
 
             self._over(tail, one)
 
-        if 0 not in updates.spec.shape:
-            self._over(updates.spec.shape[: lead + rank], each)
+        self._over(updates.spec.shape[: lead + rank], each)
 
     def _random_bits(self, node: Node) -> None:
         """Threefry-2x32 of (seed, stream) and (step, j): see ``limpide.rng``."""

@@ -304,7 +304,9 @@ class _Product:
                             value = w.load(self.vector, w.at(home, i * lanes, self.element))
                             sums.append(w.select(begun, value, constant(self.vector, 0)))
                         row, pitch = Place(loop.index), width * lanes
-                        sums = self._write_sums(line, packed, row, size, width, 0, bounds, sums, pitch)
+                        sums = self._write_sums(
+                            line, packed, row, size, width, 0, bounds, sums, pitch
+                        )
                         for i, value in enumerate(sums):
                             w.store(value, w.at(home, i * lanes, self.element))
             length = w.sub(stop, tall.index)

@@ -232,6 +232,7 @@ class _Step:
     turns: list[Turn]
     batch: int
     n_kept: int
+    first_number: int  # of its nodes, where a kernel reports one
 
     @property
     def rows(self) -> list[tuple[Node, View]]:
@@ -245,7 +246,7 @@ class _Step:
         return sum(turn.cost for turn in self.turns)
 
 
-def _plan_step(loop: Loop, graph: Graph, target: Target) -> _Step:
+def _plan_step(loop: Loop, graph: Graph, target: Target, first_number: int) -> _Step:
     kept = loop.n_carry + loop.n_held
     rows = len(graph.inputs) - kept
     homes = ["kept"] * kept + ["arena"] * rows
@@ -254,7 +255,7 @@ def _plan_step(loop: Loop, graph: Graph, target: Target) -> _Step:
     gathered = [plan.views[id(n)].buffer for n in graph.inputs[kept:]]
     turns = schedule(plan, target.lanes(4), gathered)
     batch = graph.inputs[kept].spec.shape[0] if rows else 1
-    return _Step(graph, plan, planner.outputs[loop.n_carry :], turns, batch, kept)
+    return _Step(graph, plan, planner.outputs[loop.n_carry :], turns, batch, kept, first_number)
 
 
 def _place(steps: Sequence[_Step], n_kept: int, together: bool) -> tuple[int, list[Buffer]]:
@@ -287,7 +288,9 @@ def build_loop(loop: Loop, target: Target) -> Module:
     tables of the addresses of row arrays and of observed outputs; ``n`` rows an epoch, or steps
     where there are no row arrays; where threads meet, and the system's function to let others run.
     """
-    steps = [_plan_step(loop, g, target) for g in (loop.step, loop.tail) if g is not None]
+    steps = [_plan_step(loop, loop.step, target, 0)]
+    if loop.tail is not None:
+        steps.append(_plan_step(loop, loop.tail, target, len(loop.step.nodes)))
     kept = loop.n_carry + loop.n_held
     together = steps[0].cost >= THREADS_FROM
     end, constants = _place(steps, kept, together)
@@ -424,7 +427,7 @@ class _LoopWriter:
         order = w.at(self.order, first_row, "i64")
         for (node, view), source in zip(step.rows, self.sources, strict=True):
             self._gather(step, caller, node, view, source, order)
-        numbers = {id(node): i for i, node in enumerate(step.graph.nodes)}
+        numbers = {id(n): i for i, n in enumerate(step.graph.nodes, step.first_number)}
         for turn in step.turns:
             number = numbers.get(id(turn.kernel.root), 0)
             if turn.waits and self.together:

@@ -76,16 +76,20 @@ class _Worker:
         while True:
             self._wake.acquire()
             assert self._task is not None
-            self._task()
-            self._task = None
-            self._done.release()
+            try:
+                self._task()
+            finally:
+                self._task = None
+                self._done.release()
 
     def start(self, task: Callable[[], object]) -> None:
         self._task = task
         self._wake.release()
 
     def wait(self) -> None:
-        self._done.acquire()
+        """Wait until the task is done; may be called again where an interrupt ended it."""
+        while self._task is not None:
+            self._done.acquire()
 
 
 class Pool:
@@ -109,11 +113,27 @@ class Pool:
         workers += [_Worker() for _ in range(len(tasks) - 1 - len(workers))]
         for worker, task in zip(workers, tasks[1:], strict=True):
             worker.start(task)
-        tasks[0]()
-        for worker in workers:
-            worker.wait()
-        with self._lock:
-            self._idle += workers
+        try:
+            tasks[0]()
+        finally:
+            # Ctrl-C may come while one waits: memory that the others still use must not be freed.
+            _wait_for(workers)
+            with self._lock:
+                self._idle += workers
+
+
+def _wait_for(workers: list[_Worker]) -> None:
+    """Wait for all; what interrupts is raised when the last one is done."""
+    interrupted: BaseException | None = None
+    left = list(workers)
+    while left:
+        try:
+            left[-1].wait()
+            left.pop()
+        except BaseException as error:  # noqa: PERF203  # a signal handler's, whatever it raises
+            interrupted = error
+    if interrupted is not None:
+        raise interrupted
 
 
 POOL = Pool()
