@@ -155,7 +155,9 @@ class Workload:
         rng = np.random.default_rng(SEED)
         X = rng.standard_normal((self.rows, self.sizes[0])).astype(self.dtype)
         n = self.sizes[-1]
-        scores = X[:, :2] @ rng.standard_normal((2, n)) + rng.gumbel(size=(self.rows, n))
+        told = X[:, :2]
+        ways = rng.standard_normal((told.shape[1], n))
+        scores = told @ ways + rng.gumbel(size=(self.rows, n))
         if self.loss == "cross_entropy":
             return X, scores.argmax(axis=1)
         y = scores > 0 if self.output == "sigmoid" else scores

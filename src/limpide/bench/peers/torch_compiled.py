@@ -38,6 +38,7 @@ class _Program:
         import torch
 
         torch.manual_seed(SEED)
+        torch.set_flush_denormal(True)  # as XLA and limpide do while they train
         self._work = work
         self._X, self._y = torch_model.rows(work)
         self.reset()
