@@ -429,8 +429,8 @@ def bench(
     if not as_json:
         room.table.print_head(screen, plan)
     for work in works:
-        with status.status(work.label) as shown:
-            (comparison,) = room.compare([work], plan, shown.update)
+        with room.table.saying(status, work.label) as say:
+            (comparison,) = room.compare([work], plan, say)
         found.append(comparison)
         if not as_json:
             room.table.print_comparison(screen, comparison)

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
+from rich.console import Console
 
 import limpide as lp
 from limpide import bench, cli, program
@@ -55,11 +56,11 @@ def measured(monkeypatch: pytest.MonkeyPatch) -> list[runner.Plan]:
 
 
 def comparison(work: Workload) -> Comparison:
-    jax = Figures("jax", "rows in order, 1 thread", 1.5, [8.0, 9.0, 10.0], [2.0, 2.0, 2.0])
+    jax = Figures("jax", "rows in order, 1 thread", 1.5, 0, [8.0, 9.0, 10.0], [2.0, 2.0, 2.0])
     torch = Figures("torch", skipped="not installed")
-    slow = Figures("numpy", "1 thread", 0.1, [2000.0], [2.0])
+    slow = Figures("numpy", "1 thread", 0.1, 0, [2000.0], [2.0])
     peak = work.flops / work.steps / 2e-6 * 2
-    return Comparison(work, 0.125, [2.0, 2.0, 2.5], [peak], [jax, torch, slow])
+    return Comparison(work, 0.126, 1000, [2.0, 2.0, 2.5], [peak], [jax, torch, slow])
 
 
 def test_help_names_every_option(limpide: Run) -> None:
@@ -101,7 +102,7 @@ def test_a_table_of_all_that_was_measured(limpide: Run, measured: list[runner.Pl
     assert lines[1].startswith("limpide's engine: ")
     assert [line.split() for line in lines[3:8]] == [
         ["network,", "batch,", "optimizer", "µs", "a", "step", "times", "limpide's"],
-        [*"57-64-1, 32, SGD limpide 2 50.0 % of the peak first fit 0.12 s".split()],  # noqa: SIM905
+        [*"57-64-1, 32, SGD limpide 2 50.0 % of the peak compiled in 0.12 s".split()],  # noqa: SIM905
         ["JAX", "9", "4.5", "(4", "to", "5)", "rows", "in", "order,", "1", "thread"],
         ["PyTorch", "-", "not", "installed"],
         ["NumPy", "2,000", "1,000", "(1,000", "to", "1,000)", "1", "thread"],
@@ -124,6 +125,7 @@ def test_quick_some_peers_another_engine_the_sweep(
     assert report["engine"] == "reference"
     assert report["worst"] == {"label": works[0].label, "ratio": 4.5}
     first = report["comparisons"][0]
+    assert first["compile_seconds"] == pytest.approx(0.126 - 1000 * 2e-6)
     assert first["share_of_peak"] == pytest.approx(0.5)
     assert first["peers"]["jax"]["ratio_range"] == [4, 5]
     assert first["peers"]["torch"] == {"skipped": "not installed"}
@@ -158,7 +160,7 @@ def test_a_picture_needs_matplotlib(
 def test_nothing_measured_has_no_worst_and_an_empty_picture() -> None:
     pytest.importorskip("matplotlib")
     work = Workload((3, 1), 4)
-    found = Comparison(work, 0.1, [1.0], [1e9], [Figures("jax", skipped="not installed")])
+    found = Comparison(work, 0.1, 0, [1.0], [1e9], [Figures("jax", skipped="not installed")])
     screen = lp.terminal.console(io.StringIO())
     table.print_worst(screen, [found])
     assert screen.file.getvalue() == ""
@@ -184,3 +186,14 @@ def test_the_whole_command_measures(limpide: Run, monkeypatch: pytest.MonkeyPatc
     (found,) = json.loads(result.out)["comparisons"]
     assert found["peers"]["numpy"]["pairs"] == 3
     assert found["microseconds"] > 0
+
+
+def test_what_is_being_done_is_shown_on_a_terminal_alone() -> None:
+    log = lp.terminal.console(io.StringIO())
+    with table.saying(log, "57-64-1") as say:
+        say("57-64-1: JAX")
+    assert log.file.getvalue() == ""
+    screen = Console(file=io.StringIO(), force_terminal=True, markup=False)
+    with table.saying(screen, "57-64-1") as say:
+        say("57-64-1: JAX [fast]")
+    assert "57-64-1: JAX [fast]" in screen.file.getvalue()

@@ -149,6 +149,12 @@ def test_another_network_is_not_compared(fake: type[Fake], monkeypatch: pytest.M
     with pytest.raises(LimpideError, match="NumPy and limpide do not train the same network"):
         only(TINY, Plan(["numpy"], "reference"))
     assert fake.alive == []
+    dropped = Workload((6, 5, 1), 8, rows=35, dropout=0.5)  # where each has its own random bits
+    monkeypatch.setattr(numpy_hand, "lacks", lambda work: "")
+    only(dropped, Plan(["numpy"], "reference"))
+    monkeypatch.setattr(Fake, "losses", {"numpy": 1.06})
+    with pytest.raises(LimpideError, match="do not train the same network"):
+        only(dropped, Plan(["numpy"], "reference"))
 
 
 def test_limpide_at_fault_is_an_error(fake: type[Fake]) -> None:

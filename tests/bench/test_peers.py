@@ -50,7 +50,8 @@ def check(name: str, work: Workload, form: Form) -> None:
     assert len(shuffled) >= 2
     assert np.isfinite(shuffled).all()
     program.reset()
-    assert list(program.run(EPOCHS, False)) == losses
+    # Not to the bit: a BLAS sums in another order where arrays lie elsewhere.
+    assert list(program.run(EPOCHS, False)) == pytest.approx(losses, rel=AGREEMENT, abs=0)
 
 
 CHEAP = [

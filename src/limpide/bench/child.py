@@ -25,6 +25,7 @@ from limpide.bench.peak import Peak
 from limpide.bench.peers import Program
 from limpide.bench.workloads import Workload
 
+_PAUSE = 0.02  # seconds, in which idle threads of the program timed before stop spinning
 PEAK, LIMPIDE = "peak", "limpide"
 
 
@@ -44,6 +45,7 @@ def _read(commands: SimpleQueue[Any]) -> None:
 
 def _trained(program: Program, work: Workload, command: Mapping[str, Any]) -> dict[str, Any]:
     program.reset()
+    time.sleep(_PAUSE)
     began = time.perf_counter()
     losses = program.run(command["epochs"], command["shuffled"])
     seconds = time.perf_counter() - began

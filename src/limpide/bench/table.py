@@ -9,11 +9,13 @@ import math
 import os
 import platform
 import statistics
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import IO, Any
 
 import numpy as np
 from rich.console import Console
+from rich.text import Text
 
 from limpide import engines
 from limpide.bench.peers import PEERS
@@ -56,6 +58,16 @@ def _short(ratio: float) -> str:
     return f"{ratio:.3g}" if ratio < 1000 else f"{ratio:,.0f}"
 
 
+@contextmanager
+def saying(screen: Console, text: str) -> Iterator[Callable[[str], None]]:
+    """Show on a terminal what is being done; give the function that says what is done next."""
+    if not screen.is_terminal:
+        yield lambda text: None
+        return
+    with screen.status(Text(text)) as status:
+        yield lambda text: status.update(Text(text))
+
+
 _COLUMNS = "{:<36} {:<18} {:>11}  {:<24} {}"
 
 
@@ -76,7 +88,9 @@ def print_comparison(screen: Console, found: Comparison) -> None:
     """Print limpide's line and one a peer."""
     micros = number(statistics.median(found.micros))
     share = f"{percent(found.share)} of the peak"
-    _print(screen, found.work.label, "limpide", micros, share, f"first fit {found.first:.2f} s")
+    _print(
+        screen, found.work.label, "limpide", micros, share, f"compiled in {found.compiling:.2f} s"
+    )
     for figures in found.peers:
         title = PEERS[figures.name].TITLE
         if figures.skipped:

@@ -7,7 +7,7 @@ first weights, and for the floating-point work of a step. Not for: running or ti
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -183,9 +183,10 @@ TABLE: tuple[Workload, ...] = (
 
 
 def _sweep() -> tuple[Workload, ...]:
-    """Give shapes between those of the table: widths, depths, batches, activations, dtypes."""
+    """Give networks of the table with Adam, and shapes between: widths, depths, batches, …"""
     line: dict[str, Any] = {"output": "linear", "loss": "mse"}
     found = [
+        *(replace(TABLE[i], optimizer="adam") for i in (1, 2, 4, 5, 6)),
         *(Workload((57, 64, 1), batch) for batch in (1, 2, 7, 16, 64, 129, 512, 1024, 4096)),
         *(Workload((57, n, 1), 32) for n in (1, 3, 8, 17, 33, 100, 257, 1000)),
         *(Workload((k, 32, 1), 32, "adam") for k in (1, 5, 13, 100, 411)),

@@ -26,10 +26,11 @@ def lacks(work: Workload) -> str:
 
 
 def forms(work: Workload) -> list[Form]:
+    first, second = threads_order(work)
     return [
-        Form(f"called from {language}", threads, {"cpp_wrapper": language == "C++"})
-        for language in ("C++", "Python")
-        for threads in threads_order(work)
+        Form("called from C++", first, {"cpp_wrapper": True}),
+        Form("called from C++", second, {"cpp_wrapper": True}),
+        Form("called from Python", first, {"cpp_wrapper": False}),
     ]
 
 
