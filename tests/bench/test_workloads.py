@@ -21,6 +21,10 @@ def test_the_work_of_an_epoch_is_that_of_its_products() -> None:
     assert Workload((3, 2, 1), 1, "adam", rows=10).flops == 10 * 36
 
 
+def test_losses_are_compared_over_fifty_steps_or_an_epoch() -> None:
+    assert [work.checked_epochs for work in TABLE] == [12, 1, 1, 2, 1, 1, 5]
+
+
 def test_the_table_is_the_seven_networks_from_small_to_large() -> None:
     assert [work.label for work in TABLE] == [
         "2-2-1, 1, SGD, sigmoid, float64, mse",

@@ -6,6 +6,7 @@ unrolled, and with dropout in the generator. Not for: its other devices.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -147,8 +148,8 @@ def _step(work: Workload, generator: str, state: Any, x: Any, y: Any) -> Any:
     means = jax.tree.map(lambda m, g: 0.9 * m + 0.1 * g, means, gradients)
     squares = jax.tree.map(lambda v, g: 0.999 * v + 0.001 * g * g, squares, gradients)
     t = (count + 1).astype(x.dtype)
-    size = rate / (1 - 0.9**t)
-    correction = 1 / jnp.sqrt(1 - 0.999**t)
+    size = -rate / jnp.expm1(t * math.log(0.9))  # 1 - 0.9^t, exact in float32 too
+    correction = 1 / jnp.sqrt(-jnp.expm1(t * math.log(0.999)))
     params = jax.tree.map(
         lambda p, m, v: p - size * m / (jnp.sqrt(v) * correction + 1e-8), params, means, squares
     )

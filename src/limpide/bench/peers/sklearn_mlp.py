@@ -60,6 +60,7 @@ class _Program:
             tol=0.0,
             momentum=0.0,
             nesterovs_momentum=False,
+            epsilon=1e-10,  # added before the running means are corrected, when they are small
             n_iter_no_change=10**9,
             warm_start=True,
         )
