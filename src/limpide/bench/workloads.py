@@ -20,7 +20,8 @@ from limpide.optimizers import SGD, Adam, Optimizer
 
 SEED = 0
 _ROWS = {57: 4601, 784: 10_000, 28: 20_000}  # Spambase, MNIST's test rows, a share of HIGGS
-_CHECKED_STEPS = 50  # at most, or one epoch, where the losses of two programs are compared
+# At most, or one epoch, where the losses of two programs are compared
+_CHECKED_STEPS, _CHECKED_FLOPS = 50, 10**10
 
 
 @dataclass(frozen=True)
@@ -108,12 +109,13 @@ class Workload:
     @property
     def checked_epochs(self) -> int:
         """How many epochs two programs train before their losses are compared."""
-        return max(1, min(50, _CHECKED_STEPS // self.steps))
+        return max(1, min(_CHECKED_STEPS // self.steps, _CHECKED_FLOPS // self.flops))
 
     @property
     def learning_rate(self) -> float:
+        # Low enough that rounding does not grow: else two right programs would drift apart.
         if self.optimizer == "adam":
-            return 0.001
+            return 0.001 if max(self.sizes[1:]) <= 128 else 0.0001
         return 0.01 if self.sizes[0] <= 100 else 0.001
 
     def layers(self) -> list[int | Layer]:
