@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from weakref import WeakValueDictionary
 
-from limpide.engines.native import cache
+from limpide.engines.native import cache, program
 from limpide.engines.native.jit import Code, make_object
 from limpide.engines.native.program import Module, Slot
 from limpide.engines.native.target import Target
@@ -46,7 +46,8 @@ def loop_key(loop: Loop, target: Target) -> str:
 
 
 def _digest(parts: Sequence[str]) -> str:
-    return hashlib.sha256("\n".join(parts).encode()).hexdigest()
+    limits = f"{program.THREADS_FROM} {program.TINY_BYTES} {program.TINY_CYCLES}"
+    return hashlib.sha256("\n".join([limits, *parts]).encode()).hexdigest()
 
 
 def _lines(graph: Graph) -> Iterator[str]:
@@ -69,14 +70,14 @@ def obtain(key: str, target: Target, name: str, build: Callable[[], Module]) -> 
         known = _living.get(key)
     if known is not None:
         return known
-    program = _stored(key, target, name)
-    if program is None:
+    found = _stored(key, target, name)
+    if found is None:
         module = build()
         data = make_object(module.text, target, promote=module.tiny)
-        program = Program(Code(data, target, [name]), _without_text(module))
+        found = Program(Code(data, target, [name]), _without_text(module))
         cache.store(key, _packed(module, data))
     with _lock:
-        return _living.setdefault(key, program)
+        return _living.setdefault(key, found)
 
 
 def _stored(key: str, target: Target, name: str) -> Program | None:
