@@ -7,67 +7,28 @@ Answers for running compiled graphs and loops on NumPy arrays. Not for: what the
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Sequence
 from functools import partial
 from typing import Any, NoReturn
 
 import numpy as np
 
 from limpide.engines.native import program
+from limpide.engines.native.blocks import Block, Blocks, address, plain
 from limpide.engines.native.jit import Code, make_object
-from limpide.engines.native.moves import STATUS_WORDS
-from limpide.engines.native.program import Module, Slot
 from limpide.engines.native.target import host
 from limpide.engines.native.threads import POOL, most, yield_address
 from limpide.errors import ArgumentError
-from limpide.ir import CONSTANT, Array, Graph, Loop, Node
+from limpide.ir import Array, Graph, Loop
 
-_DTYPES = {
-    "f32": np.dtype(np.float32),
-    "f64": np.dtype(np.float64),
-    "i32": np.dtype(np.uint32),
-    "i64": np.dtype(np.int64),
-    "i8": np.dtype(np.bool_),
-}
+_MOST_THREADS = 64
+_CYCLES_A_THREAD = 200_000.0
+"""Rows are shared when each thread gets so many estimated cycles: waking one takes about 30 µs."""
 
-
-def _memory(nbytes: int) -> Array:
-    """Give zeros that begin at a multiple of 64 bytes."""
-    raw = np.zeros(nbytes + 64, np.uint8)
-    start = -raw.ctypes.data % 64
-    return raw[start : start + nbytes]
-
-
-def _address(array: Array) -> int:
-    address: int = array.__array_interface__["data"][0]
-    return address
-
-
-def _plain(array: Array) -> Array:
-    """Give an array that lies row by row, aligned, as machine code reads it."""
-    if array.flags.c_contiguous and array.flags.aligned:
-        return array
-    return np.ascontiguousarray(array).copy() if not array.flags.aligned else array.copy("C")
-
-
-class _Place:
-    """A kept value in the arena, as an array of the caller's shape."""
-
-    def __init__(self, arena: Array, slot: Slot, node: Node) -> None:
-        size = int(np.prod(slot.extents, dtype=np.int64))
-        dtype = node.spec.numpy_dtype
-        flat = arena[slot.offset : slot.offset + size * dtype.itemsize].view(dtype)
-        essential = tuple(n for n in node.spec.shape if n != 1)
-        whole = flat.reshape(slot.extents)
-        self.array = whole[(..., *(slice(0, n) for n in essential))]
-        self.shape = node.spec.shape
-        self.essential = essential
-
-    def put(self, array: Array) -> None:
-        np.copyto(self.array, array.reshape(self.essential), casting="no")
-
-    def take(self, array: Array) -> None:
-        array[...] = self.array.reshape(self.shape)
+_CALL = ctypes.CFUNCTYPE(None, *([ctypes.c_void_p] * 3))
+_ROWS = ctypes.CFUNCTYPE(None, *([ctypes.c_void_p] * 3), *([ctypes.c_int64] * 2))
+_LOOP = ctypes.CFUNCTYPE(
+    None, *([ctypes.c_void_p] * 5), *([ctypes.c_int64] * 4), *([ctypes.c_void_p] * 2)
+)
 
 
 def _raise_index(graph: Graph, status: Array) -> NoReturn:
@@ -83,40 +44,6 @@ def _raise_index(graph: Graph, status: Array) -> NoReturn:
     )
 
 
-class _Arenas:
-    """Memory for runs: one block for each run at a time, kept for the next."""
-
-    def __init__(self, module: Module, constants: Sequence[Array]) -> None:
-        self.module, self.constants = module, constants
-        self.free: list[Array] = []
-
-    def take(self) -> Array:
-        try:
-            return self.free.pop()
-        except IndexError:
-            arena = _memory(max(self.module.arena_bytes, 1))
-            for slot, array in zip(self.module.constants, self.constants, strict=True):
-                _fill(arena, slot, array)
-            return arena
-
-    def give_back(self, arena: Array) -> None:
-        self.free.append(arena)
-
-
-def _fill(arena: Array, slot: Slot, array: Array) -> None:
-    size = int(np.prod(slot.extents, dtype=np.int64))
-    essential = tuple(n for n in array.shape if n != 1)
-    flat = arena[slot.offset : slot.offset + size * array.itemsize].view(array.dtype)
-    whole = flat.reshape(slot.extents)
-    whole[(..., *(slice(0, n) for n in essential))] = array.reshape(essential)
-
-
-_CALL = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_void_p)
-_LOOP = ctypes.CFUNCTYPE(
-    None, *([ctypes.c_void_p] * 5), *([ctypes.c_int64] * 4), *([ctypes.c_void_p] * 2)
-)
-
-
 class NativeEngine:
     """Runs graphs as machine code for this processor."""
 
@@ -128,22 +55,77 @@ class NativeEngine:
         module, places = program.build_graph(graph, target)
         code = Code(make_object(module.text, target), target, ["call"])
         call = _CALL(code.address("call"))
-        arenas = _Arenas(module, [graph.nodes[i].value for i in places])
-        specs = [node.spec for node in graph.outputs]
+        n = len(graph.inputs) + len(graph.outputs)
+        blocks = Blocks(module, [graph.nodes[i].value for i in places], n)
+        specs = [(node.spec.shape, node.spec.numpy_dtype) for node in graph.outputs]
 
         def run(arrays: list[Array]) -> list[Array]:
-            inputs = [_plain(array) for array in arrays]
-            outputs = [np.empty(s.shape, s.numpy_dtype) for s in specs]
-            table = np.array([_address(a) for a in (*inputs, *outputs)], np.uint64)
-            status = np.zeros(STATUS_WORDS, np.int64)
-            arena = arenas.take()
-            call(_address(arena), _address(table), _address(status))
-            arenas.give_back(arena)
-            if status[0]:
-                _raise_index(graph, status)
+            outputs = [np.empty(shape, dtype) for shape, dtype in specs]
+            block = blocks.take()
+            alive = block.point([], [*arrays, *outputs])
+            call(block.at_arena, block.at_table, block.at_status)
+            del alive
+            if block.status[0]:
+                _raise_index(graph, block.status)
+            blocks.give_back(block)
             return outputs
 
         run.code = code  # type: ignore[attr-defined]  # lives as long as what calls it
+        run.module = module  # type: ignore[attr-defined]
+        return run
+
+    def compile_rows(self, graph: Graph, n_held: int) -> Any:
+        """Compile a graph over a batch of rows; threads take batches of their own."""
+        target = host()
+        module, places = program.build_rows(graph, n_held, target)
+        code = Code(make_object(module.text, target), target, ["rows"])
+        call = _ROWS(code.address("rows"))
+        n = len(graph.inputs) + len(graph.outputs)
+        blocks = Blocks(module, [graph.nodes[i].value for i in places], n)
+        batch = graph.inputs[n_held].spec.shape[0]
+        enough = max(1, int(_CYCLES_A_THREAD / max(module.cost, 1.0)))  # batches for a thread
+
+        def several(arrays: list[Array], held: list[Array], trips: int, threads: int) -> None:
+            taken = [blocks.take() for _ in range(threads)]
+            alive = [block.point(held, arrays) for block in taken]
+            ends = [trips * i // threads for i in range(threads + 1)]
+
+            def share(i: int) -> None:
+                block = taken[i]
+                call(block.at_arena, block.at_table, block.at_status, ends[i], ends[i + 1])
+
+            POOL.run([partial(share, i) for i in range(threads)])
+            del alive
+            for block in taken:
+                give_back(block)
+
+        def one(arrays: list[Array], held: list[Array], trips: int) -> None:
+            block = blocks.take()
+            alive = block.point(held, arrays)
+            call(block.at_arena, block.at_table, block.at_status, 0, trips)
+            del alive
+            give_back(block)
+
+        def give_back(block: Block) -> None:
+            if block.status[0]:
+                _raise_index(graph, block.status)
+            blocks.give_back(block)
+
+        def run(held: list[Array], row_arrays: list[Array], outputs: list[Array]) -> None:
+            arrays = [*row_arrays, *outputs]
+            n = len(arrays[0])
+            trips = n // batch
+            threads = min(trips // enough, _MOST_THREADS) if trips > enough else 1
+            if threads > 1:
+                threads = min(threads, most())
+            if threads > 1:
+                several(arrays, held, trips, threads)
+            else:
+                one(arrays, held, trips)
+            if trips * batch < n:
+                one([a[n - batch :] for a in arrays], held, 1)
+
+        run.code = code  # type: ignore[attr-defined]
         run.module = module  # type: ignore[attr-defined]
         return run
 
@@ -155,10 +137,12 @@ class NativeEngine:
         call = _LOOP(code.address("loop"))
         graphs = [g for g in (loop.step, loop.tail) if g is not None]
         values = [g.nodes[i].value for g, at in zip(graphs, places, strict=True) for i in at]
-        arenas = _Arenas(module, values)
-        kept = loop.step.inputs[: loop.n_carry + loop.n_held]
-        seen = [node.spec for node in loop.step.outputs[loop.n_carry :]]
-        batch = loop.step.inputs[len(kept)].spec.shape[0] if loop.n_rows else 1
+        kept = [n.spec for n in loop.step.inputs[: loop.n_carry + loop.n_held]]
+        seen = [n.spec for n in loop.step.outputs[loop.n_carry :]]
+        n_rows, n_carry = loop.n_rows, loop.n_carry
+        batch = loop.step.inputs[len(kept)].spec.shape[0] if n_rows else 1
+        shapes = [(spec.shape, spec.numpy_dtype) for spec in kept]
+        blocks = Blocks(module, values, n_rows + len(seen), shapes)
 
         def run(
             carry: list[Array],
@@ -167,32 +151,32 @@ class NativeEngine:
             order: Array | None,
             trips: int,
         ) -> list[Array]:
-            arena = arenas.take()
-            homes = [_Place(arena, slot, n) for slot, n in zip(module.kept, kept, strict=True)]
-            for home, array in zip(homes, [*carry, *held], strict=True):
-                home.put(array)
-            rows = [_plain(array) for array in row_arrays]
-            n = trips if order is None else len(order)
-            steps = n if order is None else -(-n // batch)
+            epochs, n, steps, at_order = 1, trips, trips, 0
+            if order is not None:
+                order = plain(order)
+                epochs, n = order.shape
+                steps, at_order = epochs * -(-n // batch), address(order)
             observed = [np.empty((steps, *s.shape), s.numpy_dtype) for s in seen]
-            tables = [np.array([_address(a) for a in t], np.uint64) for t in (rows, observed)]
-            places = np.zeros(0, np.int64) if order is None else _plain(order)
-            status = np.zeros(STATUS_WORDS, np.int64)
-            barrier = _memory(64)
-            threads_used = min(most(), 64) if module.together else 1
-            where = [arena, tables[0], places, tables[1], status]
-            addresses = [_address(a) for a in where]
-
-            def share(thread: int) -> None:
-                end = (_address(barrier), yield_address())
-                call(*addresses, 1, n, thread, threads_used, *end)
-
-            POOL.run([partial(share, thread) for thread in range(threads_used)])
-            for home, array in zip(homes, carry, strict=False):
-                home.take(array)
-            arenas.give_back(arena)
-            if status[0]:
-                _raise_index(loop.step, status)
+            block = blocks.take()
+            alive = block.point([], [*row_arrays, *observed])
+            homes = block.homes
+            for home, array in zip(homes, [*carry, *held], strict=True):
+                np.copyto(home, array, casting="no")
+            threads = min(most(), _MOST_THREADS) if module.together else 1
+            at_seen = block.at_table + 8 * n_rows
+            before = (block.at_arena, block.at_table, at_order, at_seen, block.at_status, epochs, n)
+            if threads == 1:
+                call(*before, 0, 1, block.at_barrier, 0)
+            else:
+                block.barrier[0] = 0
+                end = (threads, block.at_barrier, yield_address())
+                POOL.run([partial(call, *before, i, *end) for i in range(threads)])
+            del alive
+            if block.status[0]:
+                _raise_index(loop.step, block.status)
+            for i in range(n_carry):
+                np.copyto(carry[i], homes[i])
+            blocks.give_back(block)
             return observed
 
         run.code = code  # type: ignore[attr-defined]

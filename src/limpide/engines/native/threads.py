@@ -67,8 +67,9 @@ class _Worker:
     """A thread that sleeps until it is given something to run."""
 
     def __init__(self) -> None:
-        self._wake = threading.Semaphore(0)
-        self._done = threading.Semaphore(0)
+        self._wake, self._done = threading.Lock(), threading.Lock()  # held: nothing to do
+        self._wake.acquire()
+        self._done.acquire()
         self._task: Callable[[], object] | None = None
         threading.Thread(target=self._live, daemon=True, name="limpide").start()
 
@@ -84,8 +85,8 @@ class _Worker:
         self._task = task
         self._wake.release()
 
-    def wait(self) -> None:
-        self._done.acquire()
+    def wait(self) -> bool:
+        return self._done.acquire()
 
 
 class Pool:
@@ -109,11 +110,22 @@ class Pool:
         workers += [_Worker() for _ in range(len(tasks) - 1 - len(workers))]
         for worker, task in zip(workers, tasks[1:], strict=True):
             worker.start(task)
-        tasks[0]()
+        interrupted: BaseException | None = None
+        try:
+            tasks[0]()
+        except BaseException as error:
+            interrupted = error
         for worker in workers:
-            worker.wait()
+            done = False
+            while not done:
+                try:
+                    done = worker.wait()
+                except BaseException as error:  # Ctrl-C: memory is in use until workers are done
+                    interrupted = error
         with self._lock:
             self._idle += workers
+        if interrupted is not None:
+            raise interrupted
 
 
 POOL = Pool()
