@@ -6,7 +6,6 @@ Answers for what is called with which memory. Not for: the inside of kernels (``
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -40,8 +39,9 @@ class Module:
     """Text to compile, and what is needed to run it.
 
     ``kept`` holds the place of each carried and held input; ``constants`` the places of arrays
-    that the graphs know, and ``places`` which nodes of each graph these are; ``together``, whether threads can share a step;
-    ``tiny``, whether everything is to be held in registers.
+    that the graphs know, and ``places`` which nodes of each graph these are; ``together``, whether
+    threads can share a step; ``tiny``, whether everything is to be held in registers; ``cost``, the
+    cycles of a graph on one core, roughly.
     """
 
     text: str
@@ -51,6 +51,7 @@ class Module:
     places: list[list[int]] = field(default_factory=list)
     together: bool = False
     tiny: bool = False
+    cost: float = 0.0
 
 
 class Builder:
@@ -202,24 +203,63 @@ def constants_read(graph: Graph, plan: Plan) -> list[int]:
 
 def build_graph(graph: Graph, target: Target) -> Module:
     """Write the module of a graph: ``call(arena, table of inputs and outputs, status)``."""
-    planner = Planner(graph, target.lanes(4), ["given"] * len(graph.inputs))
-    plan = planner.plan()
-    turns = schedule(plan, target.lanes(4))
-    constants = _constants(graph, plan)
-    end = arena.place_kept(constants, 0)
-    end = arena.place_passing(_lifetimes(plan, turns, together=False), end)
-    builder = Builder(target)
+    planned = _PlannedGraph(graph, target)
     w = Writer(target, "call", [(PTR, "arena"), (PTR, "table"), (PTR, "status")])
     memory, table, status = w.arguments
-    given = {
-        id(b): w.load(PTR, w.at(table, b.place, "ptr")) for b in plan.buffers if b.home == "given"
-    }
-    numbers = {id(n): i for i, n in enumerate(graph.nodes)}
-    caller = _Caller(builder, w, memory, status, given)
-    for turn in turns:
-        number = numbers.get(id(turn.kernel.root), 0)
-        caller.call(turn, plan, number, index(0), index(turn.length))
-    return Module(builder.module(w), end, [], _slots(constants), [constants_read(graph, plan)])
+    planned.call(w, memory, status, {id(b): _from(w, table, b) for b in planned.given})
+    return planned.module(w)
+
+
+def build_rows(graph: Graph, n_held: int, target: Target) -> Module:
+    """Write the module of a graph over a batch of rows: ``rows(arena, table, status, low, high)``.
+
+    ``table`` as for a graph; the inputs behind the first ``n_held``, and all outputs, are the
+    first batches of many that lie one after another; those from ``low`` to ``high`` are run.
+    """
+    planned = _PlannedGraph(graph, target)
+    names = [(PTR, "arena"), (PTR, "table"), (PTR, "status"), (I64, "low"), (I64, "high")]
+    w = Writer(target, "rows", names)
+    memory, table, status, low, high = w.arguments
+    given = {id(b): _from(w, table, b) for b in planned.given}
+    with w.loop(low, high) as trips:
+        for buffer in planned.given:
+            if buffer.place >= n_held:
+                start = w.mul(trips.index, index(buffer.nbytes))
+                given[id(buffer)] = w.at(given[id(buffer)], start, "i8")
+        planned.call(w, memory, status, given)
+    return planned.module(w)
+
+
+def _from(w: Writer, table: Value, buffer: Buffer) -> Value:
+    return w.load(PTR, w.at(table, buffer.place, "ptr"))
+
+
+class _PlannedGraph:
+    """A graph whose kernels and memory are settled; writes their calls."""
+
+    def __init__(self, graph: Graph, target: Target) -> None:
+        self.graph, self.builder = graph, Builder(target)
+        lanes = target.lanes(4)
+        self.plan = Planner(graph, lanes, ["given"] * len(graph.inputs)).plan()
+        self.turns = schedule(self.plan, lanes)
+        self.constants = _constants(graph, self.plan)
+        end = arena.place_kept(self.constants, 0)
+        passing = _lifetimes(self.plan, self.turns, together=False)
+        self.end = arena.place_passing(passing, end)
+        self.given = [b for b in self.plan.buffers if b.home == "given"]
+
+    def call(self, w: Writer, memory: Value, status: Value, given: dict[int, Value]) -> None:
+        numbers = {id(n): i for i, n in enumerate(self.graph.nodes)}
+        caller = _Caller(self.builder, w, memory, status, given)
+        for turn in self.turns:
+            number = numbers.get(id(turn.kernel.root), 0)
+            caller.call(turn, self.plan, number, index(0), index(turn.length))
+
+    def module(self, w: Writer) -> Module:
+        text = self.builder.module(w)
+        cost = sum(turn.cost for turn in self.turns)
+        places = [constants_read(self.graph, self.plan)]
+        return Module(text, self.end, [], _slots(self.constants), places, cost=cost)
 
 
 @dataclass

@@ -37,6 +37,11 @@ def graph_key(graph: Graph, target: Target) -> str:
     return _digest(["graph", cache.fingerprint(target), *_lines(graph)])
 
 
+def rows_key(graph: Graph, n_held: int, target: Target) -> str:
+    """Give the same for a graph over a batch of rows."""
+    return _digest([f"rows {n_held}", cache.fingerprint(target), *_lines(graph)])
+
+
 def loop_key(loop: Loop, target: Target) -> str:
     """Give the same for a loop."""
     parts = ["loop", cache.fingerprint(target), f"{loop.n_carry} {loop.n_held}"]
