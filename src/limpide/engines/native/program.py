@@ -65,7 +65,7 @@ class Builder:
         self.texts: list[str] = []
 
     def kernel(self, kernel: Kernel, plan: Plan, number: int) -> tuple[str, list[Buffer]]:
-        """Write a kernel, unless an equal one is known; gives its name and what it is called with."""
+        """Write a kernel, unless an equal one is known; gives its name and its buffers."""
         buffers = _buffers(kernel, plan)
         names = [(PTR, f"p{i}") for i in range(len(buffers))]
         rest = [(I64, "low"), (I64, "high"), (I64, "count"), (PTR, "status")]
@@ -503,7 +503,7 @@ TINY_CYCLES = 400.0
 THREADS_FROM = 50_000.0
 """Estimated cycles of a step from which on threads share it: below, moving lines costs more."""
 
-_BARRIER = """define internal void @meet(ptr %met, i64 %threads, ptr %barrier, ptr %yield) noinline {
+_BARRIER = """define internal void @meet(ptr %met, i64 %threads, ptr %barrier, ptr %yield) {
 entry:
   %before = load i64, ptr %met, align 8
   %target = add i64 %before, %threads
