@@ -103,13 +103,15 @@ class Builder:
     def kernel(self, kernel: Kernel, plan: Plan, number: int) -> tuple[str, list[Buffer]]:
         """Write a kernel, unless an equal one is known; gives its name and its buffers."""
         buffers = _buffers(kernel, plan)
-        names = [(PTR, f"p{i}") for i in range(len(buffers))]
+        named = [b for b in buffers if b.home == "rows"]
+        names = [(PTR, f"p{i}") for i in range(len(buffers) + len(named))]
         rest = [(I64, "low"), (I64, "high"), (I64, "count"), (PTR, "status")]
         w = Writer(self.target, _NAME, [*names, *rest], self.attributes)
         pointers = {id(b): v for b, v in zip(buffers, w.arguments, strict=False)}
-        low, high, count, status = w.arguments[len(buffers) :]
+        orders = {id(b): v for b, v in zip(named, w.arguments[len(buffers) :], strict=False)}
+        low, high, count, status = w.arguments[len(names) :]
         if kernel.kind in ("map", "reduce", "product"):
-            self._write(w, kernel, plan, pointers, low, high, count)
+            self._write(w, kernel, plan, pointers, orders, low, high, count)
         else:
             rows = (low, high) if can_share(kernel) else None
             Mover(w, kernel, plan.views, pointers, status, number, rows).write()
@@ -141,12 +143,13 @@ class Builder:
         kernel: Kernel,
         plan: Plan,
         pointers: dict[int, Value],
+        orders: dict[int, Value],
         low: Value,
         high: Value,
         count: Value,
     ) -> None:
         lanes = self._lanes(kernel, plan)
-        body = Body(w, kernel, plan.views, plan.origins, pointers, lanes)
+        body = Body(w, kernel, plan.views, plan.origins, pointers, lanes, orders)
         if kernel.kind == "map":
             write_map(body, low, high)
         elif kernel.kind == "reduce":
@@ -189,9 +192,16 @@ class _Caller:
     """Writes the calls of a plan's kernels into a function."""
 
     def __init__(
-        self, builder: Builder, w: Writer, memory: Value, status: Value, given: dict[int, Value]
+        self,
+        builder: Builder,
+        w: Writer,
+        memory: Value,
+        status: Value,
+        given: dict[int, Value],
+        order: Value | None = None,
     ) -> None:
         self.builder, self.w, self.memory, self.status = builder, w, memory, status
+        self.order = order or memory  # where rows are named
         self.given = given  # buffer -> its address, where that is not in the arena
 
     def address(self, buffer: Buffer) -> Value:
@@ -203,6 +213,7 @@ class _Caller:
         """Write the call of one kernel for the rows from ``low`` to ``high``."""
         name, buffers = self.builder.kernel(turn.kernel, plan, number)
         pointers = [self.address(b) for b in buffers]
+        pointers += [self.order for b in buffers if b.home == "rows"]
         self.w.call(name, [*pointers, low, high, index(turn.inner), self.status])
 
 
@@ -312,10 +323,12 @@ class _Step:
     first_number: int  # of its nodes, where a kernel reports one
 
     @property
-    def rows(self) -> list[tuple[Node, View]]:
-        """The inputs that are batches of rows."""
-        nodes = self.graph.inputs[self.n_kept :]
-        return [(n, self.plan.views[id(n)].essential()) for n in nodes]
+    def rows(self) -> list[tuple[int, Node, View]]:
+        """The inputs that are batches of rows to be brought together, with their numbers."""
+        views = self.plan.views
+        nodes = enumerate(self.graph.inputs[self.n_kept :])
+        found = [(i, n, views[id(n)].essential()) for i, n in nodes]
+        return [row for row in found if row[2].buffer.home == "arena"]
 
     @property
     def cost(self) -> float:
@@ -325,14 +338,32 @@ class _Step:
 
 def _plan_step(loop: Loop, graph: Graph, target: Target, first_number: int) -> _Step:
     kept = loop.n_carry + loop.n_held
-    rows = len(graph.inputs) - kept
-    homes = ["kept"] * kept + ["arena"] * rows
+    rows = graph.inputs[kept:]
+    homes = ["kept"] * kept + ["rows" if _can_stay(graph, n) else "arena" for n in rows]
     planner = Planner(graph, target.lanes(4), homes, loop.n_carry)
     plan = planner.plan()
-    gathered = [plan.views[id(n)].buffer for n in graph.inputs[kept:]]
+    gathered = [plan.views[id(n)].buffer for n in rows]
     turns = schedule(plan, target.lanes(4), gathered)
     batch = graph.inputs[kept].spec.shape[0] if rows else 1
     return _Step(graph, plan, planner.outputs[loop.n_carry :], turns, batch, kept, first_number)
+
+
+def _can_stay(graph: Graph, rows: Node) -> bool:
+    """Whether a batch of rows is only multiplied from the left, which needs no copy of it."""
+    if rows.spec.rank != 2 or rows.spec.shape[0] == 1 or rows.spec.shape[1] < _WIDE:
+        return False
+    same = {id(rows)}
+    for node in graph.nodes:
+        if not same.intersection(map(id, node.inputs)):
+            continue
+        if node.op.name == "transpose" and node.inputs[0] is rows:
+            same.add(id(node))
+        elif node.op.name != "matmul" or id(node.inputs[1]) in same:
+            return False
+    return not same.intersection(map(id, graph.outputs))
+
+
+_WIDE = 8  # numbers in a row from which on it stays where it is
 
 
 def _place(steps: Sequence[_Step], n_kept: int, together: bool) -> tuple[int, list[Buffer]]:
@@ -349,7 +380,7 @@ def _place(steps: Sequence[_Step], n_kept: int, together: bool) -> tuple[int, li
     start = end
     for step in steps:
         passing = _lifetimes(step.plan, step.turns, together)
-        for _, view in step.rows:  # filled before all kernels
+        for _, _, view in step.rows:  # filled before all kernels
             view.buffer.first = 0
             view.buffer.last = max(view.buffer.last, 0)
             if view.buffer not in passing:
@@ -379,9 +410,7 @@ def build_loop(loop: Loop, target: Target, timed: bool = False) -> Module:
         together = tiny = False
     text = _LoopWriter(loop, steps, target, together, tiny, timed).text()
     places = [constants_read(s.graph, s.plan) for s in steps]
-    gathers = [
-        Piece("rows", "rows", n.name, v.shape, 0, together) for n, v in steps[0].rows
-    ]
+    gathers = [Piece("rows", "rows", n.name, v.shape, 0, together) for _, n, v in steps[0].rows]
     pieces = [*gathers, *map(_piece, steps[0].turns)]
     return Module(
         text, end, slots, _slots(constants), places, together, tiny, steps[0].cost, pieces
@@ -488,7 +517,7 @@ class _LoopWriter:
         """Work out, once, which rows of each length are this thread's."""
         w = self.w
         lengths = {t.length for t in step.turns if t.shared}
-        lengths |= {view.shape[0] for _, view in step.rows if view.shape}
+        lengths |= {view.shape[0] for _, _, view in step.rows if view.shape}
         for length in sorted(lengths):
             size = grain(step.turns, length)
             if (length, size) in self.bounds:
@@ -516,11 +545,15 @@ class _LoopWriter:
         for i, view in enumerate(step.outputs):
             place = w.mul(trip, index(view.buffer.nbytes))
             given[id(view.buffer)] = w.at(self.targets[i], place, "i8")
-        caller = _Caller(self.builder, w, self.memory, self.status, given)
         order = w.at(self.order, first_row, "i64")
-        for i, ((node, view), source) in enumerate(zip(step.rows, self.sources, strict=True)):
+        for node, source in zip(step.graph.inputs[step.n_kept :], self.sources, strict=True):
+            buffer = step.plan.views[id(node)].buffer
+            if buffer.home == "rows":
+                given[id(buffer)] = source
+        caller = _Caller(self.builder, w, self.memory, self.status, given, order)
+        for i, (number, node, view) in enumerate(step.rows):
             with self._time(step, i):
-                self._gather(step, caller, node, view, source, order)
+                self._gather(step, caller, node, view, self.sources[number], order)
         numbers = {id(n): i for i, n in enumerate(step.graph.nodes, step.first_number)}
         for i, turn in enumerate(step.turns, len(step.rows)):
             number = numbers.get(id(turn.kernel.root), 0)
