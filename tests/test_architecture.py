@@ -60,7 +60,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "parameters": NUMBERS | {"arrays"},
     "summary": {"errors", "layers"},
     "structure": PARTS | {"storage", "generator", "parameters", "scalars", "summary"},
-    "network": PARTS | REPORTS | {"engines", "steps", "training", "arrays", "structure"},
+    "network": PARTS | REPORTS | {"engines", "steps", "tracing", "training", "arrays", "structure"},
     "neuron": PARTS | REPORTS | {"arrays", "generator", "network", "parameters", "scalars"},
     # data and files: they take layers and arrays, never a network
     "datasets": {"errors", "rng", "spam"},

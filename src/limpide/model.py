@@ -223,19 +223,14 @@ class Model:
     def _sums(self, X: Array) -> Array:
         """Give the network's sums before its last activation, f64[n, outputs].
 
-        They are taken in blocks of one size, the last one filled up: a matrix product may round a
+        They are taken in blocks of one size, a single one filled up: a matrix product may round a
         row differently in a product of another size, and a row's prediction must not depend on
         the rows beside it.
         """
-        whole = np.resize(X[-1:], (_BLOCK, X.shape[1]))
-        parts = []
-        for start in range(0, len(X), _BLOCK):
-            block = X[start : start + _BLOCK]
-            if len(block) < _BLOCK:
-                whole[: len(block)] = block
-                block = whole
-            parts.append(self.network.sums(block))
-        return np.concatenate(parts)[: len(X)].astype(np.float64)
+        n = len(X)
+        if n < _BLOCK:
+            X = np.concatenate([X, np.resize(X[-1:], (_BLOCK - n, X.shape[1]))])
+        return self.network.sums(X, block=_BLOCK)[:n].astype(np.float64)
 
     def _probabilities(self, X: Array) -> Array:
         """Give f64[n, classes]; worked out in float64, small ones stay apart from 0."""

@@ -44,6 +44,13 @@ class Data:
     def n_rows(self) -> int:
         return len(self.X) if self.rows is None else len(self.rows)
 
+    def taken(self) -> Data:
+        """Give the selected rows as arrays of their own."""
+        if self.rows is None:
+            return self
+        weights = None if self.weights is None else self.weights[self.rows]
+        return Data(self.X[self.rows], self.y[self.rows], weights)
+
     def arrays(self) -> list[Array]:
         return [a for a in (self.X, self.y, self.weights) if a is not None]
 

@@ -63,7 +63,7 @@ class NativeEngine:
             outputs = [np.empty(shape, dtype) for shape, dtype in specs]
             block = blocks.take()
             alive = block.point([], [*arrays, *outputs])
-            call(block.at_arena, block.at_table, block.at_status)
+            call(*block.given)
             del alive
             if block.status[0]:
                 _raise_index(graph, block.status)
@@ -92,7 +92,7 @@ class NativeEngine:
 
             def share(i: int) -> None:
                 block = taken[i]
-                call(block.at_arena, block.at_table, block.at_status, ends[i], ends[i + 1])
+                call(*block.given, ends[i], ends[i + 1])
 
             POOL.run([partial(share, i) for i in range(threads)])
             del alive
@@ -102,7 +102,7 @@ class NativeEngine:
         def one(arrays: list[Array], held: list[Array], trips: int) -> None:
             block = blocks.take()
             alive = block.point(held, arrays)
-            call(block.at_arena, block.at_table, block.at_status, 0, trips)
+            call(*block.given, 0, trips)
             del alive
             give_back(block)
 
