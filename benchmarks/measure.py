@@ -5,13 +5,13 @@ Answers for the figures that benchmarks print. Not for: what is measured.
 
 from __future__ import annotations
 
-import os
-import platform
 import statistics
 import time
 from collections.abc import Callable
 
-import numpy as np
+from limpide.bench.table import machine
+
+__all__ = ["describe", "machine", "ratios", "seconds"]
 
 
 def seconds(run: Callable[[], object]) -> float:
@@ -38,15 +38,3 @@ def ratios(ours: Callable[[], object], theirs: Callable[[], object], pairs: int 
 def describe(values: list[float]) -> str:
     """Give the median and the range."""
     return f"{statistics.median(values):.3f} ({min(values):.3f} to {max(values):.3f})"
-
-
-def machine() -> str:
-    """Say in a line what this was measured on."""
-    model = platform.processor() or platform.machine()
-    try:
-        with open("/proc/cpuinfo") as info:
-            model = next(line.split(":")[1].strip() for line in info if "model name" in line)
-    except (OSError, StopIteration):
-        pass
-    python = f"Python {platform.python_version()}, NumPy {np.__version__}"
-    return f"{model}, {os.cpu_count()} cores, {python}"

@@ -22,6 +22,12 @@ def spambase_path() -> Path:
     return path
 
 
+@pytest.fixture
+def reference_engine(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Compiled use runs on the reference engine, which gives the bits of eager use."""
+    monkeypatch.setenv("LIMPIDE_ENGINE", "reference")
+
+
 @pytest.fixture(scope="session", autouse=True)
 def _no_users_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """Keep compiled code in a folder of this run: the user's is neither read nor written."""

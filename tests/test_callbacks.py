@@ -155,7 +155,7 @@ def test_history() -> None:
     history = network().fit(X, Y, epochs=3, batch_size=8)
     assert len(history.loss) == history.epochs == 3
     assert history.validation_loss == []
-    assert (history.steps, history.batch_size, history.engine) == (12, 8, "reference")
+    assert (history.steps, history.batch_size, history.engine) == (12, 8, "native")
     assert history.steps_per_second == history.steps / history.seconds > 0
     assert repr(history) == f"<History: 3 epochs, 12 steps, loss {history.loss[-1]:.6g}>"
     assert lp.History().steps_per_second == 0

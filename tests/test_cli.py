@@ -69,7 +69,7 @@ def rows_of(text: str) -> list[dict[str, str]]:
 def test_help_names_every_command_and_each_help_has_an_example(limpide: Run) -> None:
     top = limpide("--help")
     assert top.status == 0
-    for name in ("train", "predict", "evaluate", "verify", "data"):
+    for name in ("train", "predict", "evaluate", "verify", "data", "bench"):
         assert re.search(rf"^  {name}  ", top.out, re.MULTILINE)
         assert f"  limpide {name}" in limpide(name, "--help").out
 
@@ -186,7 +186,7 @@ def test_train_json_is_one_object_and_nothing_else(limpide: Run) -> None:
         "rows": 600,
         "features": 9,
         "epochs": 3,
-        "engine": "reference",
+        "engine": "native",
         "model": "bakery.safetensors",
     }
     model = lp.load("bakery.safetensors")
@@ -451,7 +451,10 @@ def test_predict_refuses_to_write_on_its_inputs(limpide: Run, model_path: Path) 
         (["--out", ""], "'--out': '' is the path of nothing. Write the path of a file."),
         (["--seed", "-1"], "-1 must be at least 0"),
         (["--task", "binery"], "'binery' is none of auto, binary, multiclass, regression. Did you"),
-        (["--engine", "refrence"], "engine must be one of reference; received 'refrence'. Did you"),
+        (
+            ["--engine", "refrence"],
+            "engine must be one of native, reference; received 'refrence'. Did you",
+        ),
         (["--targt", "x"], "No such option '--targt'."),
         (["--delimiter", "ab"], "delimiter"),
         (["--decimal", ";"], "decimal"),

@@ -1,7 +1,12 @@
-"""Random programs: eager, traced, planned and repeated, they give the same bits."""
+"""Random programs: eager, traced, planned and repeated, they give the same bits.
+
+That is what the reference engine promises; ``engines/native`` asks the native one the same, to the
+table's tolerance.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -19,6 +24,13 @@ from tolerances import tolerance
 
 seeds = st.integers(0, 2**32 - 1)
 dtypes = st.sampled_from(["float32", "float64"])
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _on_the_reference_engine() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("LIMPIDE_ENGINE", "reference")
+        yield
 
 
 def check_traced_equals_eager(seed: int, dtype: str) -> None:

@@ -17,6 +17,7 @@ import pytest
 import limpide as lp
 from limpide.ops import RandomSource, random_bits, random_uniform, sigmoid
 from programs import assert_same_bits
+from tolerances import tolerance
 
 
 def xor(dtype: str) -> tuple[Callable[..., lp.Tensor], list[lp.Variable], Any, Any]:
@@ -44,6 +45,7 @@ def xor(dtype: str) -> tuple[Callable[..., lp.Tensor], list[lp.Variable], Any, A
     return train_step, [w1, b1, w2, b2], x, np.array([[0], [1], [1], [0]], dtype)
 
 
+@pytest.mark.usefixtures("reference_engine")
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_xor_eager_traced_and_repeated_give_the_same_bits(dtype: str) -> None:
     steps = 60
@@ -57,6 +59,23 @@ def test_xor_eager_traced_and_repeated_give_the_same_bits(dtype: str) -> None:
     for a, b, c in zip(eager_variables, called_variables, repeated_variables, strict=True):
         assert_same_bits(b, a)
         assert_same_bits(c, a)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_xor_runs_alike_eager_and_on_the_native_engine(dtype: str) -> None:
+    steps, allowed = 60, tolerance(f"engine_{dtype}")
+    eager, eager_variables, x, y = xor(dtype)
+    expected = np.stack([eager(x, y).numpy() for _ in range(steps)])
+    called, called_variables, *_ = xor(dtype)
+    step = lp.function(called)
+    losses = np.stack([step(x, y).numpy() for _ in range(steps)])
+    np.testing.assert_allclose(losses, expected, rtol=allowed)
+    repeated, repeated_variables, *_ = xor(dtype)
+    losses = lp.function(repeated).repeat(steps, x, y).numpy()
+    np.testing.assert_allclose(losses, expected, rtol=allowed)
+    for a, b, c in zip(eager_variables, called_variables, repeated_variables, strict=True):
+        np.testing.assert_allclose(b.numpy(), a.numpy(), rtol=0, atol=allowed)
+        np.testing.assert_allclose(c.numpy(), a.numpy(), rtol=0, atol=allowed)
 
 
 def test_xor_is_learned() -> None:

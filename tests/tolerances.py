@@ -88,6 +88,7 @@ ABSOLUTE: dict[str, tuple[float, str]] = {
     "first_derivative": (1e-7, "central differences in float64: step**2 against eps / step"),
     "second_derivative": (1e-5, "differences of differences lose as many digits again"),
     "engine_float64": (1e-12, "engines may add in another order, never by another formula"),
+    "engine_float32": (1e-5, "a few dozen float32 roundings of 6e-8, in another order each"),
     "order_of_sums": (8.0, "eps times the sum of absolute values: terms are added in any order"),
     "float32_beside_float64": (1e-5, "a few dozen float32 roundings of numbers below 10"),
     "golden": (1e-12, "GOLDEN.md gives 16 digits"),

@@ -106,7 +106,17 @@ _ROOMS: dict[str, tuple[str, ...]] = {
     ),
 }
 _HOME = {name: room for room, names in _ROOMS.items() for name in names}
-_MODULES = ("datasets", "metrics", "model", "reports", "spam", "storage", "tables", "terminal")
+_MODULES = (
+    "bench",
+    "datasets",
+    "metrics",
+    "model",
+    "reports",
+    "spam",
+    "storage",
+    "tables",
+    "terminal",
+)
 
 __all__ = ["__version__", *_HOME]
 

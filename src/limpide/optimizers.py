@@ -240,9 +240,10 @@ class Adam(Optimizer):
         square = _like(beta2, parameter) * slots["square"] + _like(1 - beta2, parameter) * (
             gradient * gradient
         )
-        size = _like(rate / (1 - power(beta1, step)), parameter)
-        correction = _like(sqrt(1 - power(beta2, step)), parameter)
-        scale = sqrt(square) / correction + _like(scalars["epsilon"], parameter)
+        # Both parts of the fraction times √(1 − β₂ᵗ): one division an element instead of two.
+        correction = sqrt(1 - power(beta2, step))
+        size = _like(rate * correction / (1 - power(beta1, step)), parameter)
+        scale = sqrt(square) + _like(scalars["epsilon"] * correction, parameter)
         return parameter - size * (mean / scale), {"mean": mean, "square": square}
 
 

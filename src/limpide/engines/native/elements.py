@@ -11,7 +11,7 @@ from typing import Any
 
 from limpide.engines.native import functions
 from limpide.engines.native.writer import Type, Value, Writer, constant
-from limpide.ir import Node
+from limpide.ir import Node, uniform_value
 
 REGISTERS = {"f32": "f32", "f64": "f64", "i32": "i32", "i64": "i64", "u32": "i32", "bool": "i1"}
 
@@ -195,7 +195,9 @@ LOWERINGS: dict[str, Lowering] = {
 }
 """Op → what it is on registers; ``iota`` is made where indices are known (``maps``)."""
 
-COSTLY = frozenset("cos erf exp expm1 log log1p power sigmoid sin softplus tanh".split())
+COSTLY = frozenset(
+    ["cos", "erf", "exp", "expm1", "log", "log1p", "power", "sigmoid", "sin", "softplus", "tanh"]
+)
 """Ops of dozens of instructions: written once, in a loop, not once a register."""
 
 
@@ -207,6 +209,21 @@ def lower(w: Writer, node: Node, inputs: Sequence[Value]) -> Value:
 def register_type(node: Node, lanes: int) -> Type:
     """Give the type in which a node's elements are held."""
     return Type(REGISTERS[node.spec.dtype], lanes)
+
+
+_PLAIN = frozenset({-2.0, -1.0, -0.5, 0.0, 0.5, 1.0, 2.0})
+
+
+def immediate(node: Node) -> Any:
+    """Give the number that fills a node where it is written into the code, else None.
+
+    Other known floats are read from memory: what differs in them alone, such as a step and that
+    for its short last batch, has the same kernels.
+    """
+    number = uniform_value(node)
+    if number is None or node.spec.dtype not in ("f32", "f64"):
+        return number
+    return number if float(number) in _PLAIN else None
 
 
 def uniform(of: Type, number: Any) -> Value:

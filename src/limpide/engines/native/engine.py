@@ -7,18 +7,18 @@ Answers for running compiled graphs and loops on NumPy arrays. Not for: what the
 from __future__ import annotations
 
 import ctypes
+from collections.abc import Sequence
 from functools import partial
 from typing import Any, NoReturn
 
 import numpy as np
 
-from limpide.engines.native import program
+from limpide.engines.native import program, store
 from limpide.engines.native.blocks import Block, Blocks, address, plain
-from limpide.engines.native.jit import Code, make_object
 from limpide.engines.native.target import host
 from limpide.engines.native.threads import POOL, most, yield_address
-from limpide.errors import ArgumentError
-from limpide.ir import Array, Graph, Loop
+from limpide.errors import ArgumentError, ArgumentTypeError
+from limpide.ir import Array, Graph, Loop, Node
 
 _MOST_THREADS = 64
 _CYCLES_A_THREAD = 200_000.0
@@ -31,9 +31,22 @@ _LOOP = ctypes.CFUNCTYPE(
 )
 
 
-def _raise_index(graph: Graph, status: Array) -> NoReturn:
+def _check(given: Sequence[Array], nodes: Sequence[Node], first_axis: int = 0) -> None:
+    """Refuse arrays that machine code would read wrongly; ``first_axis`` is where to compare."""
+    if len(given) != len(nodes):
+        raise ArgumentError(f"{len(nodes)} arrays are needed here; received {len(given)}.")
+    for array, node in zip(given, nodes, strict=True):
+        spec = node.spec
+        if array.shape[first_axis:] != spec.shape[first_axis:] or array.dtype != spec.numpy_dtype:
+            raise ArgumentTypeError(
+                f"{node.name or node.op.name} is {spec}; received an array of dtype "
+                f"{array.dtype} and shape {list(array.shape)}. Cast and reshape it first."
+            )
+
+
+def _raise_index(nodes: Sequence[Node], status: Array) -> NoReturn:
     """Say which index was out of range; the words are those of the reference engine."""
-    node = graph.nodes[int(status[0]) - 1]
+    node = nodes[int(status[0]) - 1]
     axis = node.params["axis"]
     size = node.inputs[0].spec.shape[axis] if node.op.name == "gather" else node.params["size"]
     allowed = f"from 0 to {size - 1}" if size else "none, since the axis is empty"
@@ -52,36 +65,37 @@ class NativeEngine:
     def compile(self, graph: Graph) -> Any:
         """Compile a graph; runs of one program may go side by side."""
         target = host()
-        module, places = program.build_graph(graph, target)
-        code = Code(make_object(module.text, target), target, ["call"])
-        call = _CALL(code.address("call"))
+        key = store.graph_key(graph, target)
+        found = store.obtain(key, target, "call", lambda: program.build_graph(graph, target))
+        module, call = found.module, _CALL(found.code.address("call"))
         n = len(graph.inputs) + len(graph.outputs)
-        blocks = Blocks(module, [graph.nodes[i].value for i in places], n)
+        blocks = Blocks(module, [graph.nodes[i].value for i in module.places[0]], n)
         specs = [(node.spec.shape, node.spec.numpy_dtype) for node in graph.outputs]
 
         def run(arrays: list[Array]) -> list[Array]:
+            _check(arrays, graph.inputs)
             outputs = [np.empty(shape, dtype) for shape, dtype in specs]
             block = blocks.take()
             alive = block.point([], [*arrays, *outputs])
             call(*block.given)
             del alive
             if block.status[0]:
-                _raise_index(graph, block.status)
+                _raise_index(graph.nodes, block.status)
             blocks.give_back(block)
             return outputs
 
-        run.code = code  # type: ignore[attr-defined]  # lives as long as what calls it
-        run.module = module  # type: ignore[attr-defined]
+        run.program = found  # type: ignore[attr-defined]  # lives as long as what calls it
         return run
 
     def compile_rows(self, graph: Graph, n_held: int) -> Any:
         """Compile a graph over a batch of rows; threads take batches of their own."""
         target = host()
-        module, places = program.build_rows(graph, n_held, target)
-        code = Code(make_object(module.text, target), target, ["rows"])
-        call = _ROWS(code.address("rows"))
+        key = store.rows_key(graph, n_held, target)
+        build = partial(program.build_rows, graph, n_held, target)
+        found = store.obtain(key, target, "rows", build)
+        module, call = found.module, _ROWS(found.code.address("rows"))
         n = len(graph.inputs) + len(graph.outputs)
-        blocks = Blocks(module, [graph.nodes[i].value for i in places], n)
+        blocks = Blocks(module, [graph.nodes[i].value for i in module.places[0]], n)
         batch = graph.inputs[n_held].spec.shape[0]
         enough = max(1, int(_CYCLES_A_THREAD / max(module.cost, 1.0)))  # batches for a thread
 
@@ -108,7 +122,7 @@ class NativeEngine:
 
         def give_back(block: Block) -> None:
             if block.status[0]:
-                _raise_index(graph, block.status)
+                _raise_index(graph.nodes, block.status)
             blocks.give_back(block)
 
         def run(held: list[Array], row_arrays: list[Array], outputs: list[Array]) -> None:
@@ -125,21 +139,22 @@ class NativeEngine:
             if trips * batch < n:
                 one([a[n - batch :] for a in arrays], held, 1)
 
-        run.code = code  # type: ignore[attr-defined]
-        run.module = module  # type: ignore[attr-defined]
+        run.program = found  # type: ignore[attr-defined]
         return run
 
     def compile_loop(self, loop: Loop) -> Any:
         """Compile a loop around its steps."""
         target = host()
-        module, places = program.build_loop(loop, target)
-        code = Code(make_object(module.text, target, promote=module.tiny), target, ["loop"])
-        call = _LOOP(code.address("loop"))
+        key = store.loop_key(loop, target)
+        found = store.obtain(key, target, "loop", lambda: program.build_loop(loop, target))
+        module, call = found.module, _LOOP(found.code.address("loop"))
         graphs = [g for g in (loop.step, loop.tail) if g is not None]
-        values = [g.nodes[i].value for g, at in zip(graphs, places, strict=True) for i in at]
+        values = [g.nodes[i].value for g, at in zip(graphs, module.places, strict=True) for i in at]
         kept = [n.spec for n in loop.step.inputs[: loop.n_carry + loop.n_held]]
         seen = [n.spec for n in loop.step.outputs[loop.n_carry :]]
         n_rows, n_carry = loop.n_rows, loop.n_carry
+        numbered = [node for graph in graphs for node in graph.nodes]
+        row_nodes = loop.step.inputs[len(kept) :]
         batch = loop.step.inputs[len(kept)].spec.shape[0] if n_rows else 1
         shapes = [(spec.shape, spec.numpy_dtype) for spec in kept]
         blocks = Blocks(module, values, n_rows + len(seen), shapes)
@@ -151,9 +166,10 @@ class NativeEngine:
             order: Array | None,
             trips: int,
         ) -> list[Array]:
+            _check(row_arrays, row_nodes, first_axis=1)
             epochs, n, steps, at_order = 1, trips, trips, 0
             if order is not None:
-                order = plain(order)
+                order = plain(np.asarray(order, np.int64))
                 epochs, n = order.shape
                 steps, at_order = epochs * -(-n // batch), address(order)
             observed = [np.empty((steps, *s.shape), s.numpy_dtype) for s in seen]
@@ -173,12 +189,11 @@ class NativeEngine:
                 POOL.run([partial(call, *before, i, *end) for i in range(threads)])
             del alive
             if block.status[0]:
-                _raise_index(loop.step, block.status)
+                _raise_index(numbered, block.status)
             for i in range(n_carry):
                 np.copyto(carry[i], homes[i])
             blocks.give_back(block)
             return observed
 
-        run.code = code  # type: ignore[attr-defined]
-        run.module = module  # type: ignore[attr-defined]
+        run.program = found  # type: ignore[attr-defined]
         return run

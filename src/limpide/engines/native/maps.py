@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 from limpide.engines.native import elements
 from limpide.engines.native.places import View
 from limpide.engines.native.plan import Kernel, widest
-from limpide.engines.native.writer import I64, Type, Value, Writer, constant, index
-from limpide.ir import Node, uniform_value
+from limpide.engines.native.writer import Type, Value, Writer, constant, index
+from limpide.ir import Node
 
 
 @dataclass(frozen=True)
@@ -69,7 +69,7 @@ class Body:
 
     def operand(self, source: Node) -> View | None:
         """Give the view that a source is read by, or None where it is computed here or known."""
-        if id(self.origins[id(source)]) in self.members or uniform_value(source) is not None:
+        if id(self.origins[id(source)]) in self.members or elements.immediate(source) is not None:
             return None
         return self.views[id(source)].essential()
 
@@ -177,7 +177,7 @@ class Body:
         known = values.get(id(self.origins[id(source)]))
         if known is not None:
             return known
-        number = uniform_value(source)
+        number = elements.immediate(source)
         if number is not None:
             return elements.uniform(elements.register_type(source, self.lanes), number)
         view = self.views[id(source)].essential()

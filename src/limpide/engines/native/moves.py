@@ -6,9 +6,10 @@ code (``places``).
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 
-from limpide.engines.native.places import View, strides_of, view_of
+from limpide.engines.native.places import Buffer, View, strides_of, view_of
 from limpide.engines.native.plan import Kernel
 from limpide.engines.native.writer import I1, I32, I64, Type, Value, Writer, constant, index
 from limpide.ir import Node, uniform_value
@@ -21,7 +22,8 @@ class Mover:
     """Writes one kernel that moves numbers.
 
     ``pointers`` holds, for each buffer, the argument with its address; ``status`` is where a
-    kernel notes an index out of range.
+    kernel notes an index out of range; ``bounds`` are those of the first axis
+    of a copy.
     """
 
     def __init__(
@@ -32,9 +34,11 @@ class Mover:
         pointers: Mapping[int, Value],
         status: Value,
         number: int,
+        bounds: tuple[Value, Value] | None = None,
     ) -> None:
         self.w, self.kernel, self.views, self.pointers = w, kernel, views, pointers
         self.status, self.number = status, number
+        self.bounds = bounds  # of the first axis of a copy: threads share it
         self.target = kernel.stores[0][1]
 
     # Shared -----------------------------------------------------------------------------------
@@ -49,7 +53,10 @@ class Mover:
         return pointer
 
     def _over(
-        self, shape: Sequence[int], body: Callable[[list[Value]], None], done: int = 0
+        self,
+        shape: Sequence[int],
+        body: Callable[[list[Value]], None],
+        bounds: tuple[Value, Value] | None = None,
     ) -> None:
         """Write loops over a shape around a body that gets an index an axis."""
 
@@ -57,7 +64,10 @@ class Mover:
             if len(places) == len(shape):
                 body(places)
                 return
-            with self.w.loop(0, shape[len(places)]) as loop:
+            start, stop = index(0), index(shape[len(places)])
+            if bounds is not None and not places:
+                start, stop = bounds
+            with self.w.loop(start, stop) as loop:
                 loops([*places, loop.index])
 
         if all(shape):
@@ -112,6 +122,66 @@ class Mover:
 
         self._over(source.shape[:-1], line)
 
+    def _copy_matrix(self, source: View, target: View) -> None:
+        """Write the copy that a kernel is: of a matrix, only the rows it is called for."""
+        if self._shared is None or len(source.shape) != 2 or 0 in source.shape:
+            self.copy(source, target)
+            return
+        w, (low, high) = self.w, self._shared
+        lanes = w.target.lanes(Type(source.element).bits // 8)
+        turned = source.strides[0] == 1 and target.strides[1] == 1 and lanes > 1
+        if not turned or min(source.shape) < lanes:
+            self._copy_rows(source, target, low, high, 0)
+            return
+        columns = source.shape[1] // lanes * lanes
+        whole = w.add(low, w.binary("and", w.sub(high, low), index(-lanes)))
+        with w.loop(low, whole, lanes) as down, w.loop(0, columns, lanes) as along:
+            self._turn_block(source, target, down.index, along.index, lanes)
+        if columns < source.shape[1]:
+            self._copy_rows(source, target, low, whole, columns)
+        self._copy_rows(source, target, whole, high, 0)
+
+    def _copy_rows(self, source: View, target: View, low: Value, high: Value, first: int) -> None:
+        """Copy some rows, from a column on, one by one."""
+        w = self.w
+        with w.loop(low, high) as loop:
+            start = self._address(source, [loop.index, index(first)])
+            place = self._address(target, [loop.index, index(first)])
+            tail = (source.shape[1] - first,)
+            self._copy_raw(source, start, target, place, tail)
+
+    def _copy_raw(
+        self, source: View, start: Value, target: View, place: Value, shape: tuple[int, ...]
+    ) -> None:
+        """Copy from one address to another by the last strides of two views."""
+        rank = len(shape)
+        from_view = View(_part(source), shape, source.strides[len(source.strides) - rank :])
+        to_view = View(_part(target), shape, target.strides[len(target.strides) - rank :])
+        pointers = {id(from_view.buffer): start, id(to_view.buffer): place}
+        inner = Mover(self.w, self.kernel, self.views, pointers, self.status, self.number)
+        inner.copy(from_view.essential(), to_view.essential())
+
+    def _turn_block(
+        self, source: View, target: View, row: Value, column: Value, lanes: int
+    ) -> None:
+        """Turn a square of as many rows as there are lanes, by halves, quarters, …"""
+        w, of = self.w, Type(source.element, lanes)
+        start = self._address(source, [row, column])
+        step = source.strides[1]
+        lines = [w.load(of, w.at(start, i * step, of.element)) for i in range(lanes)]
+        half = lanes // 2
+        while half:
+            low = [i if not i & half else lanes + i - half for i in range(lanes)]
+            high = [i + half if not i & half else lanes + i for i in range(lanes)]
+            for i in range(lanes):
+                if not i & half:
+                    a, b = lines[i], lines[i | half]
+                    lines[i], lines[i | half] = w.shuffle(a, b, low), w.shuffle(a, b, high)
+            half //= 2
+        place = self._address(target, [row, column])
+        for i, line in enumerate(lines):
+            w.store(line, w.at(place, i * target.strides[0], of.element))
+
     def _fill_zeros(self, target: View) -> None:
         w = self.w
         zero = constant(Type(target.element), 0)
@@ -141,10 +211,15 @@ class Mover:
         """Write the kernel's op."""
         kernel = self.kernel
         if kernel.source is not None:
-            self.copy(kernel.source, self.target)
+            self._copy_matrix(kernel.source, self.target)
             return
         assert kernel.root is not None
         MOVES[kernel.kind](self, kernel.root)
+
+    @property
+    def _shared(self) -> tuple[Value, Value] | None:
+        """The rows to copy, where there is an axis around that of the vectors."""
+        return self.bounds if len(self.kernel.shape) > 1 else None
 
     def _full_target(self, node: Node) -> View:
         """Give the view of the result with its axes of length 1."""
@@ -154,7 +229,7 @@ class Mover:
 
     def _reshape(self, node: Node) -> None:
         """Copy in row order to another shape: through flat indices, where no view can say it."""
-        source, target = self.views[id(node.inputs[0])], self._full_target(node)
+        source, target = self.views[id(node.inputs[0])], self._full_target(node).essential()
         w, flat = self.w, strides_of(source.shape)
 
         def each(places: list[Value]) -> None:
@@ -167,14 +242,14 @@ class Mover:
             value = w.load(Type(source.element), self._address(source, old))
             w.store(value, self._address(target, places))
 
-        self._over(target.shape, each)
+        self._over(target.shape, each, self._shared)
 
     def _copy_view(self, node: Node) -> None:
         view = view_of(node, self.views[id(node.inputs[0])])
         if view is None:
             self._reshape(node)
         else:
-            self.copy(view.essential(), self.target)
+            self._copy_matrix(view.essential(), self.target)
 
     def _concatenate(self, node: Node) -> None:
         target, start = self._full_target(node), 0
@@ -207,8 +282,10 @@ class Mover:
             value = w.convert("sext", value, "i64")
         fits = w.compare("ult", value, index(size))
         with w.when(w.binary("xor", fits, constant(I1, True))):
-            w.store(index(self.number + 1), self.status)
-            w.store(value, w.at(self.status, 1, "i64"))
+            first = w.compare("eq", w.load(I64, self.status), index(0))
+            with w.when(first):  # the first one is told of
+                w.store(index(self.number + 1), self.status)
+                w.store(value, w.at(self.status, 1, "i64"))
         return w.select(fits, value, index(0))
 
     def _gather(self, node: Node) -> None:
@@ -222,10 +299,19 @@ class Mover:
             at = self._checked(self.views[id(indices)], places[axis:], size)
             self._copy_tail(source, [*places[:axis], at], target, places)
 
-        if 0 not in node.spec.shape and size:
+        if size and 0 not in node.spec.shape:
             self._over(outer, each)
-        elif 0 not in indices.spec.shape and not size:
-            self.w.store(index(self.number + 1), self.status)
+        else:
+            self._check_all(indices, size)
+
+    def _check_all(self, indices: Node, size: int) -> None:
+        """Look at indices by which nothing is moved: they are refused all the same."""
+        view = self.views[id(indices)]
+
+        def each(places: list[Value]) -> None:
+            self._checked(view, places, size)
+
+        self._over(indices.spec.shape, each)
 
     def _copy_tail(
         self, source: View, read: list[Value], target: View, written: list[Value]
@@ -235,25 +321,17 @@ class Mover:
         zeros = [index(0)] * len(tail)
         first = self._address(source, [*read, *zeros])
         second = self._address(target, [*written, *zeros])
-        from_view = View(_Raw(source.element, first), tail, source.strides[len(read) :])
-        to_view = View(_Raw(target.element, second), tail, target.strides[len(written) :])
-        inner = Mover(
-            self.w,
-            self.kernel,
-            self.views,
-            {id(v.buffer): v.buffer.address for v in (from_view, to_view)},  # type: ignore[attr-defined]
-            self.status,
-            self.number,
-        )
-        inner.copy(from_view.essential(), to_view.essential())
+        self._copy_raw(source, first, target, second, tail)
 
     def _scatter_add(self, node: Node) -> None:
         indices, updates = node.inputs
         axis, size = node.params["axis"], node.params["size"]
         target, source = self._full_target(node), self.views[id(updates)]
-        if 0 in target.shape:
+        if 0 not in target.shape:
+            self._fill_zeros(target.essential())
+        if 0 in target.shape or 0 in updates.spec.shape:
+            self._check_all(indices, size)
             return
-        self._fill_zeros(target.essential())
         lead, rank = axis, indices.spec.rank
         floats = node.spec.dtype in ("f32", "f64")
         w = self.w
@@ -272,8 +350,7 @@ class Mover:
 
             self._over(tail, one)
 
-        if 0 not in updates.spec.shape:
-            self._over(updates.spec.shape[: lead + rank], each)
+        self._over(updates.spec.shape[: lead + rank], each)
 
     def _random_bits(self, node: Node) -> None:
         """Threefry-2x32 of (seed, stream) and (step, j): see ``limpide.rng``."""
@@ -351,40 +428,21 @@ class Mover:
     ) -> None:
         """Bring rows of the caller's array together: row i of the target is row ``order[i]``."""
         w, target = self.w, self.target
-        size = 1
-        for n in shape[1:]:
-            size *= n
-        batch_axis = shape[0] != 1
-        inner_shape = tuple(n for n in shape[1:] if n != 1)
+        size = math.prod(shape[1:])
+        inner = tuple(n for n in shape[1:] if n != 1)
+        array = View(_part(target), inner, strides_of(inner))
+        pitch = target.strides[0] if shape[0] != 1 else 0
+        home = self.pointers[id(target.buffer)]
         with w.loop(low, high) as loop:
             row = w.load(I64, w.at(order, loop.index, "i64"))
             start = w.at(source, w.mul(row, index(size)), target.element)
-            strides = target.strides[1:] if batch_axis else target.strides
-            place = w.at(
-                self.pointers[id(target.buffer)],
-                w.mul(loop.index, index(target.strides[0] if batch_axis else 0)),
-                target.element,
-            )
-            from_view = View(_Raw(target.element, start), inner_shape, strides_of(inner_shape))
-            to_view = View(_Raw(target.element, place), inner_shape, strides)
-            inner = Mover(
-                w,
-                self.kernel,
-                self.views,
-                {id(v.buffer): v.buffer.address for v in (from_view, to_view)},  # type: ignore[attr-defined]
-                self.status,
-                self.number,
-            )
-            inner.copy(from_view, to_view)
+            place = w.at(home, w.mul(loop.index, index(pitch)), target.element)
+            self._copy_raw(array, start, target, place, inner)
 
 
-class _Raw:
-    """An address inside of a buffer, for views of a part of it."""
-
-    is_ours = False
-
-    def __init__(self, element: str, address: Value) -> None:
-        self.element, self.address = element, address
+def _part(view: View) -> Buffer:
+    """Give what stands for a part of a view's buffer: an address and what lies there."""
+    return Buffer(view.element, (), "given")
 
 
 def threefry(

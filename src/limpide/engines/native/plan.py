@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
-from limpide.engines.native.elements import LOWERINGS
+from limpide.engines.native.elements import LOWERINGS, immediate
 from limpide.engines.native.operands import matrices, unfit
 from limpide.engines.native.places import (
     BYTES,
@@ -21,10 +21,13 @@ from limpide.engines.native.places import (
     view_of,
     whole,
 )
-from limpide.ir import CONSTANT, INPUT, Graph, Node, uniform_value
+from limpide.ir import CONSTANT, INPUT, Graph, Node
 
 ELEMENTWISE = frozenset(LOWERINGS) | {"iota"}
 REDUCTIONS = frozenset({"sum", "max"})
+
+
+_ALIAS = 256  # 32-bit elements: a kilobyte
 
 
 @dataclass(eq=False)
@@ -72,12 +75,18 @@ class Plan:
 
 
 def padded(shape: tuple[int, ...], lanes: int) -> tuple[int, ...]:
-    """Give the extents in memory: the last axis filled up to whole vectors."""
+    """Give the extents in memory: the last axis filled up to whole vectors.
+
+    Rows of a kilobyte's multiple get a vector more: the same columns of many rows would otherwise
+    fall on the same few places of a cache.
+    """
     extents = essential(shape)
     if not extents or 0 in extents:
         return extents
     last = extents[-1]
     full = -(-last // lanes) * lanes if last >= lanes else 1 << (last - 1).bit_length()
+    if len(extents) > 1 and full % _ALIAS == 0:
+        full += lanes
     return (*extents[:-1], full)
 
 
@@ -315,7 +324,8 @@ class Planner:
         for node in kernel.members:
             for source in node.inputs:
                 base = self.base(source)
-                known = uniform_value(source) is not None and node.op.name in ELEMENTWISE
+                near = node.op.name in ELEMENTWISE or node.op.name in REDUCTIONS
+                known = near and immediate(source) is not None
                 if id(base) not in own and not known:
                     found[id(base)] = base
         return list(found.values())

@@ -18,6 +18,10 @@ from limpide.ir import Node
 
 _INLINE = 96  # at most so many element-wise ops are written after one block of sums
 _CHAINS = 4
+_AHEAD = 12  # how many k ahead lines are asked for
+_DEEP = 512  # longer sums are added in stretches …
+_STRETCH = 256  # … of about so many numbers
+_TALL = 64  # rows whose sums wait between two stretches
 
 
 def write_product(body: Body, low: Value, high: Value, inner: Value) -> None:
@@ -62,7 +66,7 @@ class _Product:
             low, high = index(0), index(given.m if given.m > 1 else given.n)
         a = self._start(given.a, [s for _, s, _ in given.batch], places)
         b = self._start(given.b, [s for _, _, s in given.batch], places)
-        (step_m, step_k), (b_step_k, step_n) = given.a_strides, given.b_strides
+        (step_m, step_k), (b_step_k, _) = given.a_strides, given.b_strides
         if given.n != 1 and given.m != 1:
             self._write_tiles(places, a, b, low, high)
         elif given.n != 1:
@@ -143,57 +147,66 @@ class _Product:
         w = self.w
         rows = _rows(self.w.target.registers, width, self.given.m)
         b = w.at(b, column.value(w), self.element)
-        # Whole blocks, then what is left row by row.
-        blocks = w.binary("sdiv", w.sub(high, low), index(rows))
-        middle = w.add(low, w.mul(blocks, index(rows))) if rows > 1 else low
-        for size, start, stop in ((rows, low, middle), (1, middle, high)):
-            if start is stop:
-                continue
+        if self.given.k > _DEEP:
+            self._write_deep_block(places, a, b, low, high, column, width, rest)
+            return
+        for size, start, stop in self._row_blocks(low, high, rows):
             with w.loop(start, stop, size) as loop:
-                self._write_tile(places, a, b, Place(loop.index), size, column, width, rest)
+                row = Place(loop.index)
+                zeros = [constant(self.vector, 0)] * (size * width)
+                bounds = (index(0), self.inner)
+                sums = self._write_sums(a, b, row, size, width, rest, bounds, zeros)
+                self._finish_tile(places, sums, row, size, column, width, rest)
 
-    def _write_tile(
+    def _row_blocks(self, low: Value, high: Value, rows: int) -> list[tuple[int, Value, Value]]:
+        """Give whole blocks of rows, then what is left row by row: (size, first, last)."""
+        w = self.w
+        if rows == 1:
+            return [(1, low, high)]
+        blocks = w.binary("sdiv", w.sub(high, low), index(rows))
+        middle = w.add(low, w.mul(blocks, index(rows)))
+        return [(rows, low, middle), (1, middle, high)]
+
+    def _write_sums(
         self,
-        places: list[Place],
         a: Value,
         b: Value,
         row: Place,
         rows: int,
-        column: Place,
         width: int,
         rest: int,
-    ) -> None:
+        bounds: tuple[Value, Value],
+        sums: Sequence[Value],
+        pitch: int | None = None,
+    ) -> list[Value]:
+        """Add the products of some rows and a few vectors of columns to sums in registers.
+
+        ``pitch`` is how far apart the rows of b are, where they are a copy.
+        """
         w, lanes, (step_m, step_k) = self.w, self.lanes, self.given.a_strides
+        apart = self.given.b_strides[0] if pitch is None else pitch
         a = w.at(a, w.mul(row.value(w), index(step_m)), self.element)
         masks: list[Value | None] = [None] * width
         if rest:
             masks[-1] = w.first(lanes, rest)
-        zero = constant(self.vector, 0)
-        with w.loop(index(0), self.inner, carried=[zero] * (rows * width)) as loop:
-            b_row = w.at(b, w.mul(loop.index, index(self.given.b_strides[0])), self.element)
+        with w.loop(*bounds, carried=sums) as loop:
+            b_row = w.at(b, w.mul(loop.index, index(apart)), self.element)
             a_column = w.at(a, w.mul(loop.index, index(step_k)), self.element)
+            if step_m == 1 and step_k > 1:  # a turned matrix: each k is on another line
+                w.prefetch(a_column, _AHEAD * step_k * (self.scalar.bits // 8))
             right = [
                 w.load(self.vector, w.at(b_row, v * lanes, self.element), masks[v])
                 for v in range(width)
             ]
-            following = []
+            following: list[Value] = []
             for r in range(rows):
                 scalar = w.load(self.scalar, w.at(a_column, r * step_m, self.element))
-                left = w.splat(scalar, lanes)
-                for v in range(width):
-                    following.append(w.fma(left, right[v], loop.carried[r * width + v]))
+                left, own = w.splat(scalar, lanes), loop.carried[r * width : (r + 1) * width]
+                following += [w.fma(left, x, total) for x, total in zip(right, own, strict=True)]
             loop.next = following
-        self.body.forget()
-        if self._is_long(rows * width):
-            self._finish_in_a_loop(places, loop.results, row, rows, column, width, rest)
-            return
-        for r in range(rows):
-            for v in range(width):
-                at = [Place(row.base, row.plus + r), Place(column.base, column.plus + v * lanes)]
-                self._finish(Point([*places, *at], masks[v]), loop.results[r * width + v])
-        self.body.forget()
+        return list(loop.results)
 
-    def _finish_in_a_loop(
+    def _finish_tile(
         self,
         places: list[Place],
         sums: Sequence[Value],
@@ -203,14 +216,38 @@ class _Product:
         width: int,
         rest: int,
     ) -> None:
-        """Put the sums down, and run through them: less code where much is done to each."""
+        """Write what follows the sums of a block: once for each register, or in a loop."""
         w, lanes = self.w, self.lanes
-        memory = w.local(self.vector, rows * width)
-        for i, value in enumerate(sums):
-            w.store(value, w.at(memory, i * lanes, self.element))
+        self.body.forget()
+        if self._is_long(rows * width):
+            memory = w.local(self.vector, rows * width)
+            for i, value in enumerate(sums):
+                w.store(value, w.at(memory, i * lanes, self.element))
+            self._finish_rows(places, memory, row.value(w), index(rows), column, width, rest)
+            return
+        mask = w.first(lanes, rest) if rest else None
+        for r in range(rows):
+            for v in range(width):
+                at = [Place(row.base, row.plus + r), Place(column.base, column.plus + v * lanes)]
+                point = Point([*places, *at], mask if v == width - 1 else None)
+                self._finish(point, sums[r * width + v])
+        self.body.forget()
+
+    def _finish_rows(
+        self,
+        places: list[Place],
+        memory: Value,
+        first: Value,
+        rows: Value,
+        column: Place,
+        width: int,
+        rest: int,
+    ) -> None:
+        """Run through sums that were put down, a vector at a time."""
+        w, lanes = self.w, self.lanes
         full = width - 1 if rest else width
-        with w.loop(0, rows) as down:
-            at_row = Place(w.add(row.value(w), down.index))
+        with w.loop(index(0), rows) as down:
+            at_row = Place(w.add(first, down.index))
             line = w.at(memory, w.mul(down.index, index(width * lanes)), self.element)
             if full:
                 with w.loop(0, full) as along:
@@ -226,6 +263,67 @@ class _Product:
                 point = Point([*places, at_row, at_column], w.first(lanes, rest))
                 self._finish(point, total)
         self.body.forget()
+
+    def _write_deep_block(
+        self,
+        places: list[Place],
+        a: Value,
+        b: Value,
+        low: Value,
+        high: Value,
+        column: Place,
+        width: int,
+        rest: int,
+    ) -> None:
+        """Write long sums in stretches, so that what they read stays in the nearest caches.
+
+        The sums of a few dozen rows are put down between two stretches; each is still one chain
+        in the order of k.
+        """
+        w, lanes = self.w, self.lanes
+        rows = _rows(w.target.registers, width, self.given.m)
+        memory = w.local(self.vector, _TALL * width)
+        packed = w.local(self.vector, _STRETCH * width)
+        count = -(-self.given.k // _STRETCH)
+        stretch = -(-self.given.k // count)
+        with w.loop(low, high, _TALL) as tall:
+            stop = w.intrinsic("smin", w.add(tall.index, index(_TALL)), high)
+            with w.loop(index(0), self.inner, stretch) as deep:
+                end = w.intrinsic("smin", w.add(deep.index, index(stretch)), self.inner)
+                begun = w.compare("ne", deep.index, index(0))
+                self._pack(b, packed, deep.index, end, width, rest)
+                line = w.at(a, w.mul(deep.index, index(self.given.a_strides[1])), self.element)
+                bounds = (index(0), w.sub(end, deep.index))
+                for size, start, last in self._row_blocks(tall.index, stop, rows):
+                    with w.loop(start, last, size) as loop:
+                        place = w.mul(w.sub(loop.index, tall.index), index(width * lanes))
+                        home = w.at(memory, place, self.element)
+                        sums = []
+                        for i in range(size * width):
+                            value = w.load(self.vector, w.at(home, i * lanes, self.element))
+                            sums.append(w.select(begun, value, constant(self.vector, 0)))
+                        row, pitch = Place(loop.index), width * lanes
+                        sums = self._write_sums(
+                            line, packed, row, size, width, 0, bounds, sums, pitch
+                        )
+                        for i, value in enumerate(sums):
+                            w.store(value, w.at(home, i * lanes, self.element))
+            length = w.sub(stop, tall.index)
+            self._finish_rows(places, memory, tall.index, length, column, width, rest)
+
+    def _pack(
+        self, b: Value, packed: Value, start: Value, stop: Value, width: int, rest: int
+    ) -> None:
+        """Copy a stretch of a few columns of b to memory without gaps."""
+        w, lanes = self.w, self.lanes
+        with w.loop(start, stop) as loop:
+            row = w.at(b, w.mul(loop.index, index(self.given.b_strides[0])), self.element)
+            place = w.mul(w.sub(loop.index, start), index(width * lanes))
+            home = w.at(packed, place, self.element)
+            for v in range(width):
+                mask = w.first(lanes, rest) if rest and v == width - 1 else None
+                value = w.load(self.vector, w.at(row, v * lanes, self.element), mask)
+                w.store(value, w.at(home, v * lanes, self.element))
 
     # One row, or one column of memory that lies along it --------------------------------------
 

@@ -6,7 +6,6 @@ Answers for what is called with which memory. Not for: the inside of kernels (``
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -18,7 +17,7 @@ from limpide.engines.native.places import BYTES, Buffer, View
 from limpide.engines.native.plan import Kernel, Plan, Planner, buffers_of
 from limpide.engines.native.products import write_product
 from limpide.engines.native.reductions import write_reduction
-from limpide.engines.native.schedule import Turn, grain, schedule
+from limpide.engines.native.schedule import Turn, can_share, grain, schedule
 from limpide.engines.native.target import Target
 from limpide.engines.native.writer import I64, PTR, Type, Value, Writer, index, module_text
 from limpide.ir import CONSTANT, Graph, Loop, Node
@@ -40,15 +39,16 @@ class Module:
     """Text to compile, and what is needed to run it.
 
     ``kept`` holds the place of each carried and held input; ``constants`` the places of arrays
-    that the graph knows, in order; ``together``, whether threads can share a step;
-    ``tiny``, whether everything is to be held in registers; ``cost``, the cycles of a graph on one
-    core, roughly.
+    that the graphs know, and ``places`` which nodes of each graph these are; ``together``, whether
+    threads can share a step; ``tiny``, whether everything is to be held in registers; ``cost``, the
+    cycles of a graph on one core, roughly.
     """
 
     text: str
     arena_bytes: int
     kept: list[Slot] = field(default_factory=list)
     constants: list[Slot] = field(default_factory=list)
+    places: list[list[int]] = field(default_factory=list)
     together: bool = False
     tiny: bool = False
     cost: float = 0.0
@@ -65,7 +65,7 @@ class Builder:
         self.texts: list[str] = []
 
     def kernel(self, kernel: Kernel, plan: Plan, number: int) -> tuple[str, list[Buffer]]:
-        """Write a kernel, unless an equal one is known; gives its name and what it is called with."""
+        """Write a kernel, unless an equal one is known; gives its name and its buffers."""
         buffers = _buffers(kernel, plan)
         names = [(PTR, f"p{i}") for i in range(len(buffers))]
         rest = [(I64, "low"), (I64, "high"), (I64, "count"), (PTR, "status")]
@@ -75,7 +75,8 @@ class Builder:
         if kernel.kind in ("map", "reduce", "product"):
             self._write(w, kernel, plan, pointers, low, high, count)
         else:
-            Mover(w, kernel, plan.views, pointers, status, number).write()
+            rows = (low, high) if can_share(kernel) else None
+            Mover(w, kernel, plan.views, pointers, status, number, rows).write()
         return self._known(w), buffers
 
     def rows(self, kernel: Kernel, plan: Plan, shape: tuple[int, ...]) -> str:
@@ -200,7 +201,7 @@ def constants_read(graph: Graph, plan: Plan) -> list[int]:
     ]
 
 
-def build_graph(graph: Graph, target: Target) -> tuple[Module, list[int]]:
+def build_graph(graph: Graph, target: Target) -> Module:
     """Write the module of a graph: ``call(arena, table of inputs and outputs, status)``."""
     planned = _PlannedGraph(graph, target)
     w = Writer(target, "call", [(PTR, "arena"), (PTR, "table"), (PTR, "status")])
@@ -209,7 +210,7 @@ def build_graph(graph: Graph, target: Target) -> tuple[Module, list[int]]:
     return planned.module(w)
 
 
-def build_rows(graph: Graph, n_held: int, target: Target) -> tuple[Module, list[int]]:
+def build_rows(graph: Graph, n_held: int, target: Target) -> Module:
     """Write the module of a graph over a batch of rows: ``rows(arena, table, status, low, high)``.
 
     ``table`` as for a graph; the inputs behind the first ``n_held``, and all outputs, are the
@@ -254,11 +255,11 @@ class _PlannedGraph:
             number = numbers.get(id(turn.kernel.root), 0)
             caller.call(turn, self.plan, number, index(0), index(turn.length))
 
-    def module(self, w: Writer) -> tuple[Module, list[int]]:
+    def module(self, w: Writer) -> Module:
         text = self.builder.module(w)
         cost = sum(turn.cost for turn in self.turns)
-        module = Module(text, self.end, [], _slots(self.constants), cost=cost)
-        return module, constants_read(self.graph, self.plan)
+        places = [constants_read(self.graph, self.plan)]
+        return Module(text, self.end, [], _slots(self.constants), places, cost=cost)
 
 
 @dataclass
@@ -271,6 +272,7 @@ class _Step:
     turns: list[Turn]
     batch: int
     n_kept: int
+    first_number: int  # of its nodes, where a kernel reports one
 
     @property
     def rows(self) -> list[tuple[Node, View]]:
@@ -284,7 +286,7 @@ class _Step:
         return sum(turn.cost for turn in self.turns)
 
 
-def _plan_step(loop: Loop, graph: Graph, target: Target) -> _Step:
+def _plan_step(loop: Loop, graph: Graph, target: Target, first_number: int) -> _Step:
     kept = loop.n_carry + loop.n_held
     rows = len(graph.inputs) - kept
     homes = ["kept"] * kept + ["arena"] * rows
@@ -293,7 +295,7 @@ def _plan_step(loop: Loop, graph: Graph, target: Target) -> _Step:
     gathered = [plan.views[id(n)].buffer for n in graph.inputs[kept:]]
     turns = schedule(plan, target.lanes(4), gathered)
     batch = graph.inputs[kept].spec.shape[0] if rows else 1
-    return _Step(graph, plan, planner.outputs[loop.n_carry :], turns, batch, kept)
+    return _Step(graph, plan, planner.outputs[loop.n_carry :], turns, batch, kept, first_number)
 
 
 def _place(steps: Sequence[_Step], n_kept: int, together: bool) -> tuple[int, list[Buffer]]:
@@ -319,14 +321,16 @@ def _place(steps: Sequence[_Step], n_kept: int, together: bool) -> tuple[int, li
     return end, constants
 
 
-def build_loop(loop: Loop, target: Target) -> tuple[Module, list[list[int]]]:
+def build_loop(loop: Loop, target: Target) -> Module:
     """Write the module of a loop.
 
     ``loop(arena, rows, order, observed, status, epochs, n, thread, threads, barrier, yield)``:
     tables of the addresses of row arrays and of observed outputs; ``n`` rows an epoch, or steps
     where there are no row arrays; where threads meet, and the system's function to let others run.
     """
-    steps = [_plan_step(loop, g, target) for g in (loop.step, loop.tail) if g is not None]
+    steps = [_plan_step(loop, loop.step, target, 0)]
+    if loop.tail is not None:
+        steps.append(_plan_step(loop, loop.tail, target, len(loop.step.nodes)))
     kept = loop.n_carry + loop.n_held
     together = steps[0].cost >= THREADS_FROM
     end, constants = _place(steps, kept, together)
@@ -335,7 +339,7 @@ def build_loop(loop: Loop, target: Target) -> tuple[Module, list[list[int]]]:
     tiny = memory <= TINY_BYTES and steps[0].cost <= TINY_CYCLES
     text = _LoopWriter(loop, steps, target, together, tiny).text()
     places = [constants_read(s.graph, s.plan) for s in steps]
-    return Module(text, end, slots, _slots(constants), together, tiny), places
+    return Module(text, end, slots, _slots(constants), places, together, tiny)
 
 
 class _LoopWriter:
@@ -463,7 +467,7 @@ class _LoopWriter:
         order = w.at(self.order, first_row, "i64")
         for (node, view), source in zip(step.rows, self.sources, strict=True):
             self._gather(step, caller, node, view, source, order)
-        numbers = {id(node): i for i, node in enumerate(step.graph.nodes)}
+        numbers = {id(n): i for i, n in enumerate(step.graph.nodes, step.first_number)}
         for turn in step.turns:
             number = numbers.get(id(turn.kernel.root), 0)
             if turn.waits and self.together:
@@ -499,7 +503,7 @@ TINY_CYCLES = 400.0
 THREADS_FROM = 50_000.0
 """Estimated cycles of a step from which on threads share it: below, moving lines costs more."""
 
-_BARRIER = """define internal void @meet(ptr %met, i64 %threads, ptr %barrier, ptr %yield) noinline {
+_BARRIER = """define internal void @meet(ptr %met, i64 %threads, ptr %barrier, ptr %yield) {
 entry:
   %before = load i64, ptr %met, align 8
   %target = add i64 %before, %threads

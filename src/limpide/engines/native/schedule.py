@@ -78,7 +78,7 @@ def schedule(plan: Plan, lanes: int, gathered: Sequence[Buffer] = ()) -> list[Tu
     for kernel in plan.kernels:
         length, inner = counts(kernel)
         estimate = cost(kernel, lanes)
-        turns.append(Turn(kernel, length, inner, _can_share(kernel), estimate))
+        turns.append(Turn(kernel, length, inner, can_share(kernel), estimate))
     phase = _Phase(plan)
     for buffer in gathered:
         phase.write(buffer, buffer.extents[0] if buffer.extents else 1)
@@ -102,7 +102,8 @@ def grain(turns: Sequence[Turn], length: int) -> int:
     return _GRAIN if lines else 1
 
 
-def _can_share(kernel: Kernel) -> bool:
+def can_share(kernel: Kernel) -> bool:
+    """Say whether threads can each do some rows of a kernel."""
     if not kernel.shape or kernel.shape[0] == 0:
         return False
     if kernel.kind == "reduce" and kernel.root is not None:
@@ -181,9 +182,8 @@ def _reads(kernel: Kernel, plan: Plan) -> list[tuple[View, bool]]:
         kernel.root is not None and 0 not in reduced_axes(kernel.root)
     )
     for node in kernel.nodes:
-        for source in node.inputs:
-            if id(plan.origins[id(source)]) not in own:
-                found.append((plan.views[id(source)].essential(), kept))
+        outside = (n for n in node.inputs if id(plan.origins[id(n)]) not in own)
+        found += [(plan.views[id(source)].essential(), kept) for source in outside]
     root = kernel.root
     if root is None:
         if kernel.source is not None:

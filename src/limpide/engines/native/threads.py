@@ -77,9 +77,11 @@ class _Worker:
         while True:
             self._wake.acquire()
             assert self._task is not None
-            self._task()
-            self._task = None
-            self._done.release()
+            try:
+                self._task()
+            finally:
+                self._task = None
+                self._done.release()
 
     def start(self, task: Callable[[], object]) -> None:
         self._task = task

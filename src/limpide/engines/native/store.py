@@ -1,0 +1,110 @@
+"""Programs by what they compute: built once, kept in memory while used and on disk for next time.
+
+Answers for the key of a graph or a loop, and for what is stored beside its machine code. Not for:
+files (``cache``), or building (``program``).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass
+from weakref import WeakValueDictionary
+
+from limpide.engines.native import cache, program
+from limpide.engines.native.jit import Code, make_object
+from limpide.engines.native.program import Module, Slot
+from limpide.engines.native.target import Target
+from limpide.ir import CONSTANT, Graph, Loop
+
+
+@dataclass(eq=False)
+class Program:
+    """Machine code and what is needed to call it; ``module`` has no text."""
+
+    code: Code
+    module: Module
+
+
+_living: WeakValueDictionary[str, Program] = WeakValueDictionary()
+_lock = threading.Lock()
+
+
+def graph_key(graph: Graph, target: Target) -> str:
+    """Give a text that is the same for graphs that compute the same, whatever they are called."""
+    return _digest(["graph", cache.fingerprint(target), *_lines(graph)])
+
+
+def rows_key(graph: Graph, n_held: int, target: Target) -> str:
+    """Give the same for a graph over a batch of rows."""
+    return _digest([f"rows {n_held}", cache.fingerprint(target), *_lines(graph)])
+
+
+def loop_key(loop: Loop, target: Target) -> str:
+    """Give the same for a loop."""
+    parts = ["loop", cache.fingerprint(target), f"{loop.n_carry} {loop.n_held}"]
+    for graph in (loop.step, loop.tail):
+        parts += ["step", *(_lines(graph) if graph is not None else [])]
+    return _digest(parts)
+
+
+def _digest(parts: Sequence[str]) -> str:
+    limits = f"{program.THREADS_FROM} {program.TINY_BYTES} {program.TINY_CYCLES}"
+    return hashlib.sha256("\n".join([limits, *parts]).encode()).hexdigest()
+
+
+def _lines(graph: Graph) -> Iterator[str]:
+    number = {id(n): i for i, n in enumerate([*graph.inputs, *graph.nodes])}
+    for node in graph.inputs:
+        yield str(node.spec)
+    for node in graph.nodes:
+        if node.op is CONSTANT:  # single numbers stand in the code, arrays in memory
+            small = node.value.tobytes().hex() if node.spec.size == 1 else ""
+            yield f"constant {node.spec} {small}"
+            continue
+        inputs = " ".join(str(number[id(n)]) for n in node.inputs)
+        yield f"{node.op.name} {node.spec} {inputs} {sorted(node.params.items())}"
+    yield "return " + " ".join(str(number[id(n)]) for n in graph.outputs)
+
+
+def obtain(key: str, target: Target, name: str, build: Callable[[], Module]) -> Program:
+    """Give the program for a key: the one in use, the one on disk, or one built now."""
+    with _lock:
+        known = _living.get(key)
+    if known is not None:
+        return known
+    found = _stored(key, target, name)
+    if found is None:
+        module = build()
+        data = make_object(module.text, target, promote=module.tiny)
+        found = Program(Code(data, target, [name]), _without_text(module))
+        cache.store(key, _packed(module, data))
+    with _lock:
+        return _living.setdefault(key, found)
+
+
+def _stored(key: str, target: Target, name: str) -> Program | None:
+    payload = cache.load(key)
+    if payload is None:
+        return None
+    length = int.from_bytes(payload[:4], "little")
+    facts = json.loads(payload[4 : 4 + length])
+    kept = [Slot(*slot) for slot in facts.pop("kept")]
+    constants = [Slot(*slot) for slot in facts.pop("constants")]
+    module = Module(text="", kept=kept, constants=constants, **facts)
+    return Program(Code(payload[4 + length :], target, [name]), module)
+
+
+def _without_text(module: Module) -> Module:
+    return Module(**{**vars(module), "text": ""})
+
+
+def _packed(module: Module, data: bytes) -> bytes:
+    facts = asdict(_without_text(module))
+    del facts["text"]
+    for name in ("kept", "constants"):
+        facts[name] = [list(slot.values()) for slot in facts[name]]
+    head = json.dumps(facts).encode()
+    return len(head).to_bytes(4, "little") + head + data
