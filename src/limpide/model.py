@@ -40,6 +40,7 @@ from limpide.tables.targets import (
     overrule,
     with_scale,
 )
+from limpide.threads import limit_threads
 
 TABLE = "table"
 """The tensor of a model file that holds all but the network's arrays, as packed JSON."""
@@ -362,6 +363,7 @@ def train(
     validation: float | None = 0.2,
     scaling: str = "robust",
     engine: str | None = None,
+    threads: int | None = None,
     seed: int | None = 0,
     class_weight: Any = None,
     sample_weight: Any = None,
@@ -401,7 +403,7 @@ def train(
         A weight a row, f64[n].
     delimiter, decimal, encoding
         Of a text file; found unless given.
-    engine, seed, callbacks, progress
+    engine, threads, seed, callbacks, progress
         As in ``Network.fit``.
 
     Raises
@@ -424,7 +426,7 @@ def train(
     ['M']
     """
     check_scaling(scaling)
-    share, number = check_share(validation), check_seed(seed)
+    share, number, limit = check_share(validation), check_seed(seed), limit_threads(threads)
     table = _as_table(data, delimiter=delimiter, decimal=decimal, encoding=encoding)
     name = _target_name(target, table)
     names = [column for column in table.columns if column != name]
@@ -467,7 +469,8 @@ def train(
     weights = None if weights is None else weights[rows]
     chosen = class_weights(class_weight, found, y)
     X, _ = preprocessing.matrix(known)
-    _fit(model, X, y, trained, held, weights, chosen, engine, callbacks, progress)
+    with limit:
+        _fit(model, X, y, trained, held, weights, chosen, engine, callbacks, progress)
     return model
 
 

@@ -45,6 +45,7 @@ from limpide.rng import check_seed
 from limpide.steps import StepPlan, build_loop, trace_losses
 from limpide.structure import Structure
 from limpide.tensor import Tensor, Tracing, tracing_into, unify
+from limpide.threads import limit_threads
 from limpide.tracing import Pace, slices
 from limpide.training import Data, Trainer, rows_a_step, split
 
@@ -227,6 +228,7 @@ class Network(Structure):
         callbacks: Any = None,
         freeze: Sequence[str] = (),
         engine: str | None = None,
+        threads: int | None = None,
         seed: int | None = 0,
         progress: bool | None = None,
     ) -> History:
@@ -252,6 +254,9 @@ class Network(Structure):
             Names of parameters that stay as they are.
         engine
             None is the fastest installed.
+        threads
+            At most so many; None: by ``lp.limit_threads``, else the processors there are. No
+            result depends on it.
         seed
             For the order of rows and for dropout; None takes a fresh one.
         progress
@@ -274,7 +279,7 @@ class Network(Structure):
         check_flag(shuffle, "shuffle")
         check_flag(progress or False, "progress")
         frozen = self._frozen(freeze)
-        number = check_seed(seed)
+        number, limit = check_seed(seed), limit_threads(threads)
         watched = as_callbacks(callbacks)
         data = self._data(X, y, resolved, sample_weight)
         data, validate = self._validation(validation, data, resolved, number, engine)
@@ -299,7 +304,7 @@ class Network(Structure):
         )
         trainer.begin(self)
         self._last_loss = resolved
-        with progress_bar(progress, epochs) as bar:
+        with limit, progress_bar(progress, epochs) as bar:
             if bar is not None:
                 trainer.watch = bar.tick
             return trainer.fit()

@@ -10,8 +10,8 @@ import pytest
 import limpide as lp
 from limpide import engines
 from limpide.engines.native import engine
-from limpide.engines.native.threads import limit_threads
 from limpide.ir import Graph, Loop
+from limpide.threads import limit_threads
 
 ENGINES = pytest.mark.parametrize("name", ["reference", "native"])
 

@@ -28,7 +28,7 @@ def memory(nbytes: int) -> Array:
 def address(array: Array) -> int:
     """Give where an array's first element lies; the array is one that ``plain`` gives."""
     try:
-        return addressof(c_char.from_buffer(array))
+        return addressof(c_char.from_buffer(array))  # type: ignore[arg-type]
     except (TypeError, ValueError):  # read-only, or empty; it takes three times as long
         found: int = array.__array_interface__["data"][0]
         return found

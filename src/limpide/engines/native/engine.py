@@ -16,9 +16,10 @@ import numpy as np
 from limpide.engines.native import program, store
 from limpide.engines.native.blocks import Block, Blocks, address, plain
 from limpide.engines.native.target import host
-from limpide.engines.native.threads import POOL, most, yield_address
+from limpide.engines.native.threads import POOL, yield_address
 from limpide.errors import ArgumentError, ArgumentTypeError
 from limpide.ir import Array, Graph, Loop, Node
+from limpide.threads import most
 
 _MOST_THREADS = 64
 _CYCLES_A_THREAD = 200_000.0
