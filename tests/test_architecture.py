@@ -27,6 +27,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "keywords": {"errors"},
     "memory": {"errors"},
     "stopping": {"errors"},
+    "threads": {"errors"},
     # the core: ir <- tensor <- ops <- gradient <- tape; engines know graphs alone
     "ir": {"errors"},
     "conversion": {"errors", "ir"},
@@ -35,7 +36,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "ops": VALUES | {"rng", "keywords"},
     "gradient": VALUES | {"ops"},
     "tape": VALUES | {"ops", "gradient", "keywords"},
-    "engines": {"errors", "ir"},
+    "engines": {"errors", "ir", "threads"},
     "tracing": VALUES | {"engines", "keywords", "memory"},
     "check": VALUES | {"ops", "gradient", "tape", "engines", "keywords"},
     # what networks are made of, written in ops: no engine, no training
@@ -60,7 +61,9 @@ MAY_IMPORT: dict[str, set[str]] = {
     "parameters": NUMBERS | {"arrays"},
     "summary": {"errors", "layers"},
     "structure": PARTS | {"storage", "generator", "parameters", "scalars", "summary"},
-    "network": PARTS | REPORTS | {"engines", "steps", "training", "arrays", "structure"},
+    "network": PARTS
+    | REPORTS
+    | {"engines", "steps", "threads", "tracing", "training", "arrays", "structure"},
     "neuron": PARTS | REPORTS | {"arrays", "generator", "network", "parameters", "scalars"},
     # data and files: they take layers and arrays, never a network
     "datasets": {"errors", "rng", "spam"},
@@ -74,7 +77,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "model": PARTS
     | REPORTS
     | {"arrays", "metrics", "network", "parameters", "spam", "storage", "tables", "table_layers"}
-    | {"generator", "recipe", "model_facts"},
+    | {"generator", "recipe", "model_facts", "threads"},
     # measuring: the whole library from outside, its peers, and the engine's writer for the peak
     "bench": {"errors", "ir", "engines", "layers", "optimizers", "network", "reports", "limpide"},
     # the command line takes the public names, so that each command loads what it needs

@@ -11,13 +11,13 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
 
 import limpide as lp
-from limpide import cli, program, spam
+from limpide import cli, network, program, spam, threads
 
 ROOT = Path(__file__).resolve().parents[1]
 BAKERY = ROOT / "examples" / "data" / "bakery.csv"
@@ -222,6 +222,29 @@ def test_options_reach_the_training(limpide: Run) -> None:
     assert (facts.rows, facts.held_out) == (300, 300)
     wanted = {"hidden": [8, 4], "epochs": 2, "batch_size": 50, "learning_rate": 0.01, "seed": 7}
     assert facts.recipe.items() >= wanted.items()
+
+
+def test_threads_are_limited_and_change_nothing(
+    limpide: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[int] = []
+    original = network.Network._over_rows
+
+    def noting(*what: Any) -> None:
+        seen.append(threads.most())
+        original(*what)
+
+    monkeypatch.setattr(network.Network, "_over_rows", noting)
+    answers = []
+    for number in ("1", "3"):
+        words = ("--target", "sold_out", "--epochs", "2", "--threads", number, "--force")
+        assert limpide("train", "bakery.csv", "--out", "m.safetensors", *words).status == 0
+        result = limpide("predict", "m.safetensors", "bakery.csv", "--threads", number)
+        assert result.status == 0, result.err
+        answers.append(result.out)
+        assert set(seen) == {int(number)}
+        seen.clear()
+    assert answers[0] == answers[1]
 
 
 def test_columns_are_left_out(limpide: Run) -> None:
@@ -448,6 +471,8 @@ def test_predict_refuses_to_write_on_its_inputs(limpide: Run, model_path: Path) 
         (["--learning-rate", "nan"], "'nan' is not a number above 0."),
         (["--learning-rate", "inf"], "'inf' is not finite. Write --learning-rate 0.001."),
         (["--engine", "native"], "--engine native is not in this version. Leave --engine out."),
+        (["--threads", "0"], "0 must be at least 1. Write --threads 2."),
+        (["--threads", "two"], "'two' is not a whole number. Write --threads 2."),
         (["--out", ""], "'--out': '' is the path of nothing. Write the path of a file."),
         (["--seed", "-1"], "-1 must be at least 0"),
         (["--task", "binery"], "'binery' is none of auto, binary, multiclass, regression. Did you"),

@@ -6,6 +6,7 @@ import copy
 import json
 import multiprocessing
 import pickle
+import signal
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -17,6 +18,7 @@ import pytest
 
 import limpide as lp
 from limpide import memory, storage
+from limpide import network as network_module
 from limpide.errors import LimpideError
 from tolerances import tolerance
 
@@ -200,11 +202,82 @@ def test_32_threads_give_the_same_bits() -> None:
         assert [y.tobytes() for y in pool.map(fresh.predict, rows)] == expected
 
 
-def test_a_hundred_shapes_are_not_all_kept() -> None:
+def test_few_programs_serve_any_number_of_rows() -> None:
     net = network()
-    for n in range(1, 101):
-        net.predict(np.ones((n, 3)))
+    rows = np.random.default_rng(0).normal(size=(1100, 3))
+    whole = net.predict(rows)
+    for n in (*range(1, 70), 255, 256, 257, 1024, 1100):
+        np.testing.assert_allclose(net.predict(rows[:n]), whole[:n], rtol=0, atol=CLOSE)
+    assert {key[1] for key in net._compiled} == {1, 4, 16, 64, 256}
+    assert len(net._compiled) == 5
+
+
+def test_compiled_programs_are_not_all_kept() -> None:
+    net = network()
+    for n in range(1, 41):
+        net.sums(np.ones((40, 3)), block=n)
     assert len(net._compiled) <= 16
+
+
+def test_sums_in_blocks_of_a_chosen_size() -> None:
+    net = network(output="sigmoid")
+    rows = np.random.default_rng(0).normal(size=(50, 3))
+    expected = net.sums(rows)
+    for block in (1, 7, 50, 1000):
+        np.testing.assert_allclose(net.sums(rows, block=block), expected, rtol=0, atol=CLOSE)
+    with pytest.raises(lp.ArgumentError, match="block must be at least 1; received 0"):
+        net.sums(rows, block=0)
+
+
+def test_one_row_as_it_should_be_and_as_it_should_not() -> None:
+    net = network()
+    row = np.array([0.5, -1.0, 2.0])
+    expected = net.predict(row)
+    assert isinstance(expected, float)
+    fixed = row.copy()
+    fixed.flags.writeable = False
+    for given in (row.tolist(), row.astype(">f8"), np.repeat(row, 2)[::2], fixed, row[None][0]):
+        assert net.predict(given) == expected
+    net.params["output.bias"] += 1
+    assert net.predict(row) == expected + 1
+    for bad, count in ((np.nan, 1), (-np.inf, 1)):
+        with pytest.raises(lp.DataError, match=rf"X holds {count} values that are not finite"):
+            net.predict(np.array([0.5, bad, 2.0]))
+    assert np.isfinite(net.predict(np.array([1e200, 0, 0])))  # its square is not
+    with pytest.raises(lp.ShapeError, match="X is one row of 2 numbers; the network takes 3"):
+        net.predict(row[:2])
+
+
+def test_ctrl_c_is_heard_within_a_long_prediction(monkeypatch: pytest.MonkeyPatch) -> None:
+    net = network()
+    rows = np.random.default_rng(0).normal(size=(3000, 3))
+    expected, ranges = net.predict(rows), []
+    monkeypatch.setattr(network_module, "_SLICE_WORK", 1)
+    original = net._program
+
+    def noting(*what: Any) -> Any:
+        run = original(*what)
+
+        def noted(held: Any, row_arrays: Any, results: Any) -> None:
+            ranges.append(len(results[0]))
+            run(held, row_arrays, results)
+
+        return noted
+
+    monkeypatch.setattr(net, "_program", noting)
+    assert (net.predict(rows) == expected).all()
+    assert sum(ranges) == 3000
+    assert ranges[0] == 256  # one batch, then more
+
+    def interrupted(*what: Any) -> Any:
+        def run(*_: Any) -> None:
+            signal.raise_signal(signal.SIGINT)
+
+        return run
+
+    monkeypatch.setattr(net, "_program", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        net.predict(rows)
 
 
 # Copies and files -------------------------------------------------------------------------------
@@ -685,11 +758,12 @@ def test_many_threads_predict_any_number_of_rows(monkeypatch: pytest.MonkeyPatch
     net = network()
     rows = np.random.default_rng(1).normal(size=(64, 3))
     expected = [net.predict(rows[:n]) for n in range(1, 41)]
-    # Only what is kept for each number of rows is at stake: compiling itself would take long.
-    runs = {n: net._compile(("predict", n, None), None, n) for n in range(1, 41)}
+    # Only what is kept for each size of batch is at stake: compiling itself would take long.
+    runs = {n: net._program(n, None, True) for n in (1, 4, 16)}
     monkeypatch.setattr(
-        net, "_compile", lambda key, engine, n, _: net._cached(key, lambda: runs[n])
+        net, "_program", lambda n, engine, _: net._cached(("predict", n), lambda: runs[n])
     )
+    monkeypatch.setattr(network_module, "_KEPT", 2)
 
     class Slow(dict[Any, Any]):
         def __delitem__(self, key: Any) -> None:

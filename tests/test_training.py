@@ -531,9 +531,11 @@ def test_divergence_restores_the_last_finite_weights(
 
 
 @pytest.mark.parametrize("engine", ["reference", "native"])
+@pytest.mark.parametrize("part", [0.0, 0.5, 1e9])
 def test_divergence_is_the_same_wherever_slices_end(
-    monkeypatch: pytest.MonkeyPatch, engine: str
+    monkeypatch: pytest.MonkeyPatch, engine: str, part: float
 ) -> None:
+    monkeypatch.setattr(training, "_PART_SECONDS", part)
     X, y = table(11)
     seen = []
     for length in (1, 2, 5, 1000):  # an epoch has 3 steps
@@ -557,7 +559,11 @@ def test_divergence_is_the_same_wherever_slices_end(
         assert same_bits(arrays, seen[0][3])
 
 
-def test_weights_that_no_loss_shows_are_found_to_the_step(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("part", [0.0, 1e9])
+def test_weights_that_no_loss_shows_are_found_to_the_step(
+    monkeypatch: pytest.MonkeyPatch, part: float
+) -> None:
+    monkeypatch.setattr(training, "_PART_SECONDS", part)
     # The running variance overflows; in training the batch's own is used.
     X = np.ones((12, 1), np.float32)
     X[::2] = -1
@@ -653,6 +659,22 @@ def test_weights_that_are_not_finite_are_refused_by_name(value: float) -> None:
     word = "NaN" if np.isnan(value) else "inf"
     with pytest.raises(lp.DataError, match=rf"^output.bias holds {word} at \[0\]; set it or build"):
         net.fit(X, y)
+
+
+def test_what_a_callback_changes_is_kept_when_steps_are_undone() -> None:
+    X, y = table(8)
+    y[:] = 0
+    net = network(output="linear")
+
+    def change(run: lp.Run) -> None:
+        if run.epoch == 2:
+            run.params["output.bias"][:] = 1e200  # its square is infinite, in the next step
+
+    with pytest.raises(lp.DivergenceError, match=r"at step 4 \(epoch 4\)"):
+        net.fit(X, y, epochs=9, loss="mse", callbacks=change, optimizer=lp.SGD(1e-3))
+    good = network(output="linear")
+    good.fit(X, y, epochs=2, loss="mse", optimizer=lp.SGD(1e-3))
+    assert same_bits(copies(net), copies(good))
 
 
 def test_a_callback_that_breaks_the_weights_is_named() -> None:

@@ -45,6 +45,7 @@ _ROOMS: dict[str, tuple[str, ...]] = {
     "schedules": ("Cosine", "ExponentialDecay", "Linear", "Schedule", "StepDecay"),
     "tensor": ("Tensor", "Variable"),
     "tape": ("GradientTape", "grad", "value_and_grad"),
+    "threads": ("limit_threads",),
     "tracing": ("function",),
     "ops": (
         "abs",

@@ -84,6 +84,12 @@ def _not_yet(context: click.Context, option: click.Parameter, name: str | None) 
 
 
 _path = program.PathName()
+_threads = click.option(
+    "--threads",
+    metavar="N",
+    type=program.Number(int, 1, _UNBOUNDED, "--threads 2"),
+    help="At most so many; else the processors there are. No result depends on it.",
+)
 _json = click.option("--json", "as_json", is_flag=True, help="Print one JSON object and no more.")
 _force = click.option("--force", is_flag=True, help="Overwrite the file of --out.")
 
@@ -144,6 +150,7 @@ Examples:
 @click.option(
     "--engine", metavar="NAME", callback=_not_yet, help="What computes; else the fastest installed."
 )
+@_threads
 @click.option(
     "--seed",
     metavar="N",
@@ -206,11 +213,17 @@ Examples:
 @click.argument("model", type=_path)
 @click.argument("data", type=_path, nargs=-1, required=True, metavar="DATA...")
 @click.option("--out", metavar="FILE", type=_path, help="CSV file; else standard output.")
+@_threads
 @_reading_options
 @_force
 @program.with_traceback
 def predict(
-    model: str, data: tuple[str, ...], out: str | None, force: bool, **reading: str | None
+    model: str,
+    data: tuple[str, ...],
+    out: str | None,
+    threads: int | None,
+    force: bool,
+    **reading: str | None,
 ) -> None:
     """Predict each row of a table, or each of several e-mails.
 
@@ -225,7 +238,8 @@ def predict(
         outputs.check(out, [model, *data], force)
     loaded = _load(model)
     table, messages = sources.for_predicting(data, loaded, reading)
-    columns = _predictions(loaded, table)
+    with limpide.limit_threads(threads):
+        columns = _predictions(loaded, table)
     if messages:
         columns["message"] = [limpide.reports.printable(path) for path in messages]
     if out is not None:

@@ -321,10 +321,14 @@ def resolve_loss(loss: str | Loss | None, activation: Activation) -> Loss:
     return loss
 
 
+def row_means(elements: Tensor) -> Tensor:
+    """Give the mean over the elements of each row."""
+    return mean(elements, axis=tuple(range(1, elements.ndim))) if elements.ndim > 1 else elements
+
+
 def weighted_mean(elements: Tensor, weights: Tensor | None) -> Tensor:
     """Give the mean over all elements, or Σ wℓ / Σ w with one weight a row; 0 if all w are 0."""
     if weights is None:
         return mean(elements)
-    rows = mean(elements, axis=tuple(range(1, elements.ndim))) if elements.ndim > 1 else elements
     total = sum(weights)
-    return sum(rows * weights) / where(equal(total, 0), 1, total)
+    return sum(row_means(elements) * weights) / where(equal(total, 0), 1, total)

@@ -40,6 +40,7 @@ from limpide.tables.targets import (
     overrule,
     with_scale,
 )
+from limpide.threads import limit_threads
 
 TABLE = "table"
 """The tensor of a model file that holds all but the network's arrays, as packed JSON."""
@@ -223,19 +224,14 @@ class Model:
     def _sums(self, X: Array) -> Array:
         """Give the network's sums before its last activation, f64[n, outputs].
 
-        They are taken in blocks of one size, the last one filled up: a matrix product may round a
+        They are taken in blocks of one size, a single one filled up: a matrix product may round a
         row differently in a product of another size, and a row's prediction must not depend on
         the rows beside it.
         """
-        whole = np.resize(X[-1:], (_BLOCK, X.shape[1]))
-        parts = []
-        for start in range(0, len(X), _BLOCK):
-            block = X[start : start + _BLOCK]
-            if len(block) < _BLOCK:
-                whole[: len(block)] = block
-                block = whole
-            parts.append(self.network.sums(block))
-        return np.concatenate(parts)[: len(X)].astype(np.float64)
+        n = len(X)
+        if n < _BLOCK:
+            X = np.concatenate([X, np.resize(X[-1:], (_BLOCK - n, X.shape[1]))])
+        return self.network.sums(X, block=_BLOCK)[:n].astype(np.float64)
 
     def _probabilities(self, X: Array) -> Array:
         """Give f64[n, classes]; worked out in float64, small ones stay apart from 0."""
@@ -367,6 +363,7 @@ def train(
     validation: float | None = 0.2,
     scaling: str = "robust",
     engine: str | None = None,
+    threads: int | None = None,
     seed: int | None = 0,
     class_weight: Any = None,
     sample_weight: Any = None,
@@ -406,7 +403,7 @@ def train(
         A weight a row, f64[n].
     delimiter, decimal, encoding
         Of a text file; found unless given.
-    engine, seed, callbacks, progress
+    engine, threads, seed, callbacks, progress
         As in ``Network.fit``.
 
     Raises
@@ -429,7 +426,7 @@ def train(
     ['M']
     """
     check_scaling(scaling)
-    share, number = check_share(validation), check_seed(seed)
+    share, number, limit = check_share(validation), check_seed(seed), limit_threads(threads)
     table = _as_table(data, delimiter=delimiter, decimal=decimal, encoding=encoding)
     name = _target_name(target, table)
     names = [column for column in table.columns if column != name]
@@ -472,7 +469,8 @@ def train(
     weights = None if weights is None else weights[rows]
     chosen = class_weights(class_weight, found, y)
     X, _ = preprocessing.matrix(known)
-    _fit(model, X, y, trained, held, weights, chosen, engine, callbacks, progress)
+    with limit:
+        _fit(model, X, y, trained, held, weights, chosen, engine, callbacks, progress)
     return model
 
 

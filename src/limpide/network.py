@@ -7,7 +7,7 @@ Answers for compiling, keeping and running a network's graphs. Not for: its arra
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, cast
 
 import numpy as np
@@ -42,12 +42,15 @@ from limpide.ops import sigmoid, softmax
 from limpide.optimizers import Optimizer, resolve_optimizer
 from limpide.progress import progress_bar
 from limpide.rng import check_seed
-from limpide.steps import StepPlan, build_loop, trace_loss
+from limpide.steps import StepPlan, build_loop, trace_losses
 from limpide.structure import Structure
 from limpide.tensor import Tensor, Tracing, tracing_into, unify
+from limpide.threads import limit_threads
+from limpide.tracing import Pace, slices
 from limpide.training import Data, Trainer, rows_a_step, split
 
-_BLOCK = 1024  # rows that predict and evaluate take at a time
+_BLOCK = 256  # rows that predict and evaluate take at a time, at most
+_SLICE_WORK = 1 << 26  # multiplications that take a few hundredths of a second at most
 _KEPT = 16  # compiled graphs kept a network
 
 
@@ -126,27 +129,57 @@ class Network(Structure):
             return y
         return float(y[0, 0]) if self.n_outputs == 1 else y[0]
 
-    def sums(self, X: Any) -> Array:
-        """Give the sums of the last layer before its activation, ``dtype[n, outputs]``."""
-        rows, _ = as_rows(X, self.n_inputs, self._dtype, missing=self._takes_missing)
-        return self._outputs(rows, activated=False)
+    @known_keywords
+    def sums(self, X: Any, *, block: int | None = None) -> Array:
+        """Give the sums of the last layer before its activation, ``dtype[n, outputs]``.
 
-    def _outputs(self, X: Array, engine: str | None = None, activated: bool = True) -> Array:
+        ``block`` is how many rows are taken at a time, at most n.
+        """
+        rows, _ = as_rows(X, self.n_inputs, self._dtype, missing=self._takes_missing)
+        if block is not None:
+            block = check_size(block, "block")
+        return self._outputs(rows, activated=False, block=block)
+
+    def _outputs(
+        self,
+        X: Array,
+        engine: str | None = None,
+        activated: bool = True,
+        block: int | None = None,
+    ) -> Array:
         result = np.empty((len(X), self.n_outputs), self.dtype)
-        values = [*self.params.values(), *self.state.values()]
-        for start, stop in _blocks(len(X)):
-            key = ("predict", stop - start, engine, activated)
-            run = self._compile(key, engine, stop - start, activated)
-            result[start:stop] = run([*values, X[start:stop]])[0]
+        batch = min(block or self._batch(len(X)), len(X))
+        self._over_rows(self._program(batch, engine, activated), batch, [X], result)
         return result
 
-    def _compile(
-        self, key: Any, engine: str | None, rows: int, activated: bool = True
-    ) -> engines.Run:
-        return cast(
-            engines.Run,
-            self._cached(key, lambda: engines.get(engine).compile(self.graph(rows, activated))),
-        )
+    def _program(self, batch: int, engine: str | None, activated: bool) -> engines.RunRows:
+        def make() -> engines.RunRows:
+            n_held = len(self.params) + len(self.state)
+            return engines.get(engine).compile_rows(self.graph(batch, activated), n_held)
+
+        return cast(engines.RunRows, self._cached(("predict", batch, engine, activated), make))
+
+    def _batch(self, n: int) -> int:
+        """Give how many of n rows are taken at a time: 1, 4, 16, … as far as they pay."""
+        batch = 1
+        while 4 * batch <= min(n, _BLOCK):
+            batch *= 4
+        return batch
+
+    def _over_rows(
+        self, run: engines.RunRows, batch: int, row_arrays: list[Array], result: Array
+    ) -> None:
+        """Run a program over rows, in slices between which Ctrl-C is heard."""
+        held = [*self.params.values(), *self.state.values()]
+        n, trips = len(result), len(result) // batch
+        # How many batches the first slice has: a row takes a multiplication a parameter, roughly.
+        at_once = 1 if trips == 1 else _SLICE_WORK // (batch * (self.n_parameters or 1)) + 1
+        if trips <= at_once:
+            run(held, row_arrays, [result])
+            return
+        for first, last in slices(trips, Pace(at_once)):
+            rows = slice(first * batch, n if last == trips else last * batch)
+            run(held, [array[rows] for array in row_arrays], [result[rows]])
 
     def _cached(self, key: Any, make: Any) -> Any:
         with self._lock:
@@ -195,6 +228,7 @@ class Network(Structure):
         callbacks: Any = None,
         freeze: Sequence[str] = (),
         engine: str | None = None,
+        threads: int | None = None,
         seed: int | None = 0,
         progress: bool | None = None,
     ) -> History:
@@ -220,6 +254,9 @@ class Network(Structure):
             Names of parameters that stay as they are.
         engine
             None is the fastest installed.
+        threads
+            At most so many; None: by ``lp.limit_threads``, else the processors there are. No
+            result depends on it.
         seed
             For the order of rows and for dropout; None takes a fresh one.
         progress
@@ -242,7 +279,7 @@ class Network(Structure):
         check_flag(shuffle, "shuffle")
         check_flag(progress or False, "progress")
         frozen = self._frozen(freeze)
-        number = check_seed(seed)
+        number, limit = check_seed(seed), limit_threads(threads)
         watched = as_callbacks(callbacks)
         data = self._data(X, y, resolved, sample_weight)
         data, validate = self._validation(validation, data, resolved, number, engine)
@@ -267,7 +304,7 @@ class Network(Structure):
         )
         trainer.begin(self)
         self._last_loss = resolved
-        with progress_bar(progress, epochs) as bar:
+        with limit, progress_bar(progress, epochs) as bar:
             if bar is not None:
                 trainer.watch = bar.tick
             return trainer.fit()
@@ -343,25 +380,24 @@ class Network(Structure):
             held = self._data(validation[0], validation[1], loss, prefix="validation ")
         else:
             data, held = split(data, validation, seed)
+            held = held.taken()
         return data, lambda: self._loss(held, loss, engine)
 
     def _loss(self, data: Data, loss: Loss, engine: str | None = None) -> float:
-        values = [*self.params.values(), *self.state.values()]
-        total, weight = 0.0, 0.0
-        for start, stop in _blocks(data.n_rows):
-            at = slice(start, stop) if data.rows is None else data.rows[start:stop]
-            rows = [a[at] for a in data.arrays()]
-            specs = [spec_of(a) for a in rows]
-            run = self._cached(
-                ("loss", loss, engine, tuple(specs)),
-                lambda specs=specs: engines.get(engine).compile(
-                    trace_loss(self.placed, loss, self.params, self.state, specs)
-                ),
-            )
-            share = float(rows[2].sum(dtype=np.float64)) if len(rows) > 2 else stop - start
-            total += float(run([*values, *rows])[0]) * share
-            weight += share
-        return total / weight if weight else 0.0
+        batch = self._batch(len(data.X))
+        specs = tuple(Spec((batch, *a.shape[1:]), spec_of(a).dtype) for a in (data.X, data.y))
+
+        def make() -> engines.RunRows:
+            graph = trace_losses(self.placed, loss, self.params, self.state, specs)
+            return engines.get(engine).compile_rows(graph, len(self.params) + len(self.state))
+
+        losses = np.empty(len(data.X), self.dtype)
+        run = self._cached(("loss", loss, engine, specs), make)
+        self._over_rows(run, batch, [data.X, data.y], losses)
+        if data.weights is None:
+            return float(losses.mean(dtype=np.float64))
+        weights = data.weights.astype(np.float64)
+        return float(losses @ weights / (weights.sum() or 1.0))
 
     @known_keywords
     def evaluate(
@@ -384,10 +420,6 @@ class Network(Structure):
         if hits is not None:
             figures["accuracy"] = float(np.average(hits, weights=data.weights))
         return figures
-
-
-def _blocks(n: int) -> Iterator[tuple[int, int]]:
-    return ((start, min(start + _BLOCK, n)) for start in range(0, n, _BLOCK))
 
 
 def _hits(activation: Activation, outputs: Callable[[], Array], y: Array) -> Array | None:

@@ -12,7 +12,7 @@ from typing import Any
 
 from limpide.ir import Array, Graph, Loop, Spec, spec_of
 from limpide.layers import Placed, forward
-from limpide.losses import Loss, weighted_mean
+from limpide.losses import Loss, row_means, weighted_mean
 from limpide.ops import cast
 from limpide.optimizers import Optimizer
 from limpide.tape import GradientTape
@@ -122,26 +122,22 @@ def _update(
     return params, slots
 
 
-def trace_loss(
+def trace_losses(
     placed: Sequence[Placed],
     loss: Loss,
     params: Mapping[str, Array],
     state: Mapping[str, Array],
     rows: Sequence[Spec],
 ) -> Graph:
-    """Trace the loss of a block of rows outside of training: inputs params, state, rows."""
-    tracing = Tracing("loss")
+    """Trace the loss of each row of a batch outside of training: inputs params, state, X, y."""
+    tracing = Tracing("losses")
     values: dict[str, Tensor] = {n: tracing.argument(spec_of(a), n) for n, a in params.items()}
     kept: dict[str, Tensor] = {n: tracing.argument(spec_of(a), n) for n, a in state.items()}
-    batch = [
-        tracing.argument(s, n) for s, n in zip(rows, ("X", "y", "sample_weight"), strict=False)
-    ]
+    x, y = (tracing.argument(s, n) for s, n in zip(rows, ("X", "y"), strict=True))
     with tracing_into(tracing):
-        z, activation, _ = forward(placed, values, kept, batch[0])
-        elements = loss.of_sum(batch[1], z, activation)
-        result = weighted_mean(elements, batch[2] if len(batch) > 2 else None)
-        node = tracing.lift(result).node
-    return tracing.trace.finish([node], ["loss"])
+        z, activation, _ = forward(placed, values, kept, x)
+        node = tracing.lift(row_means(loss.of_sum(y, z, activation))).node
+    return tracing.trace.finish([node], ["losses"])
 
 
 def build_loop(

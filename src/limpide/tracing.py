@@ -298,8 +298,8 @@ def function(python: Callable[..., Any] | None = None) -> Function:
 class Pace:
     """How many steps fit in a slice of about 0.2 s; carried on from one run to the next."""
 
-    def __init__(self) -> None:
-        self.size = 1
+    def __init__(self, size: int = 1) -> None:
+        self.size = size
 
     def note(self, steps: int, seconds: float) -> None:
         """Learn from a slice. A short one cannot say much, so the size grows by eight at most."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import time
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NoReturn
 
@@ -43,6 +43,13 @@ class Data:
     @property
     def n_rows(self) -> int:
         return len(self.X) if self.rows is None else len(self.rows)
+
+    def taken(self) -> Data:
+        """Give the selected rows as arrays of their own."""
+        if self.rows is None:
+            return self
+        weights = None if self.weights is None else self.weights[self.rows]
+        return Data(self.X[self.rows], self.y[self.rows], weights)
 
     def arrays(self) -> list[Array]:
         return [a for a in (self.X, self.y, self.weights) if a is not None]
@@ -84,13 +91,17 @@ def rows_a_step(batch_size: int | None, n_rows: int) -> int:
     return min(batch_size or 32, n_rows)
 
 
+_PART_SECONDS = 0.5  # after which the carried arrays are copied anew: replays take no longer
+
+
 @dataclass
 class _Part:
-    """Steps that were run in one go: what was carried before them, and the rows of each."""
+    """Steps from one copy of what is carried to the next, and the rows of each of them."""
 
     before: list[Array]
-    order: Array  # i64[epochs, n]
-    steps: int
+    orders: list[Array] = field(default_factory=list)  # i64[epochs, n] for each run
+    steps: int = 0
+    seconds: float = 0.0
 
 
 @dataclass
@@ -117,7 +128,7 @@ class Trainer:
     _rows: list[Array] = field(init=False)
     _first: _Part = field(init=False)  # before any step
     _earlier: _Part = field(init=False)  # the part before the last
-    _part: _Part = field(init=False)  # the part that was run last
+    _part: _Part = field(init=False)  # the last one, to which steps are added
     _losses: Array = field(init=False)  # of the steps of the epoch that is under way
     _pace: Pace = field(default_factory=Pace)
 
@@ -135,7 +146,8 @@ class Trainer:
         history.batch_size, history.engine = self.batch_size, engines.get(self.engine).name
         self._carry, self._held = self._carried(), self._constant()
         self._rows, self._losses = self.data.arrays(), np.empty(self._an_epoch)
-        self._first = self._part = self._earlier = self._begun(np.empty((1, 0), np.int64), 0)
+        self._first = _Part([array.copy() for array in self._carry])
+        self._part = self._earlier = self._first
         with stopping.catching() as stop, self._orders() as given:
             at_once = 1 if self._is_watched else self.epochs
             while history.epochs < self.epochs and not history.interrupted:
@@ -177,13 +189,14 @@ class Trainer:
             callback.epoch_end(self._run)
         if self.callbacks:
             self._check_callbacks()
+            self._part.seconds = np.inf  # they may have changed what is carried: copy it
 
     # Slices -------------------------------------------------------------------------------------
 
     def _advance(self, epochs: int, given: Orders, stop: stopping.Stop) -> bool:
         """Run some epochs in slices; False where that was interrupted."""
         total = epochs * self._an_epoch
-        current = self._part.order  # of the epoch that is under way
+        current = np.empty((1, 0), np.int64)  # the order of the epoch that is under way
         for first, last in slices(total, self._pace):
             while first < last:
                 at = first % self._an_epoch
@@ -203,18 +216,31 @@ class Trainer:
 
     def _take_steps(self, order: Array, steps: int, at: int) -> None:
         """Run the loop once, from step ``at`` of an epoch on."""
-        self._earlier, self._part = self._part, self._begun(order, steps)
+        if self._part is self._first or self._part.seconds >= _PART_SECONDS:
+            self._begin_part()
+        part = self._part
+        part.orders.append(order)
+        part.steps += steps
         began = time.perf_counter()
         losses = self._run_steps(order)
-        self.history.seconds += time.perf_counter() - began
+        seconds = time.perf_counter() - began
+        part.seconds += seconds
+        self.history.seconds += seconds
         self.history.steps += steps
         self._check(losses, at)
         self._record(losses, at)
         if self.watch is not None:
             self.watch(self.history, float(losses[-self._an_epoch :].mean()))
 
-    def _begun(self, order: Array, steps: int) -> _Part:
-        return _Part([array.copy() for array in self._carry], order, steps)
+    def _begin_part(self) -> None:
+        """Copy what is carried, into the copies that are not needed any more."""
+        if self._earlier is self._first:
+            before = [array.copy() for array in self._carry]
+        else:
+            before = self._earlier.before
+            for old, array in zip(before, self._carry, strict=True):
+                np.copyto(old, array)
+        self._earlier, self._part = self._part, _Part(before)
 
     def _run_steps(self, order: Array) -> Array:
         losses = self.run_loop(self._carry, self._held, self._rows, order, 0)[0]
@@ -236,31 +262,32 @@ class Trainer:
     # Divergence ---------------------------------------------------------------------------------
 
     def _check(self, losses: Array, at: int) -> None:
-        """Notice divergence in the part that was run last; the epochs before it are recorded."""
-        bad = len(losses)
+        """Notice divergence in the steps that were run last; the epochs before it are recorded."""
+        bad = n = len(losses)
         if not np.isfinite(losses).all():
             bad = int(np.flatnonzero(~np.isfinite(losses))[0])
         elif _finite(self._carry):
             return
-        loss = float(losses[bad]) if bad < len(losses) else np.inf
-        update = self._first_bad_update(bad)
+        loss = float(losses[bad]) if bad < n else np.inf
+        start = self._part.steps - n
+        update = self._first_bad_update(start, start + bad) - start
         if update < bad:
             bad, loss = update, np.inf
-        self.history.steps += bad + 1 - len(losses)
+        self.history.steps += bad + 1 - n
         whole = (at + bad) // self._an_epoch * self._an_epoch - at
         if whole > 0:
             self._record(losses[:whole], at)
-        self._diverged(bad, loss)
+        self._diverged(start + bad, loss)
 
-    def _first_bad_update(self, steps: int) -> int:
-        """Give the first step, of some of the part run last, that left weights not finite.
+    def _first_bad_update(self, low: int, steps: int) -> int:
+        """Give the first step of the last part that left weights not finite; if none, ``steps``.
 
-        None is ``steps`` itself. What is once not finite stays so: halving finds it.
+        After ``low`` steps they were finite. What is once not finite stays so: halving finds it.
         """
-        low, high = 0, steps  # weights are finite after low steps
-        self._replay(self._part, high)
+        self._replay(self._part, steps)
         if _finite(self._carry):
             return steps
+        high = steps
         while high - low > 1:
             middle = (low + high) // 2
             self._replay(self._part, middle)
@@ -290,15 +317,23 @@ class Trainer:
             self._replay(self._part, self._part.steps)
             raise DataError(f"A callback changed the weights: {error}") from None
 
-    def _place(self, part: _Part, step: int) -> tuple[int, int]:
-        """Give the epoch within a part, and the place in it, at which a step begins."""
-        an_epoch = -(-part.order.shape[1] // self.batch_size)
-        epoch, step = divmod(step, max(1, an_epoch))
-        return epoch, step * self.batch_size
+    def _up_to(self, part: _Part, steps: int) -> Iterator[Array]:
+        """Give the orders of a part's first steps, cut where they end."""
+        for order in part.orders:
+            an_epoch = -(-order.shape[1] // self.batch_size)
+            epochs, rest = divmod(min(steps, len(order) * an_epoch), an_epoch)
+            if epochs:
+                yield order[:epochs]
+            if rest:
+                yield order[epochs : epochs + 1, : rest * self.batch_size]
+            steps -= epochs * an_epoch + rest
 
     def _batch(self, step: int) -> Array:
-        epoch, start = self._place(self._part, step)
-        return self._part.order[epoch : epoch + 1, start : start + self.batch_size]
+        """Give the rows of a step of the last part, i64[1, n]."""
+        *_, order = self._up_to(self._part, step + 1)
+        start = (order.shape[1] - 1) // self.batch_size * self.batch_size
+        rows: Array = order[-1:, start:]
+        return rows
 
     def _judged(self, rows: Array) -> float:
         """Give the loss on some rows, i64[1, n], and leave the weights as they are."""
@@ -309,11 +344,8 @@ class Trainer:
         """Go back to the start of a part, and through its first steps again."""
         for array, old in zip(self._carry, part.before, strict=True):
             array[...] = old
-        epochs, rest = self._place(part, steps)
-        if epochs:
-            self._run_steps(part.order[:epochs])
-        if rest:
-            self._run_steps(part.order[epochs : epochs + 1, :rest])
+        for order in self._up_to(part, steps):
+            self._run_steps(order)
 
     def _diverged(self, at: int, loss: float) -> NoReturn:
         """Put back weights that are finite and have a finite loss on the rows of step ``at``."""

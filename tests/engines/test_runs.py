@@ -9,7 +9,9 @@ import pytest
 
 import limpide as lp
 from limpide import engines
+from limpide.engines.native import engine
 from limpide.ir import Graph, Loop
+from limpide.threads import limit_threads
 
 ENGINES = pytest.mark.parametrize("name", ["reference", "native"])
 
@@ -83,17 +85,125 @@ def test_a_failing_step_leaves_the_carried_arrays(name: str) -> None:
 @ENGINES
 def test_carried_arrays_may_be_of_any_layout(name: str) -> None:
     start = np.arange(12.0).reshape(3, 4)
-    run = engines.get(name).compile_loop(
-        Loop(graph_of(lambda a: (a * 2, lp.sum(a)), start), None, 1, 0)
-    )
-    wide = np.zeros((6, 8))
-    for carry in (
-        start.copy(),
-        np.asfortranarray(start),
-        wide[::2, ::2],
-        start[:, :, None][:, :, 0],
-    ):
+    graph = graph_of(lambda a: (a * 2, lp.sum(a)), start)
+    run = engines.get(name).compile_loop(Loop(graph, None, 1, 0))
+    for carry in (start.copy(), np.asfortranarray(start), np.zeros((6, 8))[::2, ::2]):
         carry[...] = start
         (seen,) = run([carry], [], [], None, 3)
         assert carry.tolist() == (start * 8).tolist()
         assert seen.tolist() == [66.0, 132.0, 264.0]
+
+
+# Many rows without a carry ----------------------------------------------------------------------
+
+
+def scoring(name: str, batch: int) -> Any:
+    def score(w: Any, b: Any, x: Any, scale: Any) -> Any:
+        z = lp.tanh(lp.sum(x * w, 1) + b) * scale
+        return z, lp.cast(z > 0, "int64"), x * lp.reshape(z, (-1, 1))
+
+    graph = graph_of(score, np.ones(3), np.array(0.0), np.ones((batch, 3)), np.ones(batch))
+    return engines.get(name).compile_rows(graph, 2)
+
+
+def outputs(n: int) -> list[Any]:
+    return [np.full(n, np.nan), np.full(n, -1), np.full((n, 3), np.nan)]
+
+
+@ENGINES
+@pytest.mark.parametrize("batch", [1, 4])
+@pytest.mark.parametrize("n", [4, 5, 8, 11, 1000])
+def test_rows_are_run_in_whole_batches(name: str, batch: int, n: int) -> None:
+    generator = np.random.default_rng(n)
+    x, scale = generator.normal(size=(n, 3)), generator.normal(size=n)
+    w, b = generator.normal(size=3), np.array(0.25)
+    found = outputs(n)
+    run = scoring(name, batch)
+    run([w, b], [x, scale], found)
+    z = np.tanh(x @ w + 0.25) * scale
+    np.testing.assert_allclose(found[0], z, rtol=0, atol=1e-14)
+    np.testing.assert_array_equal(found[1], found[0] > 0)
+    np.testing.assert_array_equal(found[2], x * found[0][:, None])
+    apart = outputs(n)
+    for i in range(n - batch + 1):
+        run([w, b], [x[i : i + batch], scale[i : i + batch]], [a[i : i + batch] for a in apart])
+    assert [a.tobytes() for a in apart] == [a.tobytes() for a in found]
+
+
+@ENGINES
+def test_what_is_held_may_change_in_place_and_by_identity(name: str) -> None:
+    run = scoring(name, 1)
+    x, scale, seen = np.array([[1.0, 0, 0]]), np.ones(1), outputs(1)
+    w, b = np.zeros(3), np.array(0.0)
+
+    def score(*held: Any) -> float:
+        run(list(held), [x, scale], seen)
+        return float(np.arctanh(seen[0][0]))
+
+    assert score(w, b) == 0
+    w[0] = 0.5
+    assert score(w, b) == pytest.approx(0.5)
+    other = np.array([0.25, 0, 0])
+    assert score(other, b) == pytest.approx(0.25)
+    assert score(w, b) == pytest.approx(0.5)
+    spread = np.zeros(6)
+    for value in (0.75, 0.125):  # a copy is taken each time
+        spread[0] = value
+        assert score(spread[::2], b) == pytest.approx(value)
+
+
+@ENGINES
+def test_rows_may_be_of_any_layout_and_are_not_written_to(name: str) -> None:
+    n = 11
+    x, scale = np.random.default_rng(0).normal(size=(n, 3)), np.ones(n)
+    expected = outputs(n)
+    run = scoring(name, 4)
+    held = [np.ones(3), np.array(0.5)]
+    run(held, [x, scale], expected)
+    spread = np.zeros((2 * n, 6))
+    spread[::2, ::2] = x
+    fixed = x.copy()
+    fixed.flags.writeable = False
+    for given in (np.asfortranarray(x), spread[::2, ::2], fixed):
+        found = outputs(n)
+        run(held, [given, scale], found)
+        assert [a.tobytes() for a in found] == [a.tobytes() for a in expected]
+
+
+@ENGINES
+def test_an_index_out_of_range_among_many_rows(name: str) -> None:
+    table = np.arange(5.0)
+    graph = graph_of(lambda t, i: lp.gather(t, i), table, np.zeros(2, np.int64))
+    run = engines.get(name).compile_rows(graph, 1)
+    places, found = np.arange(1000) % 5, np.empty(1000)
+    run([table], [places], [found])
+    assert (found == places).all()
+    places[501] = 7
+    with pytest.raises(lp.ArgumentError, match=r"out of range for axis 0 of size 5\b.*\b7\b"):
+        run([table], [places], [found])
+    places[501] = 1
+    run([table], [places], [found])
+    assert (found == places).all()
+
+
+@pytest.mark.parametrize("threads", [1, 2, 3, 5, 64])
+def test_threads_share_rows_and_change_no_bit(
+    threads: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    x, scale = np.random.default_rng(0).normal(size=(999, 3)), np.ones(999)
+    held = [np.ones(3), np.array(0.5)]
+    results = []
+    for many in (False, True):
+        with limit_threads(threads if many else 1), monkeypatch.context() as patched:
+            if many:
+                patched.setattr(engine, "_CYCLES_A_THREAD", 1.0)
+            tasks: list[int] = []
+            original = engine.POOL.run
+            patched.setattr(
+                engine.POOL, "run", lambda t, to=original, all=tasks: (all.append(len(t)), to(t))
+            )
+            found = outputs(999)
+            scoring("native", 4)(held, [x, scale], found)
+            assert tasks == ([threads] if many and threads > 1 else [])
+        results.append([a.tobytes() for a in found])
+    assert results[0] == results[1]

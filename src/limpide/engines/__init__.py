@@ -21,13 +21,26 @@ RunLoop = Callable[[list[Array], list[Array], list[Array], Array | None, int], l
 """``run(carry, held, row_arrays, order, trips) -> observed``: see ``Engine.compile_loop``."""
 
 
+RunRows = Callable[[list[Array], list[Array], list[Array]], None]
+"""``run(held, row_arrays, outputs)``: see ``Engine.compile_rows``."""
+
+
 class Engine(Protocol):
-    """What runs graphs: one way to compile a graph, one to compile a loop."""
+    """What runs graphs: a way to compile a graph, one over many rows, and a loop with a carry."""
 
     name: str
 
     def compile(self, graph: Graph) -> Run:
         """Make a graph ready to run; the results are new arrays, the inputs stay as they are."""
+
+    def compile_rows(self, graph: Graph, n_held: int) -> RunRows:
+        """Make a graph over a batch of rows ready to run over many.
+
+        The graph's inputs are ``n_held`` arrays, then a batch of each row array; each output has
+        a row for each of the batch's, which depends on no other row. ``run(held, row_arrays,
+        outputs)`` fills the rows of ``outputs``, whose arrays lie row by row. There are at least
+        as many rows as in a batch; the last batch begins where it ends with the last row.
+        """
 
     def compile_loop(self, loop: Loop) -> RunLoop:
         """Make a loop ready to run.

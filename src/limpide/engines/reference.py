@@ -221,6 +221,31 @@ class ReferenceEngine:
 
         return run
 
+    def compile_rows(
+        self, graph: Graph, n_held: int
+    ) -> Callable[[list[Array], list[Array], list[Array]], None]:
+        """Plan a graph over a batch of rows; runs take turns between threads."""
+        inputs = _buffers(graph.inputs)
+        program = Program(graph, inputs)
+        batch = len(inputs[n_held])
+        lock = threading.Lock()
+
+        def run(held: list[Array], row_arrays: list[Array], outputs: list[Array]) -> None:
+            n = len(row_arrays[0])
+            with lock, np.errstate(all="ignore"):
+                for buffer, array in zip(inputs, held, strict=False):
+                    np.copyto(buffer, array, casting="no")
+                for start in (*range(0, n - batch, batch), n - batch):
+                    rows = slice(start, start + batch)
+                    for buffer, array in zip(inputs[n_held:], row_arrays, strict=True):
+                        np.copyto(buffer, array[rows], casting="no")
+                    for call in program.calls:
+                        call()
+                    for array, output in zip(outputs, program.outputs, strict=True):
+                        array[rows] = output
+
+        return run
+
     def compile_loop(self, loop: Loop) -> Callable[..., list[Array]]:
         """Plan the step, and the step for the short last batch on the same carried memory."""
         kept = loop.n_carry + loop.n_held

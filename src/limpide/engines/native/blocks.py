@@ -6,7 +6,9 @@ bytes of an arena each value gets (``arena``).
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
+from ctypes import addressof, c_char, c_void_p
+from operator import is_
 from typing import Any
 
 import numpy as np
@@ -24,14 +26,18 @@ def memory(nbytes: int) -> Array:
 
 
 def address(array: Array) -> int:
-    """Give where an array's first element lies."""
-    found: int = array.__array_interface__["data"][0]
-    return found
+    """Give where an array's first element lies; the array is one that ``plain`` gives."""
+    try:
+        return addressof(c_char.from_buffer(array))  # type: ignore[arg-type]
+    except (TypeError, ValueError):  # read-only, or empty; it takes three times as long
+        found: int = array.__array_interface__["data"][0]
+        return found
 
 
 def plain(array: Array) -> Array:
     """Give an array that lies row by row, aligned, as machine code reads it."""
-    if array.flags.carray or (array.flags.c_contiguous and array.flags.aligned):
+    flags = array.flags
+    if flags.c_contiguous and flags.aligned:
         return array
     return np.require(array, requirements=["C", "A"])
 
@@ -69,27 +75,26 @@ class Block:
         self.barrier = memory(64).view(np.int64)
         whole = (self.arena, self.table, self.status, self.barrier)
         self.at_arena, self.at_table, self.at_status, self.at_barrier = map(address, whole)
-        self.known: list[Array] = []  # the arrays whose addresses begin the table
+        # What every call begins with, made ready for ctypes.
+        self.given = tuple(map(c_void_p, (self.at_arena, self.at_table, self.at_status)))
+        self._known: list[Array] = []  # the arrays whose addresses begin the table
 
-    def point(self, held: list[Array], others: Iterable[Array]) -> list[Array]:
+    def point(self, held: list[Array], others: list[Array]) -> list[Array]:
         """Write the addresses of arrays into the table; gives what must live as long as the run.
 
         The first ones are mostly those of the last run: then only the others are written.
         """
-        if len(held) != len(self.known) or any(
-            a is not b for a, b in zip(held, self.known, strict=True)
-        ):
-            kept = [plain(array) for array in held]
-            self.table[: len(kept)] = [address(array) for array in kept]
+        kept, table, place = held, self.table, len(held)
+        if place != len(self._known) or not all(map(is_, held, self._known)):
+            kept = list(map(plain, held))
+            table[:place] = list(map(address, kept))
             # Copies are made anew each time: what they are copies of may change.
-            same = all(a is b for a, b in zip(kept, held, strict=True))
-            self.known = list(held) if same else []
-        else:
-            kept = held
-        rest = [plain(array) for array in others]
-        for i, array in enumerate(rest, len(held)):
-            self.table[i] = address(array)
-        return [*kept, *rest]
+            self._known = kept if all(map(is_, kept, held)) else []
+        rest = list(map(plain, others))
+        for array in rest:
+            table[place] = address(array)
+            place += 1
+        return kept + rest
 
 
 class Blocks:

@@ -19,9 +19,10 @@ from limpide.engines.native.jit import Code, make_object
 from limpide.engines.native.moves import STATUS_WORDS
 from limpide.engines.native.report import Compiled, Share, shares
 from limpide.engines.native.target import host
-from limpide.engines.native.threads import POOL, most, yield_address
+from limpide.engines.native.threads import POOL, yield_address
 from limpide.errors import ArgumentError, ArgumentTypeError
 from limpide.ir import Array, Graph, Loop, Node
+from limpide.threads import most
 
 _MOST_THREADS = 64
 _CYCLES_A_THREAD = 200_000.0
@@ -80,7 +81,7 @@ class NativeEngine:
             outputs = [np.empty(shape, dtype) for shape, dtype in specs]
             block = blocks.take()
             alive = block.point([], [*arrays, *outputs])
-            call(block.at_arena, block.at_table, block.at_status)
+            call(*block.given)
             del alive
             if block.status[0]:
                 _raise_index(graph.nodes, block.status)
@@ -111,7 +112,7 @@ class NativeEngine:
 
             def share(i: int) -> None:
                 block = taken[i]
-                call(block.at_arena, block.at_table, block.at_status, ends[i], ends[i + 1])
+                call(*block.given, ends[i], ends[i + 1])
 
             POOL.run([partial(share, i) for i in range(threads)])
             del alive
@@ -121,7 +122,7 @@ class NativeEngine:
         def one(arrays: list[Array], held: list[Array], trips: int) -> None:
             block = blocks.take()
             alive = block.point(held, arrays)
-            call(block.at_arena, block.at_table, block.at_status, 0, trips)
+            call(*block.given, 0, trips)
             del alive
             give_back(block)
 

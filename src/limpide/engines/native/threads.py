@@ -1,6 +1,7 @@
-"""Threads that run compiled loops beside the caller, and how many of them there may be.
+"""Threads that run compiled loops beside the caller.
 
-Answers for the pool and its limits. Not for: what is shared between threads (``schedule``).
+Answers for the pool. Not for: how many there may be (``limpide.threads``), or what they share
+(``schedule``).
 """
 
 from __future__ import annotations
@@ -8,59 +9,7 @@ from __future__ import annotations
 import ctypes
 import os
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-
-from limpide.errors import ArgumentError, ArgumentTypeError
-
-_limit = threading.local()
-
-
-def available() -> int:
-    """Give how many processors this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
-
-
-def check_threads(threads: object) -> int:
-    """Give a number of threads, or refuse what is none."""
-    if isinstance(threads, bool) or not isinstance(threads, int):
-        raise ArgumentTypeError(f"threads must be a whole number; received {threads!r}.")
-    if threads < 1:
-        raise ArgumentError(f"threads must be at least 1; received {threads}.")
-    return threads
-
-
-def most() -> int:
-    """Give how many threads a run may use now."""
-    wanted = getattr(_limit, "threads", None)
-    return available() if wanted is None else wanted
-
-
-@contextmanager
-def limit_threads(threads: int) -> Iterator[None]:
-    """Let what this thread starts inside use at most so many threads; results do not change.
-
-    Raises
-    ------
-    ArgumentError
-        For a number below 1.
-
-    Examples
-    --------
-    >>> from limpide.engines.native.threads import limit_threads, most
-    >>> with limit_threads(1):
-    ...     most()
-    1
-    """
-    number = check_threads(threads)
-    before = getattr(_limit, "threads", None)
-    _limit.threads = number
-    try:
-        yield
-    finally:
-        _limit.threads = before
+from collections.abc import Callable
 
 
 class _Worker:

@@ -1,0 +1,121 @@
+"""How many threads a run may use: processors, quotas, limits that nest."""
+
+from __future__ import annotations
+
+import os
+import threading
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import limpide as lp
+from limpide import threads
+from limpide.engines.native import engine
+
+
+@pytest.fixture(autouse=True)
+def _fresh() -> Any:
+    threads._quota.cache_clear()
+    yield
+    threads._quota.cache_clear()
+
+
+@pytest.mark.parametrize(
+    ("number", "error", "words"),
+    [
+        (0, lp.ArgumentError, "threads must be at least 1; received 0. Give a whole number such"),
+        (-2, lp.ArgumentError, "threads must be at least 1; received -2."),
+        (True, lp.ArgumentTypeError, "threads must be a whole number or None; received True."),
+        (1.5, lp.ArgumentTypeError, r"threads must be a whole number or None; received 1\.5\."),
+        ("two", lp.ArgumentTypeError, "threads must be a whole number or None; received 'two'."),
+        (float("nan"), lp.ArgumentTypeError, "received nan"),
+    ],
+)
+def test_what_is_no_number_of_threads(number: Any, error: Any, words: str) -> None:
+    with pytest.raises(error, match=words):
+        lp.limit_threads(number)
+    net = lp.Network([2, 1], seed=0)
+    before = net.params["output.weights"].copy()
+    with pytest.raises(error, match=words):
+        net.fit([[0.0, 1.0]], [1.0], threads=number)
+    assert (net.params["output.weights"] == before).all()
+    with pytest.raises(error, match=words):
+        lp.Neuron(2).fit([[0.0, 1.0]], [1.0], threads=number)
+    with pytest.raises(error, match=words):
+        lp.train({"x": range(30), "y": range(30)}, "y", threads=number)
+
+
+def test_limits_nest_and_end() -> None:
+    free = threads.most()
+    with lp.limit_threads(3):
+        assert threads.most() == 3
+        with lp.limit_threads(np.int64(2)):  # type: ignore[arg-type]
+            assert threads.most() == 2
+            with lp.limit_threads(64), lp.limit_threads(None):
+                assert threads.most() == 2
+        assert threads.most() == 3
+        with pytest.raises(ZeroDivisionError), lp.limit_threads(1):
+            raise ZeroDivisionError
+        assert threads.most() == 3
+    assert threads.most() == free
+
+
+def test_a_limit_is_of_the_thread_that_set_it() -> None:
+    seen: list[int] = []
+    free = threads.most()
+    with lp.limit_threads(free + 5):
+        other = threading.Thread(target=lambda: seen.append(threads.most()))
+        other.start()
+        other.join()
+    assert seen == [free]
+
+
+@pytest.mark.parametrize(
+    ("files", "expected"),
+    [
+        ({"new": "max 100000\n"}, 8),
+        ({"new": "200000 100000\n"}, 2),
+        ({"new": "250000 100000\n"}, 2),
+        ({"new": "50000 100000\n"}, 1),
+        ({"new": "1600000 100000\n"}, 8),
+        ({"new": "0 0\n"}, 8),
+        ({"new": "nonsense\n"}, 8),
+        ({"quota": "300000\n", "period": "100000\n"}, 3),
+        ({"quota": "-1\n", "period": "100000\n"}, 8),
+        ({}, 8),
+    ],
+)
+def test_the_quota_of_a_container_counts(
+    files: dict[str, str], expected: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, text in files.items():
+        (tmp_path / name).write_text(text)
+    monkeypatch.setattr(threads, "_QUOTA", str(tmp_path / "new"))
+    monkeypatch.setattr(threads, "_OLD_QUOTA", (str(tmp_path / "quota"), str(tmp_path / "period")))
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(8)), raising=False)
+    assert threads.available() == expected
+
+
+def test_fit_predict_and_evaluate_keep_to_the_limit(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(engine, "_CYCLES_A_THREAD", 1.0)
+    used: list[int] = []
+    original = engine.POOL.run
+
+    def run(tasks: Any) -> None:
+        used.append(len(tasks))
+        original(tasks)
+
+    monkeypatch.setattr(engine.POOL, "run", run)
+    X = np.random.default_rng(0).normal(size=(5000, 3))
+    results = []
+    for number in (1, 2, 3):
+        net = lp.Network([3, 8, 1], seed=0)
+        used.clear()
+        history = net.fit(X, X[:, 0], validation=(X, X[:, 0]), epochs=2, threads=number)
+        assert set(used) == ({number} if number > 1 else set())
+        with lp.limit_threads(number):
+            y, figures = net.predict(X), net.evaluate(X, X[:, 0])
+        results.append((history.loss, history.validation_loss, y.tobytes(), figures))
+    assert results[0] == results[1] == results[2]
