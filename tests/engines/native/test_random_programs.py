@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from natively import NATIVE, REFERENCE, agrees_but_for_rounding, assert_close, graph_of, spreads
 
 import limpide as lp
 import programs
 from limpide.gradient import gradient
 from limpide.ir import Graph, Loop
-from natively import NATIVE, REFERENCE, agrees_but_for_rounding, assert_close, graph_of, spreads
 
 seeds = st.integers(0, 2**32 - 1)
 dtypes = st.sampled_from(["float32", "float64"])
