@@ -53,12 +53,14 @@ MAY_IMPORT: dict[str, set[str]] = {
     "callbacks": GROUND | {"ir", "conversion", "history"},
     "progress": {"errors", "callbacks", "history"},
     "arrays": NUMBERS | {"losses"},
-    "training": PARTS | REPORTS | {"engines", "gradient", "tape", "tracing"},
+    "steps": PARTS | {"tape"},
+    "row_orders": {"errors", "ir", "rng"},
+    "training": PARTS | REPORTS | {"engines", "row_orders", "steps", "tracing"},
     # networks
     "parameters": NUMBERS | {"arrays"},
     "summary": {"errors", "layers"},
     "structure": PARTS | {"storage", "generator", "parameters", "scalars", "summary"},
-    "network": PARTS | REPORTS | {"engines", "training", "arrays", "structure"},
+    "network": PARTS | REPORTS | {"engines", "steps", "training", "arrays", "structure"},
     "neuron": PARTS | REPORTS | {"arrays", "generator", "network", "parameters", "scalars"},
     # data and files: they take layers and arrays, never a network
     "datasets": {"errors", "rng", "spam"},

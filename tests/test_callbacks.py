@@ -190,16 +190,17 @@ def test_no_bar_where_there_is_no_terminal(capfd: pytest.CaptureFixture[str]) ->
 def test_a_bar_waits_a_second(monkeypatch: pytest.MonkeyPatch) -> None:
     now = [0.0]
     monkeypatch.setattr(progress.time, "perf_counter", lambda: now[0])
-    shown: list[str] = []
-    monkeypatch.setattr(progress.Bar, "_show", lambda self, text: shown.append(text))
-    bar = progress.Bar(10, 1.0)
-    bar.tick(1, 0.5)
-    now[0] = 0.99
-    bar.tick(2, 0.5)
-    assert shown == []
-    now[0] = 1.01
-    bar.tick(3, 0.25)
-    assert shown == ["loss 0.25"]
+    shown: list[Any] = []
+    monkeypatch.setattr(progress.Bar, "_show", lambda self, *what: shown.append(what))
+    bar, history = progress.Bar(10, 1.0), lp.History()
+    for now[0], loss in ((0.0, 0.5), (0.99, 0.5), (1.01, 0.25), (1.10, 0.2), (1.12, 0.125)):
+        bar.tick(history, loss)
+        history.loss.append(loss)
+    assert shown == [("loss 0.25", 2), ("loss 0.125", 4)]  # the second a tenth of a second later
+    history.validation_loss.append(0.5)
+    now[0] = 2.0
+    bar.tick(history, 0.0625)
+    assert shown[2:] == [("loss 0.0625, validation 0.5", 5)]
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="needs a pseudo-terminal")

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 import limpide as lp
-from limpide import engines, training
+from limpide import engines, row_orders, tracing, training
 from limpide.layers import forward
 from limpide.rng import row_order
 from tolerances import tolerance
@@ -364,6 +364,101 @@ def test_no_result_depends_on_where_slices_end(monkeypatch: pytest.MonkeyPatch, 
         assert validation == results[0][2]
 
 
+def pieces(monkeypatch: pytest.MonkeyPatch, length: int) -> None:
+    """Let slices have so many steps, wherever epochs end."""
+    monkeypatch.setattr(
+        training,
+        "slices",
+        lambda total, pace: ((i, min(i + length, total)) for i in range(0, total, length)),
+    )
+
+
+def runs_of(monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, ...]]:
+    """Note the shape of the order in each entry into the loop."""
+    shapes: list[tuple[int, ...]] = []
+    original = training.Trainer._run_steps
+
+    def noting(self: training.Trainer, order: Any) -> Any:
+        shapes.append(order.shape)
+        return original(self, order)
+
+    monkeypatch.setattr(training.Trainer, "_run_steps", noting)
+    return shapes
+
+
+@pytest.mark.parametrize("engine", ["reference", "native"])
+@pytest.mark.parametrize("shuffle", [True, False])
+def test_slices_over_several_epochs_change_nothing(
+    monkeypatch: pytest.MonkeyPatch, engine: str, shuffle: bool
+) -> None:
+    X, y = table(11)
+    results = []
+    shapes = runs_of(monkeypatch)
+    for length in (1, 4, 5, 1000):  # an epoch has 3 steps
+        pieces(monkeypatch, length)
+        shapes.clear()
+        net = lp.Network([3, lp.Dense(4), lp.BatchNorm(), lp.Dropout(0.3), 1], seed=0)
+        history = net.fit(X, y, batch_size=4, epochs=7, shuffle=shuffle, engine=engine)
+        assert (history.steps, history.epochs) == (21, 7)
+        results.append((copies(net), history.loss, list(shapes)))
+    for arrays, losses, _ in results[1:]:
+        assert same_bits(arrays, results[0][0])
+        assert losses == results[0][1]
+    assert results[0][2] == [(1, 4), (1, 4), (1, 3)] * 7
+    assert results[1][2][:3] == [(1, 11), (1, 4), (1, 7)]
+    assert results[3][2] == [(7, 11)]
+
+
+def test_slices_end_with_epochs_only_where_something_watches_them(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    class Ended(lp.Callback):
+        def end(self, run: lp.Run) -> None:
+            self.epochs = run.history.epochs
+
+    X, y = table(8)
+    pieces(monkeypatch, 1000)
+    shapes = runs_of(monkeypatch)
+    ended = Ended()
+    network().fit(X, y, epochs=5, callbacks=ended)
+    assert ended.epochs == 5
+    assert shapes == [(5, 8)]
+    ended.epoch_end = lambda run: None  # type: ignore[method-assign]
+    watched: list[dict[str, Any]] = [
+        {"callbacks": ended}, {"validation": (X, y)}, {"callbacks": lp.EarlyStopping(9, "loss")}
+    ]  # fmt: skip
+    for settings in watched:
+        shapes.clear()
+        network().fit(X, y, epochs=5, **settings)
+        assert shapes == [(1, 8)] * 5
+
+
+def test_a_block_of_orders_ends_a_slice(monkeypatch: pytest.MonkeyPatch) -> None:
+    X, y = table(8)
+    one, other = network(), network()
+    one.fit(X, y, epochs=10)
+    pieces(monkeypatch, 1000)
+    monkeypatch.setattr(row_orders, "BLOCK_ROWS", 30)  # three epochs
+    shapes = runs_of(monkeypatch)
+    other.fit(X, y, epochs=10)
+    assert shapes == [(3, 8), (3, 8), (3, 8), (1, 8)]
+    assert same_bits(copies(one), copies(other))
+
+
+def test_the_pace_grows_by_eight_to_a_fifth_of_a_second() -> None:
+    pace, sizes = tracing.Pace(), []
+    for _ in range(5):
+        sizes.append(pace.size)
+        pace.note(pace.size, pace.size * 1e-3)
+    assert sizes == [1, 8, 64, 200, 200]
+    pace.note(3, 3e-6)  # a short slice cannot say that a longer one fits
+    assert pace.size == 200
+    pace.note(200, 20.0)
+    assert pace.size == 2
+    pace.note(2, 20.0)
+    assert pace.size == 1
+
+
 # What is compiled -------------------------------------------------------------------------------
 
 
@@ -433,6 +528,51 @@ def test_divergence_restores_the_last_finite_weights(
     if bad > 1:
         good.fit(X[: 4 * (bad - 1)], y[: 4 * (bad - 1)], **settings)
     assert same_bits(copies(net), copies(good))
+
+
+@pytest.mark.parametrize("engine", ["reference", "native"])
+def test_divergence_is_the_same_wherever_slices_end(
+    monkeypatch: pytest.MonkeyPatch, engine: str
+) -> None:
+    X, y = table(11)
+    seen = []
+    for length in (1, 2, 5, 1000):  # an epoch has 3 steps
+        pieces(monkeypatch, length)
+        net = network()
+        with pytest.raises(lp.DivergenceError, match=r"at step \d+ \(epoch \d+\)") as caught:
+            net.fit(
+                X * 10, y, optimizer=lp.SGD(4.0), batch_size=4, epochs=4000, engine=engine,
+                loss="mse", freeze=["hidden1.weights"],
+            )  # fmt: skip
+        error = caught.value
+        assert error.history is not None
+        step = error.step
+        assert error.history.steps == step
+        assert error.history.epochs == (step - 1) // 3
+        assert f"(epoch {(step - 1) // 3 + 1})" in str(error)
+        seen.append((step, str(error), error.history.loss, copies(net)))
+    assert seen[0][0] > 6
+    for step, text, losses, arrays in seen[1:]:
+        assert (step, text, losses) == seen[0][:3]
+        assert same_bits(arrays, seen[0][3])
+
+
+def test_weights_that_no_loss_shows_are_found_to_the_step(monkeypatch: pytest.MonkeyPatch) -> None:
+    # The running variance overflows; in training the batch's own is used.
+    X = np.ones((12, 1), np.float32)
+    X[::2] = -1
+    X[6] = 1e19
+    seen = []
+    for length in (1, 2, 1000):
+        pieces(monkeypatch, length)
+        net = lp.Network([1, lp.BatchNorm(), 1], seed=0)
+        with pytest.raises(lp.DivergenceError) as caught:
+            net.fit(X * 10, X > 0, batch_size=2, epochs=3, shuffle=False, loss="mse")
+        seen.append((caught.value.step, str(caught.value), copies(net)))
+        assert all(np.isfinite(array).all() for array in (net.params | net.state).values())
+    assert seen[0][0] == 4
+    assert [s[:2] for s in seen[1:]] == [seen[0][:2]] * 2
+    assert all(same_bits(s[2], seen[0][2]) for s in seen[1:])
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])

@@ -42,9 +42,10 @@ from limpide.ops import sigmoid, softmax
 from limpide.optimizers import Optimizer, resolve_optimizer
 from limpide.progress import progress_bar
 from limpide.rng import check_seed
+from limpide.steps import StepPlan, build_loop, trace_loss
 from limpide.structure import Structure
 from limpide.tensor import Tensor, Tracing, tracing_into, unify
-from limpide.training import Data, StepPlan, Trainer, build_loop, rows_a_step, split, trace_loss
+from limpide.training import Data, Trainer, rows_a_step, split
 
 _BLOCK = 1024  # rows that predict and evaluate take at a time
 _KEPT = 16  # compiled graphs kept a network
@@ -268,7 +269,6 @@ class Network(Structure):
         self._last_loss = resolved
         with progress_bar(progress, epochs) as bar:
             if bar is not None:
-                trainer.callbacks = [*trainer.callbacks, bar]
                 trainer.watch = bar.tick
             return trainer.fit()
 
@@ -282,7 +282,9 @@ class Network(Structure):
             self._cached(
                 key,
                 lambda: engines.get(engine).compile_loop(
-                    build_loop(plan, self.params, self.state, data, batch_size)
+                    build_loop(
+                        plan, self.params, self.state, data.arrays(), data.n_rows, batch_size
+                    )
                 ),
             ),
         )

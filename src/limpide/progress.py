@@ -11,34 +11,32 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from limpide.callbacks import Callback, Run
+from limpide.history import History
+
+_TICK_SECONDS = 0.1
 
 
-class Bar(Callback):
+class Bar:
     """Shows epochs, loss and time left once a run has lasted a second."""
 
     def __init__(self, epochs: int, delay: float) -> None:
         self._epochs = epochs
-        self._delay = delay
-        self._began = time.perf_counter()
-        self._done = 0
+        self._next = time.perf_counter() + delay  # when there is something new to show
         self._display: Any = None
         self._task: Any = None
 
-    def tick(self, step: int, loss: float) -> None:
-        """Note that a slice of steps is done, with its mean loss."""
-        if time.perf_counter() - self._began >= self._delay:
-            self._show(f"loss {loss:.4g}")
+    def tick(self, history: History, loss: float) -> None:
+        """Note that a slice of steps is done, with the mean loss of its last ones."""
+        now = time.perf_counter()
+        if now < self._next:
+            return
+        self._next = now + _TICK_SECONDS
+        text = f"loss {loss:.4g}"
+        if history.validation_loss:
+            text += f", validation {history.validation_loss[-1]:.4g}"
+        self._show(text, history.epochs)
 
-    def epoch_end(self, run: Run) -> None:
-        self._done = run.epoch + 1
-        text = f"loss {run.history.loss[-1]:.4g}"
-        if run.history.validation_loss:
-            text += f", validation {run.history.validation_loss[-1]:.4g}"
-        if self._display is not None:
-            self._show(text)
-
-    def _show(self, text: str) -> None:
+    def _show(self, text: str, done: int) -> None:
         if self._display is None:
             from rich import console, progress
 
@@ -52,7 +50,7 @@ class Bar(Callback):
             )
             self._display.start()
             self._task = self._display.add_task(text, total=self._epochs)
-        self._display.update(self._task, completed=self._done, description=text)
+        self._display.update(self._task, completed=done, description=text)
 
     def close(self) -> None:
         """Take the bar away."""

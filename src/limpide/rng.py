@@ -140,6 +140,34 @@ def row_order(seed: int, epoch: int, n_rows: int) -> npt.NDArray[np.int64]:
     return generator.permutation(np.arange(n_rows, dtype=np.int64))
 
 
+class RowOrder:
+    """Draws what ``row_order`` gives, for one seed and many epochs.
+
+    A bit generator takes longer to make than a small table to shuffle: here one is set back to
+    the start of another epoch's key.
+
+    Examples
+    --------
+    >>> order = np.empty(5, np.int64)
+    >>> RowOrder(0).draw(3, order)
+    >>> (order == row_order(0, 3, 5)).all()
+    np.True_
+    """
+
+    def __init__(self, seed: int) -> None:
+        self._bits = np.random.Philox(key=np.array([seed, 0], np.uint64))
+        self._start: Any = self._bits.state
+        self._key = self._start["state"]["key"]
+        self._generator = np.random.Generator(self._bits)
+
+    def draw(self, epoch: int, out: npt.NDArray[np.int64]) -> None:
+        """Write the order of an epoch to ``out``, i64[n] without gaps."""
+        self._key[1] = epoch
+        self._bits.state = self._start
+        out[:] = np.arange(len(out))
+        self._generator.shuffle(out)
+
+
 def fresh_seed() -> int:
     """Give a seed from the operating system's entropy, 0 to 2**32 - 1."""
     return int.from_bytes(os.urandom(4), "little")

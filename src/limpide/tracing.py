@@ -295,15 +295,27 @@ def function(python: Callable[..., Any] | None = None) -> Function:
     return Function(python)
 
 
-def slices(total: int, first: int = 16) -> Iterator[tuple[int, int]]:
+class Pace:
+    """How many steps fit in a slice of about 0.2 s; carried on from one run to the next."""
+
+    def __init__(self) -> None:
+        self.size = 1
+
+    def note(self, steps: int, seconds: float) -> None:
+        """Learn from a slice. A short one cannot say much, so the size grows by eight at most."""
+        fits = int(steps * _SLICE_SECONDS / max(seconds, 1e-9))
+        self.size = max(1, min(max(self.size, 8 * steps), fits))
+
+
+def slices(total: int, pace: Pace | None = None) -> Iterator[tuple[int, int]]:
     """Cut a run of ``total`` steps into pieces of about 0.2 s, measured as it goes."""
-    start, size = 0, first
+    pace = pace or Pace()
+    start = 0
     while start < total:
-        stop = min(start + size, total)
+        stop = min(start + pace.size, total)
         before = time.perf_counter()
         yield start, stop
-        seconds = max(time.perf_counter() - before, 1e-9)
-        size = max(1, min(size * 8, int((stop - start) * _SLICE_SECONDS / seconds)))
+        pace.note(stop - start, time.perf_counter() - before)
         start = stop
 
 

@@ -1,11 +1,12 @@
-"""Training: the step as one graph, the Loop around it, and the run over epochs.
+"""Training: the run of a compiled loop over epochs.
 
-Answers for tracing forward, loss, gradient and update into a ``Loop``, and for running it in
-slices with validation, callbacks, Ctrl-C and divergence. Not for: networks or engines.
+Answers for running a ``Loop`` in slices, with validation, callbacks, Ctrl-C and divergence. Not
+for: what a step is (``limpide.steps``), networks or engines.
 """
 
 from __future__ import annotations
 
+import math
 import time
 import warnings
 from collections.abc import Callable, Mapping, Sequence
@@ -24,32 +25,10 @@ from limpide.errors import (
     LimpideWarning,
 )
 from limpide.history import History
-from limpide.ir import Array, Graph, Loop, Spec, spec_of
-from limpide.layers import Placed, forward
-from limpide.losses import Loss, weighted_mean
-from limpide.ops import cast
-from limpide.optimizers import Optimizer
-from limpide.rng import row_order
-from limpide.tape import GradientTape
-from limpide.tensor import Tensor, Traced, Tracing, tracing_into
-from limpide.tracing import slices
-
-STEP = "step"
-
-
-@dataclass(frozen=True)
-class StepPlan:
-    """What a training step is made of; equal plans share one compiled loop."""
-
-    placed: tuple[Placed, ...]
-    loss: Loss
-    optimizer: Optimizer
-    frozen: frozenset[str]
-    weighted: bool
-
-    def key(self) -> tuple[Any, ...]:
-        """Give what the traced step depends on (rates and seeds are inputs of the graph)."""
-        return (self.loss, self.optimizer.signature(), self.frozen, self.weighted)
+from limpide.ir import Array
+from limpide.row_orders import Orders, orders
+from limpide.steps import StepPlan
+from limpide.tracing import Pace, slices
 
 
 @dataclass
@@ -105,140 +84,13 @@ def rows_a_step(batch_size: int | None, n_rows: int) -> int:
     return min(batch_size or 32, n_rows)
 
 
-def trace_step(
-    plan: StepPlan, params: Mapping[str, Array], state: Mapping[str, Array], rows: Sequence[Spec]
-) -> Graph:
-    """Trace one training step into a graph.
-
-    Inputs: trained parameters, state, slots, step counter (carried); frozen parameters, seed,
-    total steps, the optimizer's numbers (held); one batch of X, y and weights. Outputs: what is
-    carried, then the loss.
-    """
-    tracing = Tracing("step")
-    trained = [name for name in params if name not in plan.frozen]
-    inputs = _step_inputs(plan, params, state, tracing, trained)
-    batch = [
-        tracing.argument(s, n) for s, n in zip(rows, ("X", "y", "sample_weight"), strict=False)
-    ]
-    with tracing_into(tracing):
-        values = inputs.params | inputs.frozen
-        tape = GradientTape()
-        with tape:
-            for name in trained:
-                tape.watch(inputs.params[name])
-            z, activation, new_state = forward(
-                plan.placed, values, inputs.state, batch[0], (inputs.seed, inputs.step)
-            )
-            elements = plan.loss.of_sum(batch[1], z, activation)
-            loss = weighted_mean(elements, batch[2] if plan.weighted else None)
-        gradients = tape.gradient(loss, [inputs.params[n] for n in trained])
-        new_params, new_slots = _update(plan.optimizer, inputs, trained, gradients)
-        outputs = {**new_params, **new_state, **new_slots, STEP: inputs.step + 1, "loss": loss}
-        nodes = [tracing.lift(value).node for value in outputs.values()]
-    return tracing.trace.finish(nodes, list(outputs))
-
-
-@dataclass
-class _Inputs:
-    params: dict[str, Tensor]
-    state: dict[str, Tensor]
-    slots: dict[str, dict[str, Tensor]]
-    step: Traced
-    frozen: dict[str, Tensor]
-    seed: Traced
-    total: Traced
-    scalars: dict[str, Tensor]
-
-
-def _step_inputs(
-    plan: StepPlan,
-    params: Mapping[str, Array],
-    state: Mapping[str, Array],
-    tracing: Tracing,
-    trained: list[str],
-) -> _Inputs:
-    scalar = Spec((), "f64")
-    return _Inputs(
-        params={n: tracing.argument(spec_of(params[n]), n) for n in trained},
-        state={n: tracing.argument(spec_of(a), n) for n, a in state.items()},
-        slots={
-            n: {
-                slot: tracing.argument(spec_of(params[n]), f"{n}.{slot}")
-                for slot in plan.optimizer.slots()
-            }
-            for n in trained
-        },
-        step=tracing.argument(Spec((), "u32"), STEP),
-        frozen={n: tracing.argument(spec_of(params[n]), n) for n in params if n in plan.frozen},
-        seed=tracing.argument(Spec((), "u32"), "seed"),
-        total=tracing.argument(scalar, "total_steps"),
-        scalars={n: tracing.argument(scalar, n) for n in plan.optimizer.scalars()},
-    )
-
-
-def _update(
-    optimizer: Optimizer, inputs: _Inputs, trained: list[str], gradients: Sequence[Tensor]
-) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
-    before = cast(inputs.step, "float64")
-    rate = optimizer.rate(before, inputs.total, inputs.scalars)
-    params: dict[str, Tensor] = {}
-    slots: dict[str, Tensor] = {}
-    for name, gradient in zip(trained, gradients, strict=True):
-        params[name], new = optimizer.update(
-            inputs.params[name], gradient, inputs.slots[name], rate, before + 1, inputs.scalars
-        )
-        slots |= {f"{name}.{slot}": new[slot] for slot in optimizer.slots()}
-    return params, slots
-
-
-def trace_loss(
-    placed: Sequence[Placed],
-    loss: Loss,
-    params: Mapping[str, Array],
-    state: Mapping[str, Array],
-    rows: Sequence[Spec],
-) -> Graph:
-    """Trace the loss of a block of rows outside of training: inputs params, state, rows."""
-    tracing = Tracing("loss")
-    values: dict[str, Tensor] = {n: tracing.argument(spec_of(a), n) for n, a in params.items()}
-    kept: dict[str, Tensor] = {n: tracing.argument(spec_of(a), n) for n, a in state.items()}
-    batch = [
-        tracing.argument(s, n) for s, n in zip(rows, ("X", "y", "sample_weight"), strict=False)
-    ]
-    with tracing_into(tracing):
-        z, activation, _ = forward(placed, values, kept, batch[0])
-        elements = loss.of_sum(batch[1], z, activation)
-        result = weighted_mean(elements, batch[2] if len(batch) > 2 else None)
-        node = tracing.lift(result).node
-    return tracing.trace.finish([node], ["loss"])
-
-
-def build_loop(
-    plan: StepPlan,
-    params: Mapping[str, Array],
-    state: Mapping[str, Array],
-    data: Data,
-    batch_size: int,
-) -> Loop:
-    """Trace the step for whole batches and, where rows remain, for the short last one."""
-
-    def step(size: int) -> Graph:
-        specs = [Spec((size, *a.shape[1:]), spec_of(a).dtype) for a in data.arrays()]
-        return trace_step(plan, params, state, specs)
-
-    rest = data.n_rows % batch_size
-    trained = sum(name not in plan.frozen for name in params)
-    carried = trained * (1 + len(plan.optimizer.slots())) + len(state) + 1
-    held = len(plan.frozen) + 2 + len(plan.optimizer.scalars())
-    return Loop(step(batch_size), step(rest) if rest else None, carried, held)
-
-
 @dataclass
 class _Part:
-    """A slice: what was carried before it, and the rows of its steps."""
+    """Steps that were run in one go: what was carried before them, and the rows of each."""
 
     before: list[Array]
-    order: Array
+    order: Array  # i64[epochs, n]
+    steps: int
 
 
 @dataclass
@@ -256,14 +108,18 @@ class Trainer:
     engine: str | None
     run_loop: engines.RunLoop
     validate: Callable[[], float] | None = None
-    watch: Callable[[int, float], None] | None = None
+    watch: Callable[[History, float], None] | None = None
     callbacks: Sequence[Callback] = ()
     history: History = field(default_factory=History)
     _run: Run = field(init=False)
+    _carry: list[Array] = field(init=False)
+    _held: list[Array] = field(init=False)
+    _rows: list[Array] = field(init=False)
     _first: _Part = field(init=False)  # before any step
-    _earlier: _Part = field(init=False)  # the slice before the last
-    _part: _Part = field(init=False)  # the slice that was run last
-    _slice: int = 16  # steps in the slice run last; a first guess
+    _earlier: _Part = field(init=False)  # the part before the last
+    _part: _Part = field(init=False)  # the part that was run last
+    _losses: Array = field(init=False)  # of the steps of the epoch that is under way
+    _pace: Pace = field(default_factory=Pace)
 
     def begin(self, network: Any) -> None:
         """Let the callbacks begin; they may refuse the run, and nothing has changed yet."""
@@ -275,121 +131,213 @@ class Trainer:
 
     def fit(self) -> History:
         """Train; parameters and state change in place. See ``Network.fit``."""
-        history, run = self.history, self._run
+        history = self.history
         history.batch_size, history.engine = self.batch_size, engines.get(self.engine).name
-        carry, held = self._carry(), self._held()
-        self._first = self._part = _Part([array.copy() for array in carry], np.arange(0))
-        with stopping.catching() as stop:
-            for epoch in range(self.epochs):
-                history.interrupted = not self._epoch(epoch, carry, held, stop)
+        self._carry, self._held = self._carried(), self._constant()
+        self._rows, self._losses = self.data.arrays(), np.empty(self._an_epoch)
+        self._first = self._part = self._earlier = self._begun(np.empty((1, 0), np.int64), 0)
+        with stopping.catching() as stop, self._orders() as given:
+            at_once = 1 if self._is_watched else self.epochs
+            while history.epochs < self.epochs and not history.interrupted:
+                history.interrupted = not self._advance(at_once, given, stop)
                 if history.interrupted:
                     break
-                if self.validate is not None:
-                    history.validation_loss.append(self.validate())
-                for callback in self.callbacks:
-                    callback.epoch_end(run)
-                if self.callbacks:
-                    self._check_callbacks(carry, held)
+                self._between()
                 history.interrupted = stop.asked
-                if history.stopped or history.interrupted:
+                if history.stopped:
                     break
-            self._check_last_step(carry, held)
+            self._check_last_step()
             for callback in self.callbacks:
-                callback.end(run)
+                callback.end(self._run)
         return history
 
-    def _epoch(
-        self, epoch: int, carry: list[Array], held: list[Array], stop: stopping.Stop
-    ) -> bool:
-        """Run one epoch in slices; False where it was interrupted."""
-        n, batch = self.data.n_rows, self.batch_size
-        order = row_order(self.seed, epoch, n) if self.shuffle else np.arange(n, dtype=np.int64)
-        if self.data.rows is not None:
-            order = self.data.rows[order]
-        steps = -(-n // batch)
-        losses = np.empty(steps)
-        for first, last in slices(steps, first=max(1, self._slice)):
-            self._earlier = self._part
-            part = _Part([array.copy() for array in carry], order[first * batch : last * batch])
-            began = time.perf_counter()
-            losses[first:last] = self._losses(carry, held, part.order)
-            self.history.seconds += time.perf_counter() - began
-            self.history.steps += last - first
-            self._slice, self._part = last - first, part
-            self._check(carry, held, losses[first:last])
-            if self.watch is not None:
-                self.watch(last, float(losses[first:last].mean()))
-            if stop.asked and last < steps:
-                return False
-        rows = np.full(steps, batch)
-        rows[-1] = n - (steps - 1) * batch
-        self.history.loss.append(float(np.average(losses, weights=rows)))
+    @property
+    def _an_epoch(self) -> int:
+        """How many steps an epoch has."""
+        return -(-self.data.n_rows // self.batch_size)
+
+    @property
+    def _is_watched(self) -> bool:
+        """Whether something happens after each epoch."""
+        # A callback that has only a begin and an end need not stop the loop.
+        ends = (getattr(c.epoch_end, "__func__", None) for c in self.callbacks)
+        return self.validate is not None or any(e is not Callback.epoch_end for e in ends)
+
+    def _orders(self) -> Orders:
+        seed = self.seed if self.shuffle else None
+        return orders(seed, self.epochs, self.data.n_rows, self.data.rows)
+
+    def _between(self) -> None:
+        """Do what is to be done after an epoch."""
+        if not self._is_watched:
+            return
+        if self.validate is not None:
+            self.history.validation_loss.append(self.validate())
+        for callback in self.callbacks:
+            callback.epoch_end(self._run)
+        if self.callbacks:
+            self._check_callbacks()
+
+    # Slices -------------------------------------------------------------------------------------
+
+    def _advance(self, epochs: int, given: Orders, stop: stopping.Stop) -> bool:
+        """Run some epochs in slices; False where that was interrupted."""
+        total = epochs * self._an_epoch
+        current = self._part.order  # of the epoch that is under way
+        for first, last in slices(total, self._pace):
+            while first < last:
+                at = first % self._an_epoch
+                if at == 0 and last - first >= self._an_epoch:
+                    order = given.take((last - first) // self._an_epoch)
+                    steps = len(order) * self._an_epoch
+                else:
+                    current = given.take(1) if at == 0 else current
+                    steps = min(last - first, self._an_epoch - at)
+                    size = self.batch_size
+                    order = current[:, at * size : (at + steps) * size]
+                self._take_steps(order, steps, at)
+                first += steps
+                if stop.asked and first < total:
+                    return False
         return True
 
-    def _losses(self, carry: list[Array], held: list[Array], order: Array) -> Array:
-        return self.run_loop(carry, held, self.data.arrays(), order, 0)[0]
+    def _take_steps(self, order: Array, steps: int, at: int) -> None:
+        """Run the loop once, from step ``at`` of an epoch on."""
+        self._earlier, self._part = self._part, self._begun(order, steps)
+        began = time.perf_counter()
+        losses = self._run_steps(order)
+        self.history.seconds += time.perf_counter() - began
+        self.history.steps += steps
+        self._check(losses, at)
+        self._record(losses, at)
+        if self.watch is not None:
+            self.watch(self.history, float(losses[-self._an_epoch :].mean()))
 
-    def _check(self, carry: list[Array], held: list[Array], losses: Array) -> None:
-        """Notice divergence in the slice that was run last."""
-        bad = np.flatnonzero(~np.isfinite(losses))
-        if len(bad):
-            self._diverged(carry, held, int(bad[0]), float(losses[bad[0]]))
-        if not _finite(carry):
-            self._diverged(carry, held, len(losses) - 1, np.inf)
+    def _begun(self, order: Array, steps: int) -> _Part:
+        return _Part([array.copy() for array in self._carry], order, steps)
 
-    def _check_last_step(self, carry: list[Array], held: list[Array]) -> None:
+    def _run_steps(self, order: Array) -> Array:
+        losses = self.run_loop(self._carry, self._held, self._rows, order, 0)[0]
+        return losses.astype(np.float64, copy=False)
+
+    def _record(self, losses: Array, at: int) -> None:
+        """Note the losses of steps, of which the first is step ``at`` of an epoch."""
+        n = self._an_epoch
+        if at or len(losses) < n:
+            self._losses[at : at + len(losses)] = losses
+            if at + len(losses) < n:
+                return
+            losses = self._losses
+        rows = np.full(n, self.batch_size)
+        rows[-1] = self.data.n_rows - (n - 1) * self.batch_size
+        epochs = (losses.reshape(-1, n) * rows).sum(axis=1) / self.data.n_rows
+        self.history.loss += epochs.tolist()
+
+    # Divergence ---------------------------------------------------------------------------------
+
+    def _check(self, losses: Array, at: int) -> None:
+        """Notice divergence in the part that was run last; the epochs before it are recorded."""
+        bad = len(losses)
+        if not np.isfinite(losses).all():
+            bad = int(np.flatnonzero(~np.isfinite(losses))[0])
+        elif _finite(self._carry):
+            return
+        loss = float(losses[bad]) if bad < len(losses) else np.inf
+        update = self._first_bad_update(bad)
+        if update < bad:
+            bad, loss = update, np.inf
+        self.history.steps += bad + 1 - len(losses)
+        whole = (at + bad) // self._an_epoch * self._an_epoch - at
+        if whole > 0:
+            self._record(losses[:whole], at)
+        self._diverged(bad, loss)
+
+    def _first_bad_update(self, steps: int) -> int:
+        """Give the first step, of some of the part run last, that left weights not finite.
+
+        None is ``steps`` itself. What is once not finite stays so: halving finds it.
+        """
+        low, high = 0, steps  # weights are finite after low steps
+        self._replay(self._part, high)
+        if _finite(self._carry):
+            return steps
+        while high - low > 1:
+            middle = (low + high) // 2
+            self._replay(self._part, middle)
+            if _finite(self._carry):
+                low = middle
+            else:
+                high = middle
+        return high - 1
+
+    def _check_last_step(self) -> None:
         """See what the last update led to: its rows once more, on a copy.
 
         Every other update is judged by the loss of the step that follows it.
         """
-        last = -(-len(self._part.order) // self.batch_size) - 1
-        loss = self._judged(carry, held, self._batch(last))
+        last = self._part.steps - 1
+        loss = self._judged(self._batch(last))
         if not np.isfinite(loss):
-            self._diverged(carry, held, last, loss)
+            self._diverged(last, loss)
 
-    def _check_callbacks(self, carry: list[Array], held: list[Array]) -> None:
+    def _check_callbacks(self) -> None:
         """Refuse what a callback has set that is not finite; the epoch's weights are put back."""
+        if _finite(self._carry):
+            return
         try:
             check_finite(self.params, self.state)
         except DataError as error:
-            self._replay(carry, held, self._part, len(self._part.order))
+            self._replay(self._part, self._part.steps)
             raise DataError(f"A callback changed the weights: {error}") from None
 
+    def _place(self, part: _Part, step: int) -> tuple[int, int]:
+        """Give the epoch within a part, and the place in it, at which a step begins."""
+        an_epoch = -(-part.order.shape[1] // self.batch_size)
+        epoch, step = divmod(step, max(1, an_epoch))
+        return epoch, step * self.batch_size
+
     def _batch(self, step: int) -> Array:
-        return self._part.order[step * self.batch_size : (step + 1) * self.batch_size]
+        epoch, start = self._place(self._part, step)
+        return self._part.order[epoch : epoch + 1, start : start + self.batch_size]
 
-    def _judged(self, carry: list[Array], held: list[Array], rows: Array) -> float:
-        """Give the loss on some rows, and leave the weights as they are."""
-        return float(self._losses([array.copy() for array in carry], held, rows)[0])
+    def _judged(self, rows: Array) -> float:
+        """Give the loss on some rows, i64[1, n], and leave the weights as they are."""
+        carry = [array.copy() for array in self._carry]
+        return float(self.run_loop(carry, self._held, self._rows, rows, 0)[0][0])
 
-    def _replay(self, carry: list[Array], held: list[Array], part: _Part, n_rows: int) -> None:
-        """Go back to the start of a slice, and through its first rows again."""
-        for array, old in zip(carry, part.before, strict=True):
+    def _replay(self, part: _Part, steps: int) -> None:
+        """Go back to the start of a part, and through its first steps again."""
+        for array, old in zip(self._carry, part.before, strict=True):
             array[...] = old
-        if n_rows:
-            self._losses(carry, held, part.order[:n_rows])
+        epochs, rest = self._place(part, steps)
+        if epochs:
+            self._run_steps(part.order[:epochs])
+        if rest:
+            self._run_steps(part.order[epochs : epochs + 1, :rest])
 
-    def _diverged(self, carry: list[Array], held: list[Array], at: int, loss: float) -> NoReturn:
+    def _diverged(self, at: int, loss: float) -> NoReturn:
         """Put back weights that are finite and have a finite loss on the rows of step ``at``."""
-        rows, size = self._batch(at), self.batch_size
-        parts = [(self._part, at), (self._earlier, 0), (self._first, 0)]
-        step = self.history.steps - -(-len(self._part.order) // size) + at + 1
-        for part, steps in parts:
-            back = 1
-            while True:
-                self._replay(carry, held, part, steps * size)
-                if _finite(carry) and np.isfinite(self._judged(carry, held, rows)):
-                    raise self._divergence(loss, step)
-                if steps == 0:
-                    break
-                # Further back each time: one step at a time would be slow in a long slice.
-                steps, back = max(0, steps - back), 2 * back
+        rows = self._batch(at)
+        step = self.history.steps
+        back, candidates = 0, []  # steps before ``at``: none, 1, 3, 7, …
+        while at - back >= 0:
+            candidates.append((self._part, at - back))
+            back = 2 * back + 1
+        before = self._earlier.steps
+        while 0 < before + at - back < before:
+            candidates.append((self._earlier, before + at - back))
+            back = 2 * back + 1
+        candidates += [(self._part, 0), (self._earlier, 0), (self._first, 0)]
+        for part, steps in candidates:
+            self._replay(part, steps)
+            if _finite(self._carry) and np.isfinite(self._judged(rows)):
+                raise self._divergence(loss, step)
         # No weights of this run make it finite: the rows do not. The last finite weights stay.
-        for part, steps in parts:
-            self._replay(carry, held, part, steps * size)
-            if _finite(carry):
+        for part, steps in candidates:
+            self._replay(part, steps)
+            if _finite(self._carry):
                 break
-        raise self._hopeless(loss, step, rows)
+        raise self._hopeless(loss, step, rows[0])
 
     def _divergence(self, loss: float, step: int) -> DivergenceError:
         rate = self.plan.optimizer.scalars().get("learning_rate", 0.0)
@@ -420,9 +368,9 @@ class Trainer:
         )
 
     def _epoch_of(self, step: int) -> int:
-        return (step - 1) // -(-self.data.n_rows // self.batch_size) + 1
+        return (step - 1) // self._an_epoch + 1
 
-    def _carry(self) -> list[Array]:
+    def _carried(self) -> list[Array]:
         trained = [n for n in self.params if n not in self.plan.frozen]
         slots = [
             np.zeros_like(self.params[n]) for n in trained for _ in self.plan.optimizer.slots()
@@ -430,9 +378,9 @@ class Trainer:
         step = np.zeros((), np.uint32)
         return [*(self.params[n] for n in trained), *self.state.values(), *slots, step]
 
-    def _held(self) -> list[Array]:
+    def _constant(self) -> list[Array]:
         frozen = [self.params[n] for n in self.params if n in self.plan.frozen]
-        total = float(self.epochs * -(-self.data.n_rows // self.batch_size))
+        total = float(self.epochs * self._an_epoch)
         numbers = [total, *self.plan.optimizer.scalars().values()]
         return [
             *frozen,
@@ -453,4 +401,10 @@ def check_finite(params: Mapping[str, Array], state: Mapping[str, Array]) -> Non
 
 
 def _finite(arrays: Sequence[Array]) -> bool:
-    return all(bool(np.isfinite(a).all()) for a in arrays if a.dtype.kind == "f")
+    with np.errstate(over="ignore", invalid="ignore"):
+        # A sum of finite numbers can overflow; only then is each number looked at.
+        return all(
+            math.isfinite(np.add.reduce(a, axis=None)) or bool(np.isfinite(a).all())
+            for a in arrays
+            if a.dtype.kind == "f"
+        )

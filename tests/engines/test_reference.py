@@ -189,7 +189,7 @@ def test_a_loop_over_rows_with_a_shorter_last_batch() -> None:
     assert Loop(full, tail, 1, 1).n_rows == 2
     order = generator.permutation(10)
     carry = [total.copy()]
-    (seen,) = run(carry, [rate], [x, y], order, 0)
+    (seen,) = run(carry, [rate], [x, y], order[None], 0)
     expected, sums = np.zeros(2), []
     for start in (0, 4, 8):
         rows = order[start : start + 4]
@@ -197,9 +197,9 @@ def test_a_loop_over_rows_with_a_shorter_last_batch() -> None:
         expected, sums = expected + 0.5 * batch, [*sums, batch.sum()]
     np.testing.assert_allclose(carry[0], expected, rtol=1e-15)
     np.testing.assert_allclose(seen, sums, rtol=1e-14)
-    (seen,) = run(carry, [rate], [x, y], order[:8], 0)
+    (seen,) = run(carry, [rate], [x, y], order[None, :8], 0)
     assert seen.shape == (2,)
-    (seen,) = run(carry, [rate], [x, y], order[:0], 0)
+    (seen,) = run(carry, [rate], [x, y], order[None, :0], 0)
     assert seen.shape == (0,)
 
 

@@ -33,10 +33,11 @@ class Engine(Protocol):
         """Make a loop ready to run.
 
         ``run(carry, held, row_arrays, order, trips)`` updates the arrays of ``carry`` in place.
-        With row arrays, ``order`` (i64) holds the row of each place: each step takes the next
-        batch of it, what remains goes to ``loop.tail``, and ``trips`` is not used. Without row
-        arrays, ``order`` is None and ``trips`` counts the steps. Gives, for each observed output,
-        an array with one entry a step.
+        With row arrays, ``order`` is i64[epochs, n], the row of each place, and ``trips`` is not
+        used: in each epoch each step takes the next batch of it, and what remains goes to
+        ``loop.tail``. An epoch that ends early is one row of fewer places. Without row arrays,
+        ``order`` is None and ``trips`` counts the steps. Gives, for each observed output, an array
+        with one entry a step, over all epochs, in order.
         """
 
 

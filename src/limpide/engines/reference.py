@@ -239,12 +239,16 @@ class ReferenceEngine:
                 for buffer, array in zip(shared, [*carry, *held], strict=True):
                     np.copyto(buffer, array, casting="no")
                 batch = steps[0].batch
-                full = trips if order is None else len(order) // batch
-                rest = 0 if order is None else len(order) - full * batch
-                observed = steps[0].space(full + (rest > 0))
-                steps[0].run(row_arrays, order, 0, 0, full, observed)
-                if rest:
-                    steps[1].run(row_arrays, order, full * batch, full, 1, observed)
+                epochs: Sequence[Array | None] = [None] if order is None else list(order)
+                full = trips if order is None else order.shape[1] // batch
+                rest = 0 if order is None else order.shape[1] - full * batch
+                an_epoch = full + (rest > 0)
+                observed = steps[0].space(len(epochs) * an_epoch)
+                for i, rows in enumerate(epochs):
+                    first = i * an_epoch
+                    steps[0].run(row_arrays, rows, 0, first, full, observed)
+                    if rest:
+                        steps[1].run(row_arrays, rows, full * batch, first + full, 1, observed)
                 for buffer, array in zip(shared, carry, strict=False):
                     np.copyto(array, buffer)
                 return observed

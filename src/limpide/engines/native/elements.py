@@ -195,7 +195,9 @@ LOWERINGS: dict[str, Lowering] = {
 }
 """Op → what it is on registers; ``iota`` is made where indices are known (``maps``)."""
 
-COSTLY = frozenset("cos erf exp expm1 log log1p power sigmoid sin softplus tanh".split())
+COSTLY = frozenset(
+    ["cos", "erf", "exp", "expm1", "log", "log1p", "power", "sigmoid", "sin", "softplus", "tanh"]
+)
 """Ops of dozens of instructions: written once, in a loop, not once a register."""
 
 

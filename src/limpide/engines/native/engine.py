@@ -14,32 +14,24 @@ from typing import Any, NoReturn
 import numpy as np
 
 from limpide.engines.native import program, store
+from limpide.engines.native.blocks import Block, Blocks, address, plain
+from limpide.engines.native.jit import Code, make_object
 from limpide.engines.native.moves import STATUS_WORDS
-from limpide.engines.native.program import Module, Slot
+from limpide.engines.native.report import Compiled, Share, shares
 from limpide.engines.native.target import host
 from limpide.engines.native.threads import POOL, most, yield_address
 from limpide.errors import ArgumentError, ArgumentTypeError
-from limpide.ir import CONSTANT, Array, Graph, Loop, Node
+from limpide.ir import Array, Graph, Loop, Node
 
-_DTYPES = {
-    "f32": np.dtype(np.float32),
-    "f64": np.dtype(np.float64),
-    "i32": np.dtype(np.uint32),
-    "i64": np.dtype(np.int64),
-    "i8": np.dtype(np.bool_),
-}
+_MOST_THREADS = 64
+_CYCLES_A_THREAD = 200_000.0
+"""Rows are shared when each thread gets so many estimated cycles: waking one takes about 30 µs."""
 
-
-def _memory(nbytes: int) -> Array:
-    """Give zeros that begin at a multiple of 64 bytes."""
-    raw = np.zeros(nbytes + 64, np.uint8)
-    start = -raw.ctypes.data % 64
-    return raw[start : start + nbytes]
-
-
-def _address(array: Array) -> int:
-    address: int = array.__array_interface__["data"][0]
-    return address
+_CALL = ctypes.CFUNCTYPE(None, *([ctypes.c_void_p] * 3))
+_ROWS = ctypes.CFUNCTYPE(None, *([ctypes.c_void_p] * 3), *([ctypes.c_int64] * 2))
+_LOOP = ctypes.CFUNCTYPE(
+    None, *([ctypes.c_void_p] * 5), *([ctypes.c_int64] * 4), *([ctypes.c_void_p] * 2)
+)
 
 
 def _check(given: Sequence[Array], nodes: Sequence[Node], first_axis: int = 0) -> None:
@@ -55,33 +47,6 @@ def _check(given: Sequence[Array], nodes: Sequence[Node], first_axis: int = 0) -
             )
 
 
-def _plain(array: Array) -> Array:
-    """Give an array that lies row by row, aligned, as machine code reads it."""
-    if array.flags.c_contiguous and array.flags.aligned:
-        return array
-    return np.ascontiguousarray(array).copy() if not array.flags.aligned else array.copy("C")
-
-
-class _Place:
-    """A kept value in the arena, as an array of the caller's shape."""
-
-    def __init__(self, arena: Array, slot: Slot, node: Node) -> None:
-        size = int(np.prod(slot.extents, dtype=np.int64))
-        dtype = node.spec.numpy_dtype
-        flat = arena[slot.offset : slot.offset + size * dtype.itemsize].view(dtype)
-        essential = tuple(n for n in node.spec.shape if n != 1)
-        whole = flat.reshape(slot.extents)
-        self.array = whole[(..., *(slice(0, n) for n in essential))]
-        self.shape = node.spec.shape
-        self.essential = essential
-
-    def put(self, array: Array) -> None:
-        np.copyto(self.array, array.reshape(self.essential), casting="no")
-
-    def take(self, array: Array) -> None:
-        array[...] = self.array.reshape(self.shape)
-
-
 def _raise_index(nodes: Sequence[Node], status: Array) -> NoReturn:
     """Say which index was out of range; the words are those of the reference engine."""
     node = nodes[int(status[0]) - 1]
@@ -95,40 +60,6 @@ def _raise_index(nodes: Sequence[Node], status: Array) -> NoReturn:
     )
 
 
-class _Arenas:
-    """Memory for runs: one block for each run at a time, kept for the next."""
-
-    def __init__(self, module: Module, constants: Sequence[Array]) -> None:
-        self.module, self.constants = module, constants
-        self.free: list[Array] = []
-
-    def take(self) -> Array:
-        try:
-            return self.free.pop()
-        except IndexError:
-            arena = _memory(max(self.module.arena_bytes, 1))
-            for slot, array in zip(self.module.constants, self.constants, strict=True):
-                _fill(arena, slot, array)
-            return arena
-
-    def give_back(self, arena: Array) -> None:
-        self.free.append(arena)
-
-
-def _fill(arena: Array, slot: Slot, array: Array) -> None:
-    size = int(np.prod(slot.extents, dtype=np.int64))
-    essential = tuple(n for n in array.shape if n != 1)
-    flat = arena[slot.offset : slot.offset + size * array.itemsize].view(array.dtype)
-    whole = flat.reshape(slot.extents)
-    whole[(..., *(slice(0, n) for n in essential))] = array.reshape(essential)
-
-
-_CALL = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_void_p)
-_LOOP = ctypes.CFUNCTYPE(
-    None, *([ctypes.c_void_p] * 5), *([ctypes.c_int64] * 4), *([ctypes.c_void_p] * 2)
-)
-
-
 class NativeEngine:
     """Runs graphs as machine code for this processor."""
 
@@ -140,23 +71,80 @@ class NativeEngine:
         key = store.graph_key(graph, target)
         found = store.obtain(key, target, "call", lambda: program.build_graph(graph, target))
         module, call = found.module, _CALL(found.code.address("call"))
-        arenas = _Arenas(module, [graph.nodes[i].value for i in module.places[0]])
-        specs = [node.spec for node in graph.outputs]
+        n = len(graph.inputs) + len(graph.outputs)
+        blocks = Blocks(module, [graph.nodes[i].value for i in module.places[0]], n)
+        specs = [(node.spec.shape, node.spec.numpy_dtype) for node in graph.outputs]
 
         def run(arrays: list[Array]) -> list[Array]:
             _check(arrays, graph.inputs)
-            inputs = [_plain(array) for array in arrays]
-            outputs = [np.empty(s.shape, s.numpy_dtype) for s in specs]
-            table = np.array([_address(a) for a in (*inputs, *outputs)], np.uint64)
-            status = np.zeros(STATUS_WORDS, np.int64)
-            arena = arenas.take()
-            call(_address(arena), _address(table), _address(status))
-            arenas.give_back(arena)
-            if status[0]:
-                _raise_index(graph.nodes, status)
+            outputs = [np.empty(shape, dtype) for shape, dtype in specs]
+            block = blocks.take()
+            alive = block.point([], [*arrays, *outputs])
+            call(block.at_arena, block.at_table, block.at_status)
+            del alive
+            if block.status[0]:
+                _raise_index(graph.nodes, block.status)
+            blocks.give_back(block)
             return outputs
 
         run.program = found  # type: ignore[attr-defined]  # lives as long as what calls it
+        build = partial(program.build_graph, graph, target)
+        run.compiled = partial(Compiled, build, target)  # type: ignore[attr-defined]
+        return run
+
+    def compile_rows(self, graph: Graph, n_held: int) -> Any:
+        """Compile a graph over a batch of rows; threads take batches of their own."""
+        target = host()
+        key = store.rows_key(graph, n_held, target)
+        build = partial(program.build_rows, graph, n_held, target)
+        found = store.obtain(key, target, "rows", build)
+        module, call = found.module, _ROWS(found.code.address("rows"))
+        n = len(graph.inputs) + len(graph.outputs)
+        blocks = Blocks(module, [graph.nodes[i].value for i in module.places[0]], n)
+        batch = graph.inputs[n_held].spec.shape[0]
+        enough = max(1, int(_CYCLES_A_THREAD / max(module.cost, 1.0)))  # batches for a thread
+
+        def several(arrays: list[Array], held: list[Array], trips: int, threads: int) -> None:
+            taken = [blocks.take() for _ in range(threads)]
+            alive = [block.point(held, arrays) for block in taken]
+            ends = [trips * i // threads for i in range(threads + 1)]
+
+            def share(i: int) -> None:
+                block = taken[i]
+                call(block.at_arena, block.at_table, block.at_status, ends[i], ends[i + 1])
+
+            POOL.run([partial(share, i) for i in range(threads)])
+            del alive
+            for block in taken:
+                give_back(block)
+
+        def one(arrays: list[Array], held: list[Array], trips: int) -> None:
+            block = blocks.take()
+            alive = block.point(held, arrays)
+            call(block.at_arena, block.at_table, block.at_status, 0, trips)
+            del alive
+            give_back(block)
+
+        def give_back(block: Block) -> None:
+            if block.status[0]:
+                _raise_index(graph.nodes, block.status)
+            blocks.give_back(block)
+
+        def run(held: list[Array], row_arrays: list[Array], outputs: list[Array]) -> None:
+            arrays = [*row_arrays, *outputs]
+            n = len(arrays[0])
+            trips = n // batch
+            threads = min(trips // enough, _MOST_THREADS) if trips > enough else 1
+            if threads > 1:
+                threads = min(threads, most())
+            if threads > 1:
+                several(arrays, held, trips, threads)
+            else:
+                one(arrays, held, trips)
+            if trips * batch < n:
+                one([a[n - batch :] for a in arrays], held, 1)
+
+        run.program = found  # type: ignore[attr-defined]
         return run
 
     def compile_loop(self, loop: Loop) -> Any:
@@ -167,12 +155,14 @@ class NativeEngine:
         module, call = found.module, _LOOP(found.code.address("loop"))
         graphs = [g for g in (loop.step, loop.tail) if g is not None]
         values = [g.nodes[i].value for g, at in zip(graphs, module.places, strict=True) for i in at]
-        arenas = _Arenas(module, values)
+        kept = [n.spec for n in loop.step.inputs[: loop.n_carry + loop.n_held]]
+        seen = [n.spec for n in loop.step.outputs[loop.n_carry :]]
+        n_rows, n_carry = loop.n_rows, loop.n_carry
         numbered = [node for graph in graphs for node in graph.nodes]
-        kept = loop.step.inputs[: loop.n_carry + loop.n_held]
         row_nodes = loop.step.inputs[len(kept) :]
-        seen = [node.spec for node in loop.step.outputs[loop.n_carry :]]
-        batch = loop.step.inputs[len(kept)].spec.shape[0] if loop.n_rows else 1
+        batch = loop.step.inputs[len(kept)].spec.shape[0] if n_rows else 1
+        shapes = [(spec.shape, spec.numpy_dtype) for spec in kept]
+        blocks = Blocks(module, values, n_rows + len(seen), shapes)
 
         def run(
             carry: list[Array],
@@ -181,36 +171,67 @@ class NativeEngine:
             order: Array | None,
             trips: int,
         ) -> list[Array]:
-            _check([*carry, *held], kept)
             _check(row_arrays, row_nodes, first_axis=1)
-            arena = arenas.take()
-            homes = [_Place(arena, slot, n) for slot, n in zip(module.kept, kept, strict=True)]
-            for home, array in zip(homes, [*carry, *held], strict=True):
-                home.put(array)
-            rows = [_plain(array) for array in row_arrays]
-            n = trips if order is None else len(order)
-            steps = n if order is None else -(-n // batch)
+            epochs, n, steps, at_order = 1, trips, trips, 0
+            if order is not None:
+                order = plain(np.asarray(order, np.int64))
+                epochs, n = order.shape
+                steps, at_order = epochs * -(-n // batch), address(order)
             observed = [np.empty((steps, *s.shape), s.numpy_dtype) for s in seen]
-            tables = [np.array([_address(a) for a in t], np.uint64) for t in (rows, observed)]
-            places = np.zeros(0, np.int64) if order is None else _plain(np.asarray(order, np.int64))
-            status = np.zeros(STATUS_WORDS, np.int64)
-            barrier = _memory(64)
-            threads_used = min(most(), 64) if module.together else 1
-            where = [arena, tables[0], places, tables[1], status]
-            addresses = [_address(a) for a in where]
-
-            def share(thread: int) -> None:
-                end = (_address(barrier), yield_address())
-                call(*addresses, 1, n, thread, threads_used, *end)
-
-            POOL.run([partial(share, thread) for thread in range(threads_used)])
-            if not status[0]:  # else what is carried stays as it was
-                for home, array in zip(homes, carry, strict=False):
-                    home.take(array)
-            arenas.give_back(arena)
-            if status[0]:
-                _raise_index(numbered, status)
+            block = blocks.take()
+            alive = block.point([], [*row_arrays, *observed])
+            homes = block.homes
+            for home, array in zip(homes, [*carry, *held], strict=True):
+                np.copyto(home, array, casting="no")
+            threads = min(most(), _MOST_THREADS) if module.together else 1
+            at_seen = block.at_table + 8 * n_rows
+            before = (block.at_arena, block.at_table, at_order, at_seen, block.at_status, epochs, n)
+            if threads == 1:
+                call(*before, 0, 1, block.at_barrier, 0)
+            else:
+                block.barrier[0] = 0
+                end = (threads, block.at_barrier, yield_address())
+                POOL.run([partial(call, *before, i, *end) for i in range(threads)])
+            del alive
+            if block.status[0]:
+                _raise_index(numbered, block.status)
+            for i in range(n_carry):
+                np.copyto(carry[i], homes[i])
+            blocks.give_back(block)
             return observed
 
         run.program = found  # type: ignore[attr-defined]
+        build = partial(program.build_loop, loop, target)
+        run.compiled = partial(Compiled, build, target)  # type: ignore[attr-defined]
         return run
+
+    def profile(
+        self, loop: Loop, carry: list[Array], held: list[Array], rows: list[Array], order: Array
+    ) -> list[Share]:
+        """Run a loop on one thread and count the cycles of each of its kernels.
+
+        The arrays are as for ``compile_loop``, ``order`` i64[epochs, n]; ``carry`` stays as it is.
+        """
+        target = host()
+        module = program.build_loop(loop, target, timed=True)
+        code = Code(make_object(module.text, target), target, ["loop"])
+        graphs = [g for g in (loop.step, loop.tail) if g is not None]
+        values = [g.nodes[i].value for g, at in zip(graphs, module.places, strict=True) for i in at]
+        kept = [(n.spec.shape, n.spec.numpy_dtype) for n in loop.step.inputs[: len(module.kept)]]
+        seen = [n.spec for n in loop.step.outputs[loop.n_carry :]]
+        epochs, n = order.shape
+        batch = loop.step.inputs[len(kept)].spec.shape[0]
+        steps = epochs * -(-n // batch)
+        block = Blocks(module, values, loop.n_rows + len(seen), kept).take()
+        observed = [np.empty((steps, *s.shape), s.numpy_dtype) for s in seen]
+        alive = block.point([], [*rows, *observed])
+        for home, array in zip(block.homes, [*carry, *held], strict=True):
+            np.copyto(home, array, casting="no")
+        words = np.zeros(STATUS_WORDS + len(module.pieces), np.int64)
+        order = plain(order)
+        tables = (block.at_table, address(order), block.at_table + 8 * loop.n_rows)
+        ends = (epochs, n, 0, 1, block.at_barrier, 0)
+        _LOOP(code.address("loop"))(block.at_arena, *tables, address(words), *ends)
+        del alive
+        whole = epochs * (n // batch)
+        return shares(module.pieces, (words[STATUS_WORDS:] / whole).tolist())

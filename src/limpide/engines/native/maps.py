@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from limpide.engines.native import elements
 from limpide.engines.native.places import View
 from limpide.engines.native.plan import Kernel, widest
-from limpide.engines.native.writer import I64, Type, Value, Writer, constant, index
+from limpide.engines.native.writer import Type, Value, Writer, constant, index
 from limpide.ir import Node
 
 

@@ -22,7 +22,8 @@ class Mover:
     """Writes one kernel that moves numbers.
 
     ``pointers`` holds, for each buffer, the argument with its address; ``status`` is where a
-    kernel notes an index out of range; ``bounds`` are those of the first axis of a copy of matrices.
+    kernel notes an index out of range; ``bounds`` are those of the first axis
+    of a copy.
     """
 
     def __init__(

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 from limpide.ir import Node
 
@@ -110,7 +111,7 @@ def reshaped(view: View, shape: tuple[int, ...]) -> View | None:
                 have *= old[i][0]
                 i += 1
         group = old[first_i:i]
-        for (_, s0), (n1, s1) in zip(group, group[1:], strict=False):
+        for (_, s0), (n1, s1) in pairwise(group):
             if s0 != n1 * s1:
                 return None
         step = group[-1][1]

@@ -66,7 +66,7 @@ class _Product:
             low, high = index(0), index(given.m if given.m > 1 else given.n)
         a = self._start(given.a, [s for _, s, _ in given.batch], places)
         b = self._start(given.b, [s for _, _, s in given.batch], places)
-        (step_m, step_k), (b_step_k, step_n) = given.a_strides, given.b_strides
+        (step_m, step_k), (b_step_k, _) = given.a_strides, given.b_strides
         if given.n != 1 and given.m != 1:
             self._write_tiles(places, a, b, low, high)
         elif given.n != 1:
@@ -198,12 +198,11 @@ class _Product:
                 w.load(self.vector, w.at(b_row, v * lanes, self.element), masks[v])
                 for v in range(width)
             ]
-            following = []
+            following: list[Value] = []
             for r in range(rows):
                 scalar = w.load(self.scalar, w.at(a_column, r * step_m, self.element))
-                left = w.splat(scalar, lanes)
-                for v in range(width):
-                    following.append(w.fma(left, right[v], loop.carried[r * width + v]))
+                left, own = w.splat(scalar, lanes), loop.carried[r * width : (r + 1) * width]
+                following += [w.fma(left, x, total) for x, total in zip(right, own, strict=True)]
             loop.next = following
         return list(loop.results)
 

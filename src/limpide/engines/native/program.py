@@ -6,13 +6,13 @@ Answers for what is called with which memory. Not for: the inside of kernels (``
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from limpide.engines.native import arena
 from limpide.engines.native.maps import Body, lanes_for, write_map
-from limpide.engines.native.moves import Mover
+from limpide.engines.native.moves import STATUS_WORDS, Mover
 from limpide.engines.native.operands import matrices
 from limpide.engines.native.places import BYTES, Buffer, View
 from limpide.engines.native.plan import Kernel, Plan, Planner, buffers_of
@@ -35,13 +35,48 @@ class Slot:
     extents: tuple[int, ...]
 
 
+@dataclass(frozen=True)
+class Piece:
+    """A kernel as it is told of.
+
+    Attributes
+    ----------
+    kind
+        As in ``Kernel``, or ``"rows"`` for bringing a batch together.
+    ops, layers
+        The names of its ops in running order, and of the layers that asked for them.
+    shape, inner
+        What its loops run over, and how many numbers each of its sums has.
+    shared
+        Whether threads share it.
+    """
+
+    kind: str
+    ops: str
+    layers: str
+    shape: tuple[int, ...]
+    inner: int
+    shared: bool
+
+
+def _piece(turn: Turn) -> Piece:
+    kernel = turn.kernel
+    first = [kernel.root] if kernel.kind == "product" and kernel.root is not None else []
+    last = [] if first or kernel.root is None else [kernel.root]
+    nodes = [*first, *kernel.nodes, *last]
+    ops = ", ".join(n.op.name for n in nodes) or kernel.kind
+    layers = ", ".join(dict.fromkeys(n.layer for n in nodes if n.layer))
+    return Piece(kernel.kind, ops, layers, kernel.shape, turn.inner, turn.shared)
+
+
 @dataclass
 class Module:
     """Text to compile, and what is needed to run it.
 
     ``kept`` holds the place of each carried and held input; ``constants`` the places of arrays
-    that the graphs know, and ``places`` which nodes of each graph these are; ``together``, whether threads can share a step;
-    ``tiny``, whether everything is to be held in registers.
+    that the graphs know, and ``places`` which nodes of each graph these are; ``together``, whether
+    threads can share a step; ``tiny``, whether everything is to be held in registers; ``cost``, the
+    cycles of a graph on one core, roughly; ``pieces`` tells of the kernels.
     """
 
     text: str
@@ -51,6 +86,8 @@ class Module:
     places: list[list[int]] = field(default_factory=list)
     together: bool = False
     tiny: bool = False
+    cost: float = 0.0
+    pieces: list[Piece] = field(default_factory=list)
 
 
 class Builder:
@@ -64,7 +101,7 @@ class Builder:
         self.texts: list[str] = []
 
     def kernel(self, kernel: Kernel, plan: Plan, number: int) -> tuple[str, list[Buffer]]:
-        """Write a kernel, unless an equal one is known; gives its name and what it is called with."""
+        """Write a kernel, unless an equal one is known; gives its name and its buffers."""
         buffers = _buffers(kernel, plan)
         names = [(PTR, f"p{i}") for i in range(len(buffers))]
         rest = [(I64, "low"), (I64, "high"), (I64, "count"), (PTR, "status")]
@@ -202,24 +239,64 @@ def constants_read(graph: Graph, plan: Plan) -> list[int]:
 
 def build_graph(graph: Graph, target: Target) -> Module:
     """Write the module of a graph: ``call(arena, table of inputs and outputs, status)``."""
-    planner = Planner(graph, target.lanes(4), ["given"] * len(graph.inputs))
-    plan = planner.plan()
-    turns = schedule(plan, target.lanes(4))
-    constants = _constants(graph, plan)
-    end = arena.place_kept(constants, 0)
-    end = arena.place_passing(_lifetimes(plan, turns, together=False), end)
-    builder = Builder(target)
+    planned = _PlannedGraph(graph, target)
     w = Writer(target, "call", [(PTR, "arena"), (PTR, "table"), (PTR, "status")])
     memory, table, status = w.arguments
-    given = {
-        id(b): w.load(PTR, w.at(table, b.place, "ptr")) for b in plan.buffers if b.home == "given"
-    }
-    numbers = {id(n): i for i, n in enumerate(graph.nodes)}
-    caller = _Caller(builder, w, memory, status, given)
-    for turn in turns:
-        number = numbers.get(id(turn.kernel.root), 0)
-        caller.call(turn, plan, number, index(0), index(turn.length))
-    return Module(builder.module(w), end, [], _slots(constants), [constants_read(graph, plan)])
+    planned.call(w, memory, status, {id(b): _from(w, table, b) for b in planned.given})
+    return planned.module(w)
+
+
+def build_rows(graph: Graph, n_held: int, target: Target) -> Module:
+    """Write the module of a graph over a batch of rows: ``rows(arena, table, status, low, high)``.
+
+    ``table`` as for a graph; the inputs behind the first ``n_held``, and all outputs, are the
+    first batches of many that lie one after another; those from ``low`` to ``high`` are run.
+    """
+    planned = _PlannedGraph(graph, target)
+    names = [(PTR, "arena"), (PTR, "table"), (PTR, "status"), (I64, "low"), (I64, "high")]
+    w = Writer(target, "rows", names)
+    memory, table, status, low, high = w.arguments
+    given = {id(b): _from(w, table, b) for b in planned.given}
+    with w.loop(low, high) as trips:
+        for buffer in planned.given:
+            if buffer.place >= n_held:
+                start = w.mul(trips.index, index(buffer.nbytes))
+                given[id(buffer)] = w.at(given[id(buffer)], start, "i8")
+        planned.call(w, memory, status, given)
+    return planned.module(w)
+
+
+def _from(w: Writer, table: Value, buffer: Buffer) -> Value:
+    return w.load(PTR, w.at(table, buffer.place, "ptr"))
+
+
+class _PlannedGraph:
+    """A graph whose kernels and memory are settled; writes their calls."""
+
+    def __init__(self, graph: Graph, target: Target) -> None:
+        self.graph, self.builder = graph, Builder(target)
+        lanes = target.lanes(4)
+        self.plan = Planner(graph, lanes, ["given"] * len(graph.inputs)).plan()
+        self.turns = schedule(self.plan, lanes)
+        self.constants = _constants(graph, self.plan)
+        end = arena.place_kept(self.constants, 0)
+        passing = _lifetimes(self.plan, self.turns, together=False)
+        self.end = arena.place_passing(passing, end)
+        self.given = [b for b in self.plan.buffers if b.home == "given"]
+
+    def call(self, w: Writer, memory: Value, status: Value, given: dict[int, Value]) -> None:
+        numbers = {id(n): i for i, n in enumerate(self.graph.nodes)}
+        caller = _Caller(self.builder, w, memory, status, given)
+        for turn in self.turns:
+            number = numbers.get(id(turn.kernel.root), 0)
+            caller.call(turn, self.plan, number, index(0), index(turn.length))
+
+    def module(self, w: Writer) -> Module:
+        text = self.builder.module(w)
+        cost = sum(turn.cost for turn in self.turns)
+        places = [constants_read(self.graph, self.plan)]
+        pieces = [_piece(turn) for turn in self.turns]
+        return Module(text, self.end, [], _slots(self.constants), places, cost=cost, pieces=pieces)
 
 
 @dataclass
@@ -281,12 +358,13 @@ def _place(steps: Sequence[_Step], n_kept: int, together: bool) -> tuple[int, li
     return end, constants
 
 
-def build_loop(loop: Loop, target: Target) -> Module:
+def build_loop(loop: Loop, target: Target, timed: bool = False) -> Module:
     """Write the module of a loop.
 
     ``loop(arena, rows, order, observed, status, epochs, n, thread, threads, barrier, yield)``:
     tables of the addresses of row arrays and of observed outputs; ``n`` rows an epoch, or steps
     where there are no row arrays; where threads meet, and the system's function to let others run.
+    ``timed``: behind the words of ``status``, the clock's ticks of each piece are added up.
     """
     steps = [_plan_step(loop, loop.step, target, 0)]
     if loop.tail is not None:
@@ -297,18 +375,33 @@ def build_loop(loop: Loop, target: Target) -> Module:
     slots = _slots([steps[0].plan.views[id(n)].buffer for n in loop.step.inputs[:kept]])
     memory = sum(b.nbytes for step in steps for b in step.plan.buffers if b.offset >= 0)
     tiny = memory <= TINY_BYTES and steps[0].cost <= TINY_CYCLES
-    text = _LoopWriter(loop, steps, target, together, tiny).text()
+    if timed:
+        together = tiny = False
+    text = _LoopWriter(loop, steps, target, together, tiny, timed).text()
     places = [constants_read(s.graph, s.plan) for s in steps]
-    return Module(text, end, slots, _slots(constants), places, together, tiny)
+    gathers = [
+        Piece("rows", "rows", n.name, v.shape, 0, together) for n, v in steps[0].rows
+    ]
+    pieces = [*gathers, *map(_piece, steps[0].turns)]
+    return Module(
+        text, end, slots, _slots(constants), places, together, tiny, steps[0].cost, pieces
+    )
 
 
 class _LoopWriter:
     """Writes the function that runs all steps of a loop."""
 
     def __init__(
-        self, loop: Loop, steps: Sequence[_Step], target: Target, together: bool, tiny: bool
+        self,
+        loop: Loop,
+        steps: Sequence[_Step],
+        target: Target,
+        together: bool,
+        tiny: bool,
+        timed: bool,
     ) -> None:
         self.loop, self.steps, self.together, self.tiny = loop, steps, together, tiny
+        self.timed = timed
         self.builder = Builder(target, tiny)
         names = [(PTR, "arena"), (PTR, "rows"), (PTR, "order"), (PTR, "observed")]
         names += [(PTR, "status"), (I64, "epochs"), (I64, "n"), (I64, "thread"), (I64, "threads")]
@@ -425,21 +518,41 @@ class _LoopWriter:
             given[id(view.buffer)] = w.at(self.targets[i], place, "i8")
         caller = _Caller(self.builder, w, self.memory, self.status, given)
         order = w.at(self.order, first_row, "i64")
-        for (node, view), source in zip(step.rows, self.sources, strict=True):
-            self._gather(step, caller, node, view, source, order)
+        for i, ((node, view), source) in enumerate(zip(step.rows, self.sources, strict=True)):
+            with self._time(step, i):
+                self._gather(step, caller, node, view, source, order)
         numbers = {id(n): i for i, n in enumerate(step.graph.nodes, step.first_number)}
-        for turn in step.turns:
+        for i, turn in enumerate(step.turns, len(step.rows)):
             number = numbers.get(id(turn.kernel.root), 0)
             if turn.waits and self.together:
                 self._wait()
             if turn.shared or not self.together:
                 low, high = self._bounds(step, turn.length) if turn.shared else _all(turn)
-                caller.call(turn, step.plan, number, low, high)
+                with self._time(step, i):
+                    caller.call(turn, step.plan, number, low, high)
             else:
                 with w.when(self.is_first):
                     caller.call(turn, step.plan, number, *_all(turn))
         if self.together:
             self._wait()
+
+    @contextmanager
+    def _time(self, step: _Step, place: int) -> Iterator[None]:
+        """Add the clock's ticks of what is written inside to the piece's word."""
+        if not self.timed or step is not self.steps[0]:
+            yield
+            return
+        w, before = self.w, self._clock()
+        yield
+        home = w.at(self.status, STATUS_WORDS + place, "i64")
+        spent = w.sub(self._clock(), before)
+        w.store(w.add(w.load(I64, home), spent), home)
+
+    def _clock(self) -> Value:
+        on_x86 = self.w.target.triple.startswith("x86_64")
+        name = "llvm.readcyclecounter" if on_x86 else "llvm.readsteadycounter"
+        self.w.declared[name] = f"declare i64 @{name}()"
+        return self.w.emit(I64, f"call i64 @{name}()")
 
     def _gather(
         self, step: _Step, caller: _Caller, node: Node, view: View, source: Value, order: Value
@@ -463,7 +576,7 @@ TINY_CYCLES = 400.0
 THREADS_FROM = 50_000.0
 """Estimated cycles of a step from which on threads share it: below, moving lines costs more."""
 
-_BARRIER = """define internal void @meet(ptr %met, i64 %threads, ptr %barrier, ptr %yield) noinline {
+_BARRIER = """define internal void @meet(ptr %met, i64 %threads, ptr %barrier, ptr %yield) {
 entry:
   %before = load i64, ptr %met, align 8
   %target = add i64 %before, %threads

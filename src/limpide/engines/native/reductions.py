@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from limpide.engines.native import elements
 from limpide.engines.native.elements import COSTLY
 from limpide.engines.native.maps import Body, Place, Point
-from limpide.engines.native.writer import I64, Type, Value, Writer, constant, index
+from limpide.engines.native.writer import Type, Value, Writer, constant, index
 from limpide.ir import Node
 
 _CHAINS = 4  # sums that grow side by side: additions wait for each other otherwise

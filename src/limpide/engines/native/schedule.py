@@ -182,9 +182,8 @@ def _reads(kernel: Kernel, plan: Plan) -> list[tuple[View, bool]]:
         kernel.root is not None and 0 not in reduced_axes(kernel.root)
     )
     for node in kernel.nodes:
-        for source in node.inputs:
-            if id(plan.origins[id(source)]) not in own:
-                found.append((plan.views[id(source)].essential(), kept))
+        outside = (n for n in node.inputs if id(plan.origins[id(n)]) not in own)
+        found += [(plan.views[id(source)].essential(), kept) for source in outside]
     root = kernel.root
     if root is None:
         if kernel.source is not None:

@@ -22,7 +22,7 @@ from limpide.ir import CONSTANT, Graph, Loop
 
 @dataclass(eq=False)
 class Program:
-    """Machine code and what is needed to call it; ``module`` has no text."""
+    """Machine code and what is needed to call it; ``module`` has no text and no pieces."""
 
     code: Code
     module: Module
@@ -35,6 +35,11 @@ _lock = threading.Lock()
 def graph_key(graph: Graph, target: Target) -> str:
     """Give a text that is the same for graphs that compute the same, whatever they are called."""
     return _digest(["graph", cache.fingerprint(target), *_lines(graph)])
+
+
+def rows_key(graph: Graph, n_held: int, target: Target) -> str:
+    """Give the same for a graph over a batch of rows."""
+    return _digest([f"rows {n_held}", cache.fingerprint(target), *_lines(graph)])
 
 
 def loop_key(loop: Loop, target: Target) -> str:
@@ -93,12 +98,12 @@ def _stored(key: str, target: Target, name: str) -> Program | None:
 
 
 def _without_text(module: Module) -> Module:
-    return Module(**{**vars(module), "text": ""})
+    return Module(**{**vars(module), "text": "", "pieces": []})
 
 
 def _packed(module: Module, data: bytes) -> bytes:
     facts = asdict(_without_text(module))
-    del facts["text"]
+    del facts["text"], facts["pieces"]
     for name in ("kept", "constants"):
         facts[name] = [list(slot.values()) for slot in facts[name]]
     head = json.dumps(facts).encode()

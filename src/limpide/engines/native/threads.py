@@ -67,8 +67,9 @@ class _Worker:
     """A thread that sleeps until it is given something to run."""
 
     def __init__(self) -> None:
-        self._wake = threading.Semaphore(0)
-        self._done = threading.Semaphore(0)
+        self._wake, self._done = threading.Lock(), threading.Lock()  # held: nothing to do
+        self._wake.acquire()
+        self._done.acquire()
         self._task: Callable[[], object] | None = None
         threading.Thread(target=self._live, daemon=True, name="limpide").start()
 
@@ -86,10 +87,8 @@ class _Worker:
         self._task = task
         self._wake.release()
 
-    def wait(self) -> None:
-        """Wait until the task is done; may be called again where an interrupt ended it."""
-        while self._task is not None:
-            self._done.acquire()
+    def wait(self) -> bool:
+        return self._done.acquire()
 
 
 class Pool:
@@ -113,27 +112,22 @@ class Pool:
         workers += [_Worker() for _ in range(len(tasks) - 1 - len(workers))]
         for worker, task in zip(workers, tasks[1:], strict=True):
             worker.start(task)
+        interrupted: BaseException | None = None
         try:
             tasks[0]()
-        finally:
-            # Ctrl-C may come while one waits: memory that the others still use must not be freed.
-            _wait_for(workers)
-            with self._lock:
-                self._idle += workers
-
-
-def _wait_for(workers: list[_Worker]) -> None:
-    """Wait for all; what interrupts is raised when the last one is done."""
-    interrupted: BaseException | None = None
-    left = list(workers)
-    while left:
-        try:
-            left[-1].wait()
-            left.pop()
-        except BaseException as error:  # noqa: PERF203  # a signal handler's, whatever it raises
+        except BaseException as error:
             interrupted = error
-    if interrupted is not None:
-        raise interrupted
+        for worker in workers:
+            done = False
+            while not done:
+                try:
+                    done = worker.wait()
+                except BaseException as error:  # Ctrl-C: memory is in use until workers are done
+                    interrupted = error
+        with self._lock:
+            self._idle += workers
+        if interrupted is not None:
+            raise interrupted
 
 
 POOL = Pool()

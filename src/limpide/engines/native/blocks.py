@@ -1,0 +1,126 @@
+"""The memory that compiled code works in, made once and lent to one run at a time.
+
+Answers for arenas, tables of addresses, and the words that threads and errors use. Not for: which
+bytes of an arena each value gets (``arena``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import numpy as np
+
+from limpide.engines.native.moves import STATUS_WORDS
+from limpide.engines.native.program import Module, Slot
+from limpide.ir import Array
+
+
+def memory(nbytes: int) -> Array:
+    """Give zeros that begin at a multiple of 64 bytes."""
+    raw = np.zeros(nbytes + 64, np.uint8)
+    start = -address(raw) % 64
+    return raw[start : start + nbytes]
+
+
+def address(array: Array) -> int:
+    """Give where an array's first element lies."""
+    found: int = array.__array_interface__["data"][0]
+    return found
+
+
+def plain(array: Array) -> Array:
+    """Give an array that lies row by row, aligned, as machine code reads it."""
+    if array.flags.carray or (array.flags.c_contiguous and array.flags.aligned):
+        return array
+    return np.require(array, requirements=["C", "A"])
+
+
+def home(arena: Array, slot: Slot, shape: Sequence[int], dtype: np.dtype[Any]) -> Array:
+    """Give a place of the arena as an array of the caller's shape: without the gaps of its rows."""
+    size = int(np.prod(slot.extents, dtype=np.int64))
+    flat = arena[slot.offset : slot.offset + size * dtype.itemsize].view(dtype)
+    inside: tuple[Any, ...] = (..., *(slice(0, n) for n in shape if n != 1))
+    axes: tuple[Any, ...] = (*(None if n == 1 else slice(None) for n in shape), ...)
+    place: Array = flat.reshape(slot.extents)[inside][axes]
+    return place
+
+
+class Block:
+    """What one run at a time works in.
+
+    Attributes
+    ----------
+    homes
+        The places of what a loop carries and holds.
+    table
+        u64: addresses of the caller's arrays.
+    status
+        i64: which node found an index out of range, and the index.
+    barrier
+        i64[1]: where threads meet, alone in its cache line.
+    """
+
+    def __init__(self, module: Module, n_addresses: int) -> None:
+        self.arena = memory(max(module.arena_bytes, 1))
+        self.homes: list[Array] = []
+        self.table = np.zeros(n_addresses, np.uint64)
+        self.status = np.zeros(STATUS_WORDS, np.int64)
+        self.barrier = memory(64).view(np.int64)
+        whole = (self.arena, self.table, self.status, self.barrier)
+        self.at_arena, self.at_table, self.at_status, self.at_barrier = map(address, whole)
+        self.known: list[Array] = []  # the arrays whose addresses begin the table
+
+    def point(self, held: list[Array], others: Iterable[Array]) -> list[Array]:
+        """Write the addresses of arrays into the table; gives what must live as long as the run.
+
+        The first ones are mostly those of the last run: then only the others are written.
+        """
+        if len(held) != len(self.known) or any(
+            a is not b for a, b in zip(held, self.known, strict=True)
+        ):
+            kept = [plain(array) for array in held]
+            self.table[: len(kept)] = [address(array) for array in kept]
+            # Copies are made anew each time: what they are copies of may change.
+            same = all(a is b for a, b in zip(kept, held, strict=True))
+            self.known = list(held) if same else []
+        else:
+            kept = held
+        rest = [plain(array) for array in others]
+        for i, array in enumerate(rest, len(held)):
+            self.table[i] = address(array)
+        return [*kept, *rest]
+
+
+class Blocks:
+    """Blocks that are lent to one run at a time and kept for the next."""
+
+    def __init__(
+        self,
+        module: Module,
+        constants: Sequence[Array],
+        n_addresses: int,
+        kept: Sequence[tuple[tuple[int, ...], np.dtype[Any]]] = (),
+    ) -> None:
+        self._module, self._constants = module, constants
+        self._n_addresses, self._kept = n_addresses, kept
+        self._free: list[Block] = []
+
+    def take(self) -> Block:
+        try:
+            return self._free.pop()
+        except IndexError:
+            return self._new()
+
+    def _new(self) -> Block:
+        block = Block(self._module, self._n_addresses)
+        for slot, array in zip(self._module.constants, self._constants, strict=True):
+            home(block.arena, slot, array.shape, array.dtype)[...] = array
+        block.homes = [
+            home(block.arena, slot, shape, dtype)
+            for slot, (shape, dtype) in zip(self._module.kept, self._kept, strict=True)
+        ]
+        return block
+
+    def give_back(self, block: Block) -> None:
+        self._free.append(block)
