@@ -79,7 +79,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     | {"arrays", "metrics", "network", "parameters", "spam", "storage", "tables", "table_layers"}
     | {"generator", "recipe", "model_facts", "threads"},
     # measuring: the whole library from outside, its peers, and the engine's writer for the peak
-    "bench": {"errors", "ir", "engines", "layers", "optimizers", "network", "reports", "limpide"},
+    "bench": {"errors", "ir", "engines", "layers", "losses", "optimizers", "steps", "network"}
+    | {"reports", "limpide"},
     # the command line takes the public names, so that each command loads what it needs
     "reports": {"errors"},
     "program": {"errors", "limpide", "stopping"},

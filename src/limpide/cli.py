@@ -394,11 +394,13 @@ Examples:
   limpide bench --quick                       a look, in minutes
   limpide bench                               the whole table; let nothing else run meanwhile
   limpide bench --only 57-64-1 --peer jax
+  limpide bench --only 57-64-1 --profile      our kernels, and where their time goes
   limpide bench --sweep --out ratios.svg      many shapes, and a picture of them
 """
 )
 @click.option("--quick", is_flag=True, help="Fewer and shorter samples, one form a peer.")
 @click.option("--sweep", is_flag=True, help="Take the shapes between those of the table.")
+@click.option("--profile", is_flag=True, help="List our kernels instead, and where time goes.")
 @click.option("--only", metavar="SIZES", multiple=True, help="A network, as 57-64-1; repeatable.")
 @click.option(
     "--peer",
@@ -416,6 +418,7 @@ Examples:
 def bench(
     quick: bool,
     sweep: bool,
+    profile: bool,
     only: tuple[str, ...],
     peers: tuple[str, ...],
     engine: str | None,
@@ -438,6 +441,10 @@ def bench(
         plan = room.Plan(plan.peers, engine, pairs=3, seconds=0.1, forms=1)
     works = room.chosen(room.SWEEP if sweep else room.TABLE, only)
     screen = limpide.terminal.console(sys.stdout)
+    if profile:
+        for work in works:
+            room.print_profile(screen, work)
+        return
     status = limpide.terminal.console(sys.stderr)
     found = []
     if not as_json:

@@ -209,6 +209,30 @@ class Network(Structure):
                 y = tracing.lift(activation(z) if activated else z).node
         return tracing.trace.finish([y], ["output"])
 
+    @known_keywords
+    def compiled(self, rows: int | None = None) -> Any:
+        """Give the machine code of the last fit, or of predicting ``rows`` rows, to be read.
+
+        Printing it lists the kernels: what is computed together, over which shapes, for which
+        layers. Its ``ir`` is LLVM's text, its ``assembly`` the processor's instructions. Before
+        any fit it is that of one row's prediction.
+
+        Raises
+        ------
+        ArgumentError
+            Where the last fit ran on an engine that makes no machine code.
+
+        Examples
+        --------
+        >>> import limpide as lp
+        >>> net = lp.Network([2, 2, 1], seed=0)
+        >>> "define" in net.compiled().ir
+        True
+        """
+        if rows is None and self._fitted is not None:
+            return engines.compiled(self._fitted)
+        return engines.compiled(self._program(check_size(rows or 1, "rows"), "native", True))
+
     # Training ---------------------------------------------------------------------------------
 
     @known_keywords
@@ -303,7 +327,7 @@ class Network(Structure):
             callbacks=watched,
         )
         trainer.begin(self)
-        self._last_loss = resolved
+        self._last_loss, self._fitted = resolved, trainer.run_loop
         with limit, progress_bar(progress, epochs) as bar:
             if bar is not None:
                 trainer.watch = bar.tick

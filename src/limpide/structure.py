@@ -88,6 +88,7 @@ class Structure:
     def _forget(self) -> None:
         self._lock = threading.RLock()
         self._compiled: dict[Any, Any] = {}
+        self._fitted: Any = None  # the compiled loop of the last fit
         self._variables: dict[int, Variable] = {}
 
     def _parameters(self) -> dict[str, ParameterSpec]:
@@ -233,7 +234,8 @@ class Structure:
 
     def __getstate__(self) -> dict[str, Any]:
         state = self.__dict__.copy()
-        del state["_lock"], state["_compiled"], state["_variables"]
+        for name in ("_lock", "_compiled", "_fitted", "_variables"):
+            del state[name]
         return state
 
     def __setstate__(self, state: dict[str, Any]) -> None:

@@ -117,6 +117,12 @@ class Function:
         with self._lock:
             return self._prepare(args, kwargs)[0].graph
 
+    def compiled(self, *args: Any, **kwargs: Any) -> Any:
+        """Give the machine code for these arguments: its ``ir``, ``assembly``, kernels."""
+        with self._lock:
+            graph = self._prepare(args, kwargs)[0].graph
+        return engines.compiled(engines.get("native").compile(graph))
+
     def repeat(self, times: int, *args: Any, **kwargs: Any) -> Any:
         """Call the function ``times`` times with the same arguments, the loop in the engine.
 

@@ -7,7 +7,18 @@ that training needs; nothing else of limpide imports this room.
 from __future__ import annotations
 
 from limpide.bench import table
+from limpide.bench.profile import print_profile
 from limpide.bench.runner import Comparison, Plan, compare
 from limpide.bench.workloads import SWEEP, TABLE, Workload, chosen
 
-__all__ = ["SWEEP", "TABLE", "Comparison", "Plan", "Workload", "chosen", "compare", "table"]
+__all__ = [
+    "SWEEP",
+    "TABLE",
+    "Comparison",
+    "Plan",
+    "Workload",
+    "chosen",
+    "compare",
+    "print_profile",
+    "table",
+]

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from typing import Protocol
+from typing import Any, Protocol
 
 from limpide.engines import reference
-from limpide.errors import choice_error
+from limpide.errors import ArgumentError, choice_error
 from limpide.ir import Array, Graph, Loop
 
 Run = Callable[[list[Array]], list[Array]]
@@ -52,6 +52,23 @@ class Engine(Protocol):
         ``order`` is None and ``trips`` counts the steps. Gives, for each observed output, an array
         with one entry a step, over all epochs, in order.
         """
+
+
+def compiled(run: object) -> Any:
+    """Give what was compiled behind a ``run``, to be read: its ``ir``, ``assembly``, kernels.
+
+    Raises
+    ------
+    ArgumentError
+        Where the engine makes no machine code.
+    """
+    made = getattr(run, "compiled", None)
+    if made is None:
+        raise ArgumentError(
+            "The reference engine calls NumPy op by op: there is no machine code to show. Use "
+            "engine='native'."
+        )
+    return made()
 
 
 _NAMES = ("native", "reference")

@@ -7,6 +7,7 @@ Answers for running compiled graphs and loops on NumPy arrays. Not for: what the
 from __future__ import annotations
 
 import ctypes
+import time
 from collections.abc import Sequence
 from functools import partial
 from typing import Any, NoReturn
@@ -146,6 +147,7 @@ class NativeEngine:
                 one([a[n - batch :] for a in arrays], held, 1)
 
         run.program = found  # type: ignore[attr-defined]
+        run.compiled = partial(Compiled, build, target)  # type: ignore[attr-defined]
         return run
 
     def compile_loop(self, loop: Loop) -> Any:
@@ -236,3 +238,14 @@ class NativeEngine:
         del alive
         whole = epochs * (n // batch)
         return shares(module.pieces, (words[STATUS_WORDS:] / whole).tolist())
+
+    def ticks(self, seconds: float) -> float:
+        """Give how many ticks of the clock that ``profile`` counts there are in a microsecond."""
+        target = host()
+        code = Code(make_object(program.clock_text(target), target), target, ["clock"])
+        clock = ctypes.CFUNCTYPE(ctypes.c_int64)(code.address("clock"))
+        before, began = clock(), time.perf_counter()
+        while time.perf_counter() - began < seconds:
+            pass
+        ticks = float(clock() - before)
+        return ticks / (time.perf_counter() - began) / 1e6

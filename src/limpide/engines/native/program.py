@@ -582,8 +582,7 @@ class _LoopWriter:
         w.store(w.add(w.load(I64, home), spent), home)
 
     def _clock(self) -> Value:
-        on_x86 = self.w.target.triple.startswith("x86_64")
-        name = "llvm.readcyclecounter" if on_x86 else "llvm.readsteadycounter"
+        name = _clock_name(self.w.target)
         self.w.declared[name] = f"declare i64 @{name}()"
         return self.w.emit(I64, f"call i64 @{name}()")
 
@@ -596,6 +595,19 @@ class _LoopWriter:
         length = node.spec.shape[0]
         low, high = self._bounds(step, length) if length > 1 else (index(0), index(1))
         self.w.call(name, [caller.address(view.buffer), source, order, low, high])
+
+
+def _clock_name(target: Target) -> str:
+    on_x86 = target.triple.startswith("x86_64")
+    return "llvm.readcyclecounter" if on_x86 else "llvm.readsteadycounter"
+
+
+def clock_text(target: Target) -> str:
+    """Give a module whose function ``clock`` reads the clock that timed loops count by."""
+    name = _clock_name(target)
+    body = f"  %now = call i64 @{name}()\n  ret i64 %now"
+    function = f"define i64 @clock() {{\n{body}\n}}\ndeclare i64 @{name}()"
+    return module_text(target, [function], [])
 
 
 def _all(turn: Turn) -> tuple[Value, Value]:
