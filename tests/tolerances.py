@@ -89,6 +89,8 @@ ABSOLUTE: dict[str, tuple[float, str]] = {
     "second_derivative": (1e-5, "differences of differences lose as many digits again"),
     "engine_float64": (1e-12, "engines may add in another order, never by another formula"),
     "engine_float32": (1e-5, "a few dozen float32 roundings of 6e-8, in another order each"),
+    "engine_float64_steps": (1e-9, "up to 1,000 steps carry the engines' roundings forward"),
+    "fit_float32": (2e-5, "a dozen steps carry a few hundred roundings of 6e-8 forward"),
     "order_of_sums": (8.0, "eps times the sum of absolute values: terms are added in any order"),
     "float32_beside_float64": (1e-5, "a few dozen float32 roundings of numbers below 10"),
     "golden": (1e-12, "GOLDEN.md gives 16 digits"),

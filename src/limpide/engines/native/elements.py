@@ -71,8 +71,8 @@ def _extreme(on_floats: str, signed: str, unsigned: str) -> Lowering:
 
 def _relu(w: Writer, node: Node, x: Sequence[Value]) -> Value:
     zero = constant(x[0].type, 0)
-    if _is_float(node):  # NaN is not below 0, and stays
-        return w.select(w.compare("ogt", zero, x[0]), zero, x[0])
+    if _is_float(node):  # "or unordered": NaN stays; and -0 becomes 0
+        return w.select(w.compare("ugt", x[0], zero), x[0], zero)
     if node.spec.dtype == "u32":
         return x[0]
     return w.intrinsic("smax", x[0], zero)

@@ -15,6 +15,9 @@ import numpy as np
 
 from limpide.engines.native import program, store
 from limpide.engines.native.blocks import Block, Blocks, address, plain
+from limpide.engines.native.jit import Code, make_object
+from limpide.engines.native.moves import STATUS_WORDS
+from limpide.engines.native.report import Compiled, Share, shares
 from limpide.engines.native.target import host
 from limpide.engines.native.threads import POOL, yield_address
 from limpide.errors import ArgumentError, ArgumentTypeError
@@ -86,6 +89,8 @@ class NativeEngine:
             return outputs
 
         run.program = found  # type: ignore[attr-defined]  # lives as long as what calls it
+        build = partial(program.build_graph, graph, target)
+        run.compiled = partial(Compiled, build, target)  # type: ignore[attr-defined]
         return run
 
     def compile_rows(self, graph: Graph, n_held: int) -> Any:
@@ -197,4 +202,37 @@ class NativeEngine:
             return observed
 
         run.program = found  # type: ignore[attr-defined]
+        build = partial(program.build_loop, loop, target)
+        run.compiled = partial(Compiled, build, target)  # type: ignore[attr-defined]
         return run
+
+    def profile(
+        self, loop: Loop, carry: list[Array], held: list[Array], rows: list[Array], order: Array
+    ) -> list[Share]:
+        """Run a loop on one thread and count the cycles of each of its kernels.
+
+        The arrays are as for ``compile_loop``, ``order`` i64[epochs, n]; ``carry`` stays as it is.
+        """
+        target = host()
+        module = program.build_loop(loop, target, timed=True)
+        code = Code(make_object(module.text, target), target, ["loop"])
+        graphs = [g for g in (loop.step, loop.tail) if g is not None]
+        values = [g.nodes[i].value for g, at in zip(graphs, module.places, strict=True) for i in at]
+        kept = [(n.spec.shape, n.spec.numpy_dtype) for n in loop.step.inputs[: len(module.kept)]]
+        seen = [n.spec for n in loop.step.outputs[loop.n_carry :]]
+        epochs, n = order.shape
+        batch = loop.step.inputs[len(kept)].spec.shape[0]
+        steps = epochs * -(-n // batch)
+        block = Blocks(module, values, loop.n_rows + len(seen), kept).take()
+        observed = [np.empty((steps, *s.shape), s.numpy_dtype) for s in seen]
+        alive = block.point([], [*rows, *observed])
+        for home, array in zip(block.homes, [*carry, *held], strict=True):
+            np.copyto(home, array, casting="no")
+        words = np.zeros(STATUS_WORDS + len(module.pieces), np.int64)
+        order = plain(order)
+        tables = (block.at_table, address(order), block.at_table + 8 * loop.n_rows)
+        ends = (epochs, n, 0, 1, block.at_barrier, 0)
+        _LOOP(code.address("loop"))(block.at_arena, *tables, address(words), *ends)
+        del alive
+        whole = epochs * (n // batch)
+        return shares(module.pieces, (words[STATUS_WORDS:] / whole).tolist())

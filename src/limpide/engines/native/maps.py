@@ -48,6 +48,8 @@ class Body:
         How many elements a point is.
     pointers
         Buffer → the argument that holds its address.
+    orders
+        Buffer of rows that stay where the caller has them → the numbers of these rows.
     views
         Node → its elements in memory.
     """
@@ -58,6 +60,7 @@ class Body:
     origins: Mapping[int, Node]
     pointers: Mapping[int, Value]
     lanes: int
+    orders: Mapping[int, Value] = field(default_factory=dict)
     _held: dict[View, Value] = field(default_factory=dict)
     _known: dict[object, Value] = field(default_factory=dict)
 

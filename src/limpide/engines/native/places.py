@@ -24,7 +24,8 @@ class Buffer:
     ----------
     home
         ``"arena"``: ours, padded, of this step alone; ``"kept"``: ours, padded, from step to step;
-        ``"given"``: the caller's array, row by row without gaps; its number is ``place``.
+        ``"given"``: the caller's array, row by row without gaps; its number is ``place``;
+        ``"rows"``: rows of the caller's array that an order names.
     extents
         How many elements each axis takes in memory, gaps included; the last axis is contiguous.
     """
@@ -44,7 +45,7 @@ class Buffer:
     @property
     def is_ours(self) -> bool:
         """Whether reading, and for a result writing, past the end of a row is harmless."""
-        return self.home != "given"
+        return self.home in ("arena", "kept")
 
 
 @dataclass(frozen=True)

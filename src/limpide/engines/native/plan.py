@@ -129,7 +129,8 @@ class Planner:
 
     def _whole(self, node: Node, home: str, place: int = -1) -> View:
         shape = node.spec.shape
-        extents = essential(shape) if home == "given" else padded(shape, self.lanes)
+        ours = home in ("arena", "kept")
+        extents = padded(shape, self.lanes) if ours else essential(shape)
         buffer = Buffer(ELEMENTS[node.spec.dtype], extents, home, place)
         self.buffers.append(buffer)
         return whole(buffer, shape)

@@ -6,18 +6,20 @@ vectors a block of registers holds. Not for: other sums (``reductions``).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from limpide.engines.native.elements import COSTLY
 from limpide.engines.native.maps import Body, Place, Point
 from limpide.engines.native.operands import Matrices, matrices
 from limpide.engines.native.places import View
 from limpide.engines.native.reductions import across
-from limpide.engines.native.writer import Type, Value, Writer, constant, index
+from limpide.engines.native.writer import I64, Type, Value, Writer, constant, index
 from limpide.ir import Node
 
 _INLINE = 96  # at most so many element-wise ops are written after one block of sums
 _CHAINS = 4
+_LINE = 64  # bytes of a cache line
+_EXPECTED = 512  # bytes of a row that are asked for; what follows is fetched by itself
 _AHEAD = 12  # how many k ahead lines are asked for
 _DEEP = 512  # longer sums are added in stretches …
 _STRETCH = 256  # … of about so many numbers
@@ -37,6 +39,84 @@ def write_product(body: Body, low: Value, high: Value, inner: Value) -> None:
         return
     body.hold(0, [])
     _Product(body, root, given, inner).write_batch([], low, high)
+
+
+class _Left:
+    """Where the left matrix is: by its strides, or by rows that an order names.
+
+    ``named`` is the axis, 0 for m and 1 for k, along which row i is row ``order[i]``.
+    """
+
+    def __init__(
+        self, w: Writer, element: str, pointer: Value, steps: tuple[int, int], order: Value | None
+    ) -> None:
+        self.w, self.element, self.pointer, self.steps, self.order = (
+            w,
+            element,
+            pointer,
+            steps,
+            order,
+        )
+        self.named = -1 if order is None else (0 if steps[0] > steps[1] else 1)
+
+    def after(self, k: Value) -> _Left:
+        """Give the part of it that begins at a number k."""
+        w, step = self.w, self.steps[1]
+        pointer, order = self.pointer, self.order
+        if self.named == 1:
+            assert order is not None
+            order = w.at(order, k, "i64")
+        else:
+            pointer = w.at(pointer, w.mul(k, index(step)), self.element)
+        return _Left(w, self.element, pointer, self.steps, order)
+
+    def _line(self, place: Value, step: int) -> Value:
+        """Give the address of a named row."""
+        w, order = self.w, self.order
+        assert order is not None
+        number = w.load(I64, w.at(order, place, "i64"))
+        return w.at(self.pointer, w.mul(number, index(step)), self.element)
+
+    def row(self, m: Value) -> Value:
+        """Give the address of a row, whose numbers lie one after another."""
+        if self.named == 0:
+            return self._line(m, self.steps[0])
+        return self.w.at(self.pointer, self.w.mul(m, index(self.steps[0])), self.element)
+
+    def column(self, k: Value) -> Value:
+        """Give the address of a column, whose numbers lie one after another."""
+        if self.named == 1:
+            return self._line(k, self.steps[1])
+        return self.w.at(self.pointer, self.w.mul(k, index(self.steps[1])), self.element)
+
+    def expect(self, m: Value, count: int, stop: Value, nbytes: int) -> None:
+        """Ask for the beginnings of some named rows, which come from anywhere in memory."""
+        w = self.w
+        for r in range(count):
+            place = w.intrinsic("smin", w.add(m, index(r)), w.sub(stop, index(1)))
+            first = self.row(place)
+            for start in range(0, min(nbytes + _LINE - 1, _EXPECTED), _LINE):
+                w.prefetch(first, min(start, nbytes - 1))
+
+    def rows(self, m: Value, count: int) -> Callable[[Value], list[Value]]:
+        """Give, for some rows, what gives their addresses at a number k."""
+        w, (step_m, step_k) = self.w, self.steps
+        if self.named == 0:
+            firsts = [self.row(w.add(m, index(r)) if r else m) for r in range(count)]
+            return lambda k: [w.at(f, w.mul(k, index(step_k)), self.element) for f in firsts]
+        start = w.mul(m, index(step_m))
+        first = self.pointer if self.named == 1 else w.at(self.pointer, start, self.element)
+
+        def at(k: Value) -> list[Value]:
+            if self.named == 1:
+                line = w.at(self._line(k, step_k), start, self.element)
+            else:
+                line = w.at(first, w.mul(k, index(step_k)), self.element)
+                if step_m == 1 and step_k > 1:  # a turned matrix: each k is on another line
+                    w.prefetch(line, _AHEAD * step_k * Type(self.element).bits // 8)
+            return [w.at(line, r * step_m, self.element) for r in range(count)]
+
+        return at
 
 
 class _Product:
@@ -64,15 +144,18 @@ class _Product:
             return
         if given.batch:
             low, high = index(0), index(given.m if given.m > 1 else given.n)
-        a = self._start(given.a, [s for _, s, _ in given.batch], places)
+        start = self._start(given.a, [s for _, s, _ in given.batch], places)
+        order = self.body.orders.get(id(given.a.buffer))
+        a = _Left(w, self.element, start, given.a_strides, order)
         b = self._start(given.b, [s for _, _, s in given.batch], places)
         (step_m, step_k), (b_step_k, _) = given.a_strides, given.b_strides
         if given.n != 1 and given.m != 1:
             self._write_tiles(places, a, b, low, high)
         elif given.n != 1:
-            self._write_line(places, (a, step_k), (b, b_step_k, given.b), low, high)
+            lines = _Left(w, self.element, b, (1, b_step_k), None)
+            self._write_line(places, (start, step_k), lines, given.b.buffer.is_ours, low, high)
         elif given.m > 1 and step_m == 1:
-            self._write_line(places, (b, b_step_k), (a, step_k, given.a), low, high)
+            self._write_line(places, (b, b_step_k), a, given.a.buffer.is_ours, low, high)
         else:
             self._write_dots(places, a, b, low, high)
 
@@ -105,7 +188,7 @@ class _Product:
     # Many rows and columns: blocks of registers -----------------------------------------------
 
     def _write_tiles(
-        self, places: list[Place], a: Value, b: Value, low: Value, high: Value
+        self, places: list[Place], a: _Left, b: Value, low: Value, high: Value
     ) -> None:
         vectors = -(-self.given.n // self.lanes)
         widest = _widest_block(self.w.target.registers)
@@ -135,7 +218,7 @@ class _Product:
     def _write_column_block(
         self,
         places: list[Place],
-        a: Value,
+        a: _Left,
         b: Value,
         low: Value,
         high: Value,
@@ -155,7 +238,9 @@ class _Product:
                 row = Place(loop.index)
                 zeros = [constant(self.vector, 0)] * (size * width)
                 bounds = (index(0), self.inner)
-                sums = self._write_sums(a, b, row, size, width, rest, bounds, zeros)
+                sums = self._write_sums(
+                    a, b, row, size, width, rest, bounds, zeros, last=high if size > 1 else None
+                )
                 self._finish_tile(places, sums, row, size, column, width, rest)
 
     def _row_blocks(self, low: Value, high: Value, rows: int) -> list[tuple[int, Value, Value]]:
@@ -169,7 +254,7 @@ class _Product:
 
     def _write_sums(
         self,
-        a: Value,
+        a: _Left,
         b: Value,
         row: Place,
         rows: int,
@@ -178,30 +263,35 @@ class _Product:
         bounds: tuple[Value, Value],
         sums: Sequence[Value],
         pitch: int | None = None,
+        last: Value | None = None,
     ) -> list[Value]:
         """Add the products of some rows and a few vectors of columns to sums in registers.
 
-        ``pitch`` is how far apart the rows of b are, where they are a copy.
+        ``pitch`` is how far apart the rows of b are, where they are a copy; ``last`` is where the
+        rows end, of which the next ones are asked for ahead.
         """
-        w, lanes, (step_m, step_k) = self.w, self.lanes, self.given.a_strides
+        w, lanes = self.w, self.lanes
         apart = self.given.b_strides[0] if pitch is None else pitch
-        a = w.at(a, w.mul(row.value(w), index(step_m)), self.element)
+        addresses = a.rows(row.value(w), rows)
+        if a.named == 0 and last is not None and width > 1:
+            nbytes = self.given.k * self.scalar.bits // 8
+            a.expect(w.add(row.value(w), index(rows)), rows, last, nbytes)
         masks: list[Value | None] = [None] * width
         if rest:
             masks[-1] = w.first(lanes, rest)
         with w.loop(*bounds, carried=sums) as loop:
             b_row = w.at(b, w.mul(loop.index, index(apart)), self.element)
-            a_column = w.at(a, w.mul(loop.index, index(step_k)), self.element)
-            if step_m == 1 and step_k > 1:  # a turned matrix: each k is on another line
-                w.prefetch(a_column, _AHEAD * step_k * (self.scalar.bits // 8))
+            factors = addresses(loop.index)
             right = [
                 w.load(self.vector, w.at(b_row, v * lanes, self.element), masks[v])
                 for v in range(width)
             ]
             following: list[Value] = []
             for r in range(rows):
-                scalar = w.load(self.scalar, w.at(a_column, r * step_m, self.element))
-                left, own = w.splat(scalar, lanes), loop.carried[r * width : (r + 1) * width]
+                left, own = (
+                    w.splat(w.load(self.scalar, factors[r]), lanes),
+                    loop.carried[r * width : (r + 1) * width],
+                )
                 following += [w.fma(left, x, total) for x, total in zip(right, own, strict=True)]
             loop.next = following
         return list(loop.results)
@@ -267,7 +357,7 @@ class _Product:
     def _write_deep_block(
         self,
         places: list[Place],
-        a: Value,
+        a: _Left,
         b: Value,
         low: Value,
         high: Value,
@@ -292,7 +382,7 @@ class _Product:
                 end = w.intrinsic("smin", w.add(deep.index, index(stretch)), self.inner)
                 begun = w.compare("ne", deep.index, index(0))
                 self._pack(b, packed, deep.index, end, width, rest)
-                line = w.at(a, w.mul(deep.index, index(self.given.a_strides[1])), self.element)
+                line = a.after(deep.index)
                 bounds = (index(0), w.sub(end, deep.index))
                 for size, start, last in self._row_blocks(tall.index, stop, rows):
                     with w.loop(start, last, size) as loop:
@@ -331,13 +421,14 @@ class _Product:
         self,
         places: list[Place],
         factors: tuple[Value, int],
-        lines: tuple[Value, int, View],
+        lines: _Left,
+        ours: bool,
         low: Value,
         high: Value,
     ) -> None:
-        """Give Σ over k of factor k times line k: vectors lie along the lines."""
+        """Give Σ over k of factor k times column k of the lines: vectors lie along them."""
         w, lanes = self.w, self.lanes
-        masked = (self._masked or not lines[2].buffer.is_ours) and lanes > 1
+        masked = (self._masked or not ours) and lanes > 1
         wide = 8 * lanes
         length = w.sub(high, low)
         middle = w.add(low, w.binary("and", length, index(-wide)))
@@ -356,19 +447,18 @@ class _Product:
         self,
         places: list[Place],
         factors: tuple[Value, int],
-        lines: tuple[Value, int, View],
+        lines: _Left,
         at: Place,
         count: int,
         mask: Value | None,
     ) -> None:
         w, lanes = self.w, self.lanes
-        (factor, factor_step), (line, line_step, _) = factors, lines
-        line = w.at(line, at.value(w), self.element)
+        factor, factor_step = factors
         zero = constant(self.vector, 0)
         with w.loop(index(0), self.inner, carried=[zero] * count) as loop:
             place = w.mul(loop.index, index(factor_step))
             left = w.splat(w.load(self.scalar, w.at(factor, place, self.element)), lanes)
-            row = w.at(line, w.mul(loop.index, index(line_step)), self.element)
+            row = w.at(lines.column(loop.index), at.value(w), self.element)
             loop.next = [
                 w.fma(left, w.load(self.vector, w.at(row, v * lanes, self.element), mask), carried)
                 for v, carried in enumerate(loop.carried)
@@ -390,18 +480,17 @@ class _Product:
 
     # One column: both operands lie along the sum ----------------------------------------------
 
-    def _write_dots(self, places: list[Place], a: Value, b: Value, low: Value, high: Value) -> None:
+    def _write_dots(self, places: list[Place], a: _Left, b: Value, low: Value, high: Value) -> None:
         """Give the product of each row with one vector; the rows' results lie along the lanes."""
         if self.given.m == 1:
-            self._finish(Point(places), self._dot(a, b))
+            self._finish(Point(places), self._dot(a.row(index(0)), b))
             return
         w, lanes = self.w, self.lanes
         memory = w.local(self.vector, 1)
-        step = self.given.a_strides[0]
         with w.loop(low, high, lanes) as loop:
             stop = w.intrinsic("smin", w.add(loop.index, index(lanes)), high)
             with w.loop(loop.index, stop) as rows:
-                row = w.at(a, w.mul(rows.index, index(step)), self.element)
+                row = a.row(rows.index)
                 place = w.sub(rows.index, loop.index)
                 w.store(self._dot(row, b), w.at(memory, place, self.element))
             self.body.forget()

@@ -6,12 +6,13 @@ Answers for what is called with which memory. Not for: the inside of kernels (``
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from limpide.engines.native import arena
 from limpide.engines.native.maps import Body, lanes_for, write_map
-from limpide.engines.native.moves import Mover
+from limpide.engines.native.moves import STATUS_WORDS, Mover
 from limpide.engines.native.operands import matrices
 from limpide.engines.native.places import BYTES, Buffer, View
 from limpide.engines.native.plan import Kernel, Plan, Planner, buffers_of
@@ -34,6 +35,40 @@ class Slot:
     extents: tuple[int, ...]
 
 
+@dataclass(frozen=True)
+class Piece:
+    """A kernel as it is told of.
+
+    Attributes
+    ----------
+    kind
+        As in ``Kernel``, or ``"rows"`` for bringing a batch together.
+    ops, layers
+        The names of its ops in running order, and of the layers that asked for them.
+    shape, inner
+        What its loops run over, and how many numbers each of its sums has.
+    shared
+        Whether threads share it.
+    """
+
+    kind: str
+    ops: str
+    layers: str
+    shape: tuple[int, ...]
+    inner: int
+    shared: bool
+
+
+def _piece(turn: Turn) -> Piece:
+    kernel = turn.kernel
+    first = [kernel.root] if kernel.kind == "product" and kernel.root is not None else []
+    last = [] if first or kernel.root is None else [kernel.root]
+    nodes = [*first, *kernel.nodes, *last]
+    ops = ", ".join(n.op.name for n in nodes) or kernel.kind
+    layers = ", ".join(dict.fromkeys(n.layer for n in nodes if n.layer))
+    return Piece(kernel.kind, ops, layers, kernel.shape, turn.inner, turn.shared)
+
+
 @dataclass
 class Module:
     """Text to compile, and what is needed to run it.
@@ -41,7 +76,7 @@ class Module:
     ``kept`` holds the place of each carried and held input; ``constants`` the places of arrays
     that the graphs know, and ``places`` which nodes of each graph these are; ``together``, whether
     threads can share a step; ``tiny``, whether everything is to be held in registers; ``cost``, the
-    cycles of a graph on one core, roughly.
+    cycles of a graph on one core, roughly; ``pieces`` tells of the kernels.
     """
 
     text: str
@@ -52,6 +87,7 @@ class Module:
     together: bool = False
     tiny: bool = False
     cost: float = 0.0
+    pieces: list[Piece] = field(default_factory=list)
 
 
 class Builder:
@@ -67,13 +103,15 @@ class Builder:
     def kernel(self, kernel: Kernel, plan: Plan, number: int) -> tuple[str, list[Buffer]]:
         """Write a kernel, unless an equal one is known; gives its name and its buffers."""
         buffers = _buffers(kernel, plan)
-        names = [(PTR, f"p{i}") for i in range(len(buffers))]
+        named = [b for b in buffers if b.home == "rows"]
+        names = [(PTR, f"p{i}") for i in range(len(buffers) + len(named))]
         rest = [(I64, "low"), (I64, "high"), (I64, "count"), (PTR, "status")]
         w = Writer(self.target, _NAME, [*names, *rest], self.attributes)
         pointers = {id(b): v for b, v in zip(buffers, w.arguments, strict=False)}
-        low, high, count, status = w.arguments[len(buffers) :]
+        orders = {id(b): v for b, v in zip(named, w.arguments[len(buffers) :], strict=False)}
+        low, high, count, status = w.arguments[len(names) :]
         if kernel.kind in ("map", "reduce", "product"):
-            self._write(w, kernel, plan, pointers, low, high, count)
+            self._write(w, kernel, plan, pointers, orders, low, high, count)
         else:
             rows = (low, high) if can_share(kernel) else None
             Mover(w, kernel, plan.views, pointers, status, number, rows).write()
@@ -105,12 +143,13 @@ class Builder:
         kernel: Kernel,
         plan: Plan,
         pointers: dict[int, Value],
+        orders: dict[int, Value],
         low: Value,
         high: Value,
         count: Value,
     ) -> None:
         lanes = self._lanes(kernel, plan)
-        body = Body(w, kernel, plan.views, plan.origins, pointers, lanes)
+        body = Body(w, kernel, plan.views, plan.origins, pointers, lanes, orders)
         if kernel.kind == "map":
             write_map(body, low, high)
         elif kernel.kind == "reduce":
@@ -153,9 +192,16 @@ class _Caller:
     """Writes the calls of a plan's kernels into a function."""
 
     def __init__(
-        self, builder: Builder, w: Writer, memory: Value, status: Value, given: dict[int, Value]
+        self,
+        builder: Builder,
+        w: Writer,
+        memory: Value,
+        status: Value,
+        given: dict[int, Value],
+        order: Value | None = None,
     ) -> None:
         self.builder, self.w, self.memory, self.status = builder, w, memory, status
+        self.order = order or memory  # where rows are named
         self.given = given  # buffer -> its address, where that is not in the arena
 
     def address(self, buffer: Buffer) -> Value:
@@ -167,6 +213,7 @@ class _Caller:
         """Write the call of one kernel for the rows from ``low`` to ``high``."""
         name, buffers = self.builder.kernel(turn.kernel, plan, number)
         pointers = [self.address(b) for b in buffers]
+        pointers += [self.order for b in buffers if b.home == "rows"]
         self.w.call(name, [*pointers, low, high, index(turn.inner), self.status])
 
 
@@ -259,7 +306,8 @@ class _PlannedGraph:
         text = self.builder.module(w)
         cost = sum(turn.cost for turn in self.turns)
         places = [constants_read(self.graph, self.plan)]
-        return Module(text, self.end, [], _slots(self.constants), places, cost=cost)
+        pieces = [_piece(turn) for turn in self.turns]
+        return Module(text, self.end, [], _slots(self.constants), places, cost=cost, pieces=pieces)
 
 
 @dataclass
@@ -275,10 +323,12 @@ class _Step:
     first_number: int  # of its nodes, where a kernel reports one
 
     @property
-    def rows(self) -> list[tuple[Node, View]]:
-        """The inputs that are batches of rows."""
-        nodes = self.graph.inputs[self.n_kept :]
-        return [(n, self.plan.views[id(n)].essential()) for n in nodes]
+    def rows(self) -> list[tuple[int, Node, View]]:
+        """The inputs that are batches of rows to be brought together, with their numbers."""
+        views = self.plan.views
+        nodes = enumerate(self.graph.inputs[self.n_kept :])
+        found = [(i, n, views[id(n)].essential()) for i, n in nodes]
+        return [row for row in found if row[2].buffer.home == "arena"]
 
     @property
     def cost(self) -> float:
@@ -288,14 +338,32 @@ class _Step:
 
 def _plan_step(loop: Loop, graph: Graph, target: Target, first_number: int) -> _Step:
     kept = loop.n_carry + loop.n_held
-    rows = len(graph.inputs) - kept
-    homes = ["kept"] * kept + ["arena"] * rows
+    rows = graph.inputs[kept:]
+    homes = ["kept"] * kept + ["rows" if _can_stay(graph, n) else "arena" for n in rows]
     planner = Planner(graph, target.lanes(4), homes, loop.n_carry)
     plan = planner.plan()
-    gathered = [plan.views[id(n)].buffer for n in graph.inputs[kept:]]
+    gathered = [plan.views[id(n)].buffer for n in rows]
     turns = schedule(plan, target.lanes(4), gathered)
     batch = graph.inputs[kept].spec.shape[0] if rows else 1
     return _Step(graph, plan, planner.outputs[loop.n_carry :], turns, batch, kept, first_number)
+
+
+def _can_stay(graph: Graph, rows: Node) -> bool:
+    """Whether a batch of rows is only multiplied from the left, which needs no copy of it."""
+    if rows.spec.rank != 2 or rows.spec.shape[0] == 1 or rows.spec.shape[1] < _WIDE:
+        return False
+    same = {id(rows)}
+    for node in graph.nodes:
+        if not same.intersection(map(id, node.inputs)):
+            continue
+        if node.op.name == "transpose" and node.inputs[0] is rows:
+            same.add(id(node))
+        elif node.op.name != "matmul" or id(node.inputs[1]) in same:
+            return False
+    return not same.intersection(map(id, graph.outputs))
+
+
+_WIDE = 8  # numbers in a row from which on it stays where it is
 
 
 def _place(steps: Sequence[_Step], n_kept: int, together: bool) -> tuple[int, list[Buffer]]:
@@ -312,7 +380,7 @@ def _place(steps: Sequence[_Step], n_kept: int, together: bool) -> tuple[int, li
     start = end
     for step in steps:
         passing = _lifetimes(step.plan, step.turns, together)
-        for _, view in step.rows:  # filled before all kernels
+        for _, _, view in step.rows:  # filled before all kernels
             view.buffer.first = 0
             view.buffer.last = max(view.buffer.last, 0)
             if view.buffer not in passing:
@@ -321,12 +389,13 @@ def _place(steps: Sequence[_Step], n_kept: int, together: bool) -> tuple[int, li
     return end, constants
 
 
-def build_loop(loop: Loop, target: Target) -> Module:
+def build_loop(loop: Loop, target: Target, timed: bool = False) -> Module:
     """Write the module of a loop.
 
     ``loop(arena, rows, order, observed, status, epochs, n, thread, threads, barrier, yield)``:
     tables of the addresses of row arrays and of observed outputs; ``n`` rows an epoch, or steps
     where there are no row arrays; where threads meet, and the system's function to let others run.
+    ``timed``: behind the words of ``status``, the clock's ticks of each piece are added up.
     """
     steps = [_plan_step(loop, loop.step, target, 0)]
     if loop.tail is not None:
@@ -337,18 +406,31 @@ def build_loop(loop: Loop, target: Target) -> Module:
     slots = _slots([steps[0].plan.views[id(n)].buffer for n in loop.step.inputs[:kept]])
     memory = sum(b.nbytes for step in steps for b in step.plan.buffers if b.offset >= 0)
     tiny = memory <= TINY_BYTES and steps[0].cost <= TINY_CYCLES
-    text = _LoopWriter(loop, steps, target, together, tiny).text()
+    if timed:
+        together = tiny = False
+    text = _LoopWriter(loop, steps, target, together, tiny, timed).text()
     places = [constants_read(s.graph, s.plan) for s in steps]
-    return Module(text, end, slots, _slots(constants), places, together, tiny)
+    gathers = [Piece("rows", "rows", n.name, v.shape, 0, together) for _, n, v in steps[0].rows]
+    pieces = [*gathers, *map(_piece, steps[0].turns)]
+    return Module(
+        text, end, slots, _slots(constants), places, together, tiny, steps[0].cost, pieces
+    )
 
 
 class _LoopWriter:
     """Writes the function that runs all steps of a loop."""
 
     def __init__(
-        self, loop: Loop, steps: Sequence[_Step], target: Target, together: bool, tiny: bool
+        self,
+        loop: Loop,
+        steps: Sequence[_Step],
+        target: Target,
+        together: bool,
+        tiny: bool,
+        timed: bool,
     ) -> None:
         self.loop, self.steps, self.together, self.tiny = loop, steps, together, tiny
+        self.timed = timed
         self.builder = Builder(target, tiny)
         names = [(PTR, "arena"), (PTR, "rows"), (PTR, "order"), (PTR, "observed")]
         names += [(PTR, "status"), (I64, "epochs"), (I64, "n"), (I64, "thread"), (I64, "threads")]
@@ -435,7 +517,7 @@ class _LoopWriter:
         """Work out, once, which rows of each length are this thread's."""
         w = self.w
         lengths = {t.length for t in step.turns if t.shared}
-        lengths |= {view.shape[0] for _, view in step.rows if view.shape}
+        lengths |= {view.shape[0] for _, _, view in step.rows if view.shape}
         for length in sorted(lengths):
             size = grain(step.turns, length)
             if (length, size) in self.bounds:
@@ -463,23 +545,47 @@ class _LoopWriter:
         for i, view in enumerate(step.outputs):
             place = w.mul(trip, index(view.buffer.nbytes))
             given[id(view.buffer)] = w.at(self.targets[i], place, "i8")
-        caller = _Caller(self.builder, w, self.memory, self.status, given)
         order = w.at(self.order, first_row, "i64")
-        for (node, view), source in zip(step.rows, self.sources, strict=True):
-            self._gather(step, caller, node, view, source, order)
+        for node, source in zip(step.graph.inputs[step.n_kept :], self.sources, strict=True):
+            buffer = step.plan.views[id(node)].buffer
+            if buffer.home == "rows":
+                given[id(buffer)] = source
+        caller = _Caller(self.builder, w, self.memory, self.status, given, order)
+        for i, (number, node, view) in enumerate(step.rows):
+            with self._time(step, i):
+                self._gather(step, caller, node, view, self.sources[number], order)
         numbers = {id(n): i for i, n in enumerate(step.graph.nodes, step.first_number)}
-        for turn in step.turns:
+        for i, turn in enumerate(step.turns, len(step.rows)):
             number = numbers.get(id(turn.kernel.root), 0)
             if turn.waits and self.together:
                 self._wait()
             if turn.shared or not self.together:
                 low, high = self._bounds(step, turn.length) if turn.shared else _all(turn)
-                caller.call(turn, step.plan, number, low, high)
+                with self._time(step, i):
+                    caller.call(turn, step.plan, number, low, high)
             else:
                 with w.when(self.is_first):
                     caller.call(turn, step.plan, number, *_all(turn))
         if self.together:
             self._wait()
+
+    @contextmanager
+    def _time(self, step: _Step, place: int) -> Iterator[None]:
+        """Add the clock's ticks of what is written inside to the piece's word."""
+        if not self.timed or step is not self.steps[0]:
+            yield
+            return
+        w, before = self.w, self._clock()
+        yield
+        home = w.at(self.status, STATUS_WORDS + place, "i64")
+        spent = w.sub(self._clock(), before)
+        w.store(w.add(w.load(I64, home), spent), home)
+
+    def _clock(self) -> Value:
+        on_x86 = self.w.target.triple.startswith("x86_64")
+        name = "llvm.readcyclecounter" if on_x86 else "llvm.readsteadycounter"
+        self.w.declared[name] = f"declare i64 @{name}()"
+        return self.w.emit(I64, f"call i64 @{name}()")
 
     def _gather(
         self, step: _Step, caller: _Caller, node: Node, view: View, source: Value, order: Value

@@ -22,7 +22,7 @@ from limpide.ir import CONSTANT, Graph, Loop
 
 @dataclass(eq=False)
 class Program:
-    """Machine code and what is needed to call it; ``module`` has no text."""
+    """Machine code and what is needed to call it; ``module`` has no text and no pieces."""
 
     code: Code
     module: Module
@@ -98,12 +98,12 @@ def _stored(key: str, target: Target, name: str) -> Program | None:
 
 
 def _without_text(module: Module) -> Module:
-    return Module(**{**vars(module), "text": ""})
+    return Module(**{**vars(module), "text": "", "pieces": []})
 
 
 def _packed(module: Module, data: bytes) -> bytes:
     facts = asdict(_without_text(module))
-    del facts["text"]
+    del facts["text"], facts["pieces"]
     for name in ("kept", "constants"):
         facts[name] = [list(slot.values()) for slot in facts[name]]
     head = json.dumps(facts).encode()
