@@ -89,6 +89,13 @@ class Structure:
         self._lock = threading.RLock()
         self._compiled: dict[Any, Any] = {}
         self._variables: dict[int, Variable] = {}
+        self._all_arrays: tuple[Array, ...] = ()
+
+    def _arrays(self) -> tuple[Array, ...]:
+        """Give the arrays of params, then of state: always the same tuple, since they stay."""
+        if not self._all_arrays:
+            self._all_arrays = (*self.params.values(), *self.state.values())
+        return self._all_arrays
 
     def _parameters(self) -> dict[str, ParameterSpec]:
         return {
@@ -233,7 +240,7 @@ class Structure:
 
     def __getstate__(self) -> dict[str, Any]:
         state = self.__dict__.copy()
-        del state["_lock"], state["_compiled"], state["_variables"]
+        del state["_lock"], state["_compiled"], state["_variables"], state["_all_arrays"]
         return state
 
     def __setstate__(self, state: dict[str, Any]) -> None:
