@@ -20,7 +20,7 @@ from natively import NATIVE, RandomLoop, graph_of
 
 import limpide as lp
 from limpide.engines.native import program, schedule
-from limpide.engines.native.threads import limit_threads
+from limpide.threads import limit_threads
 
 Array = npt.NDArray[Any]
 forks = pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")

@@ -15,8 +15,9 @@ from limpide import ops
 from limpide.engines.native import program, schedule
 from limpide.engines.native.jit import Code, make_object
 from limpide.engines.native.target import host
-from limpide.engines.native.threads import POOL, limit_threads
+from limpide.engines.native.threads import POOL
 from limpide.ir import Loop
+from limpide.threads import limit_threads
 
 pytestmark = pytest.mark.skipif(
     not host().triple.startswith("x86_64"), reason="reads the control word of x86-64"

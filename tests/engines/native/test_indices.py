@@ -84,11 +84,11 @@ def test_in_a_loop_what_is_carried_stays_as_it_was(batch: int, engine: str) -> N
         with pytest.raises(
             lp.ArgumentError, match=r"gather received .* out of range for axis 0 of size 5.* 5\b"
         ):
-            run(carry, [], [wrong], np.arange(10), 0)
+            run(carry, [], [wrong], np.arange(10)[None], 0)
         assert not carry[0].any()
         assert carry[1] == 0
     carry = [table.copy(), count.copy()]
-    run(carry, [], [at], np.arange(10), 0)
+    run(carry, [], [at], np.arange(10)[None], 0)
     assert carry[0].tolist() == [[2.0, 2.0]] * 5
 
 

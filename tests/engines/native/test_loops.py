@@ -113,8 +113,8 @@ def test_rows_and_a_short_last_batch(batch: int, n: int, dtype: str) -> None:
 
     loop = Loop(traced(batch), traced(n % batch) if n % batch else None, 2, 1)
     carry, expected = [total.copy(), count.copy()], [total.copy(), count.copy()]
-    seen = NATIVE.compile_loop(loop)(carry, [rate], arrays, order, 0)
-    wanted = REFERENCE.compile_loop(loop)(expected, [rate], arrays, order, 0)
+    seen = NATIVE.compile_loop(loop)(carry, [rate], arrays, order[None], 0)
+    wanted = REFERENCE.compile_loop(loop)(expected, [rate], arrays, order[None], 0)
     for a, b in zip([*carry, *seen], [*expected, *wanted], strict=True):
         assert_close(a, b)
     steps = -(-n // batch)
@@ -125,7 +125,7 @@ def test_no_rows_no_trips() -> None:
     step = graph_of(lambda a, x: (a + ops.sum(x), a), np.array(1.0), np.ones((2, 3)))
     run = NATIVE.compile_loop(Loop(step, None, 1, 0))
     carry = [np.array(1.0)]
-    (seen,) = run(carry, [], [np.ones((4, 3))], np.arange(0), 0)
+    (seen,) = run(carry, [], [np.ones((4, 3))], np.zeros((1, 0), np.int64), 0)
     assert (carry[0], seen.shape) == (1.0, (0,))
     run = NATIVE.compile_loop(loop_of(lambda a: (a * 2, a), [np.ones(2)], []))
     carry = [np.ones(2)]
@@ -189,14 +189,23 @@ def check_loop(seed: int, dtype: str) -> None:
             size = max(1.0, float(np.abs(b).max(initial=0)))
             np.testing.assert_allclose(a, b, rtol=0, atol=size * tolerance("engine_float64_steps"))
     whole, parts = [a.copy() for a in loop.carry], [a.copy() for a in loop.carry]
-    seen = run(whole, loop.held, loop.rows, loop.order, 0)
+    seen = run(whole, loop.held, loop.rows, loop.order[None], 0)
     half = len(loop.order) // loop.batch // 2 * loop.batch
-    first = run(parts, loop.held, loop.rows, loop.order[:half], 0)
-    second = run(parts, loop.held, loop.rows, loop.order[half:], 0)
+    first = run(parts, loop.held, loop.rows, loop.order[None, :half], 0)
+    second = run(parts, loop.held, loop.rows, loop.order[None, half:], 0)
     for a, b in zip(whole, parts, strict=True):
         np.testing.assert_array_equal(a, b)
     for a, b, c in zip(seen, first, second, strict=True):
         np.testing.assert_array_equal(a, np.concatenate([b, c]))
+    # Several epochs at once, and one after the other.
+    orders = np.stack([np.roll(loop.order, i) for i in range(3)])
+    together, apart = [a.copy() for a in loop.carry], [a.copy() for a in loop.carry]
+    seen = run(together, loop.held, loop.rows, orders, 0)
+    each = [run(apart, loop.held, loop.rows, order[None], 0) for order in orders]
+    for a, b in zip(together, apart, strict=True):
+        np.testing.assert_array_equal(a, b)
+    for k, trace in enumerate(seen):
+        np.testing.assert_array_equal(trace, np.concatenate([one[k] for one in each]))
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])

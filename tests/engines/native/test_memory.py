@@ -30,7 +30,7 @@ def compile_shapes(start: int, count: int) -> list[Any]:
         single = NATIVE.compile(graph_of(lambda w, x: ops.tanh(x @ w), w, x))
         single([w, x])
         run = NATIVE.compile_loop(Loop(graph_of(step, w, x), None, 1, 0))
-        run([w], [], [np.ones((10, x.shape[1]))], np.arange(len(x)) % 10, 0)
+        run([w], [], [np.ones((10, x.shape[1]))], np.arange(len(x))[None] % 10, 0)
         made += [weakref.ref(single.program.code), weakref.ref(run.program.code)]
     gc.collect()
     return made
