@@ -23,7 +23,8 @@ def helpers() -> list[threading.Thread]:
 def drawn(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
     """Draw in this thread, or let a helper do it, whatever pays."""
     how: str = request.param
-    monkeypatch.setattr(row_orders, "_WORTHWHILE", 1e9 if how == "here" else -1.0)
+    monkeypatch.setattr(row_orders, "_FEW_ROWS", 0 if how == "helper" else 10**9)
+    monkeypatch.setattr(row_orders, "_WORTHWHILE", 0)
     return how
 
 
@@ -78,7 +79,8 @@ def test_chosen_rows_are_put_in_order(drawn: str) -> None:
 
 
 def test_the_helper_is_one_block_ahead_and_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(row_orders, "_WORTHWHILE", -1.0)
+    monkeypatch.setattr(row_orders, "_FEW_ROWS", 0)
+    monkeypatch.setattr(row_orders, "_WORTHWHILE", 0)
     monkeypatch.setattr(row_orders, "BLOCK_ROWS", 20)
     seen: list[int] = []
     ahead = threading.Event()
@@ -101,7 +103,7 @@ def test_the_helper_is_one_block_ahead_and_no_more(monkeypatch: pytest.MonkeyPat
 
 
 def test_no_helper_for_what_is_short_or_always_the_same() -> None:
-    for seed, epochs, rows in ((1, 1, 1000), (1, 20, 100), (None, 10**6, 4)):
+    for seed, epochs, rows in ((1, 1, 1000), (1, 20, 100), (1, 10**6, 4), (None, 10**6, 400)):
         with orders(seed, epochs, rows) as given:
             given.take(1)
             assert helpers() == []
@@ -128,7 +130,8 @@ def test_what_the_helper_lacks_is_raised_where_orders_are_taken(
     def draw(self: RowOrder, epoch: int, out: Any) -> None:
         raise MemoryError("none left")
 
-    monkeypatch.setattr(row_orders, "_WORTHWHILE", -1.0)
+    monkeypatch.setattr(row_orders, "_FEW_ROWS", 0)
+    monkeypatch.setattr(row_orders, "_WORTHWHILE", 0)
     monkeypatch.setattr(RowOrder, "draw", draw)
     with pytest.raises(MemoryError, match="none left"), orders(1, 10, 10) as given:
         given.take(1)
@@ -138,7 +141,8 @@ def test_what_the_helper_lacks_is_raised_where_orders_are_taken(
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="POSIX")
 @pytest.mark.filterwarnings("ignore:.*multi-threaded.*:DeprecationWarning")
 def test_a_forked_child_draws_for_itself(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(row_orders, "_WORTHWHILE", -1.0)
+    monkeypatch.setattr(row_orders, "_FEW_ROWS", 0)
+    monkeypatch.setattr(row_orders, "_WORTHWHILE", 0)
     monkeypatch.setattr(row_orders, "BLOCK_ROWS", 300)
     with orders(5, 50, 100) as given:
         given.take(2)
@@ -153,7 +157,8 @@ def test_a_forked_child_draws_for_itself(monkeypatch: pytest.MonkeyPatch) -> Non
 
 @pytest.mark.parametrize("ends", ["callback", "divergence", "interrupt", "usual"])
 def test_a_fit_leaves_no_thread(ends: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(row_orders, "_WORTHWHILE", -1.0)
+    monkeypatch.setattr(row_orders, "_FEW_ROWS", 0)
+    monkeypatch.setattr(row_orders, "_WORTHWHILE", 0)
     X = np.random.default_rng(0).normal(size=(64, 3))
     net = lp.Network([3, 1], dtype="float64", seed=0)
     seen: list[int] = []
@@ -186,8 +191,9 @@ def test_a_fit_leaves_no_thread(ends: str, monkeypatch: pytest.MonkeyPatch) -> N
 def test_the_orders_of_a_long_fit_are_those_of_a_short_one(monkeypatch: pytest.MonkeyPatch) -> None:
     X = np.random.default_rng(0).normal(size=(100, 3))
     results = []
-    for worthwhile in (1e9, -1.0):
-        monkeypatch.setattr(row_orders, "_WORTHWHILE", worthwhile)
+    for few in (10**9, 0):
+        monkeypatch.setattr(row_orders, "_FEW_ROWS", few)
+        monkeypatch.setattr(row_orders, "_WORTHWHILE", 0)
         net = lp.Network([3, 1], dtype="float64", seed=0)
         net.fit(X, X[:, 0], epochs=30, validation=0.2, seed=4)
         net.fit(X, X[:, 0], epochs=30, batch_size=7, seed=4)

@@ -13,6 +13,7 @@ import pytest
 import limpide as lp
 from limpide import threads
 from limpide.engines.native import engine
+from limpide.engines.native.threads import Pool, _Worker
 
 
 @pytest.fixture(autouse=True)
@@ -119,3 +120,34 @@ def test_fit_predict_and_evaluate_keep_to_the_limit(monkeypatch: pytest.MonkeyPa
             y, figures = net.predict(X), net.evaluate(X, X[:, 0])
         results.append((history.loss, history.validation_loss, y.tobytes(), figures))
     assert results[0] == results[1] == results[2]
+
+
+@pytest.mark.parametrize("where", ["first", "waiting"])
+def test_a_pool_that_is_interrupted_waits_for_its_workers(
+    where: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pool, done, go = Pool(), threading.Event(), threading.Event()
+    original, waits = _Worker.wait, iter(["interrupted", "once"])
+
+    def wait(self: _Worker) -> bool:
+        if where == "waiting" and next(waits, "") == "interrupted":
+            raise KeyboardInterrupt
+        go.set()
+        return original(self)
+
+    def first() -> None:
+        if where == "first":
+            raise KeyboardInterrupt
+
+    def second() -> None:
+        assert go.wait(60)
+        done.set()
+
+    monkeypatch.setattr(_Worker, "wait", wait)
+    with pytest.raises(KeyboardInterrupt):
+        pool.run([first, second])
+    assert done.is_set()
+    again: list[int] = []
+    pool.run([lambda: again.append(1), lambda: again.append(2)])  # the same worker is lent again
+    assert sorted(again) == [1, 2]
+    assert len(pool._idle) == 1

@@ -445,12 +445,12 @@ def test_a_block_of_orders_ends_a_slice(monkeypatch: pytest.MonkeyPatch) -> None
     assert same_bits(copies(one), copies(other))
 
 
-def test_the_pace_grows_by_eight_to_a_fifth_of_a_second() -> None:
+def test_the_pace_grows_by_64_to_a_fifth_of_a_second() -> None:
     pace, sizes = tracing.Pace(), []
     for _ in range(5):
         sizes.append(pace.size)
         pace.note(pace.size, pace.size * 1e-3)
-    assert sizes == [1, 8, 64, 200, 200]
+    assert sizes == [1, 64, 200, 200, 200]
     pace.note(3, 3e-6)  # a short slice cannot say that a longer one fits
     assert pace.size == 200
     pace.note(200, 20.0)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Iterable, Sequence
+from functools import cache
 from pathlib import Path
 
 from limpide.errors import MemoryLimitError
@@ -16,6 +17,7 @@ from limpide.errors import MemoryLimitError
 _LIMITS = ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes")
 
 
+@cache
 def present() -> int | None:
     """Give the bytes that this process may use: the machine's, or its container's limit."""
     found = []

@@ -147,17 +147,26 @@ class Network(Structure):
         activated: bool = True,
         block: int | None = None,
     ) -> Array:
-        result = np.empty((len(X), self.n_outputs), self.dtype)
-        batch = min(block or self._batch(len(X)), len(X))
-        self._over_rows(self._program(batch, engine, activated), batch, [X], result)
+        n = len(X)
+        result = np.empty((n, self.n_outputs), self.dtype)
+        batch = 1 if n == 1 else min(block or self._batch(n), n)
+        run = self._program(batch, engine, activated)
+        if n == batch:
+            run(self._arrays(), (X,), (result,))
+        else:
+            self._over_rows(run, batch, [X], result)
         return result
 
     def _program(self, batch: int, engine: str | None, activated: bool) -> engines.RunRows:
-        def make() -> engines.RunRows:
-            n_held = len(self.params) + len(self.state)
-            return engines.get(engine).compile_rows(self.graph(batch, activated), n_held)
-
-        return cast(engines.RunRows, self._cached(("predict", batch, engine, activated), make))
+        key = ("predict", batch, engine, activated)
+        kept = self._compiled.get(key)
+        if kept is None:
+            n_held = len(self._arrays())
+            kept = self._cached(
+                key,
+                lambda: engines.get(engine).compile_rows(self.graph(batch, activated), n_held),
+            )
+        return cast(engines.RunRows, kept)
 
     def _batch(self, n: int) -> int:
         """Give how many of n rows are taken at a time: 1, 4, 16, … as far as they pay."""
@@ -170,7 +179,7 @@ class Network(Structure):
         self, run: engines.RunRows, batch: int, row_arrays: list[Array], result: Array
     ) -> None:
         """Run a program over rows, in slices between which Ctrl-C is heard."""
-        held = [*self.params.values(), *self.state.values()]
+        held = self._arrays()
         n, trips = len(result), len(result) // batch
         # How many batches the first slice has: a row takes a multiplication a parameter, roughly.
         at_once = 1 if trips == 1 else _SLICE_WORK // (batch * (self.n_parameters or 1)) + 1
@@ -413,7 +422,7 @@ class Network(Structure):
 
         def make() -> engines.RunRows:
             graph = trace_losses(self.placed, loss, self.params, self.state, specs)
-            return engines.get(engine).compile_rows(graph, len(self.params) + len(self.state))
+            return engines.get(engine).compile_rows(graph, len(self._arrays()))
 
         losses = np.empty(len(data.X), self.dtype)
         run = self._cached(("loss", loss, engine, specs), make)

@@ -16,8 +16,8 @@ from limpide.rng import RowOrder
 
 BLOCK_ROWS = 1 << 19  # places in a block of orders: 4 MiB
 _A_TURN = 1 << 12  # places drawn between looks at what is wanted
-_WORTHWHILE = 2e-3  # seconds of drawing from which on a helper pays
-_EPOCH_SECONDS, _ROW_SECONDS = 3e-6, 12e-9  # what drawing takes, roughly
+_FEW_ROWS = 100  # of which an epoch is drawn in Python for the most part: no help beside Python
+_WORTHWHILE = 1 << 15  # places to draw from which on a helper pays: about half a millisecond
 
 
 class Orders(Protocol):
@@ -98,7 +98,7 @@ class _Drawn:
         self._given = 0  # epochs
         self._block: _Block | None = None  # given out now
         self._next: _Block | None = None
-        self._has_helper = epochs * (_EPOCH_SECONDS + n_rows * _ROW_SECONDS) > _WORTHWHILE
+        self._has_helper = n_rows >= _FEW_ROWS and epochs * n_rows >= _WORTHWHILE
         self._helper: threading.Thread | None = None
         self._changed = threading.Condition()
         self._over = False  # the helper has nothing left to do

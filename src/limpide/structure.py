@@ -90,6 +90,13 @@ class Structure:
         self._compiled: dict[Any, Any] = {}
         self._fitted: Any = None  # the compiled loop of the last fit
         self._variables: dict[int, Variable] = {}
+        self._all_arrays: tuple[Array, ...] = ()
+
+    def _arrays(self) -> tuple[Array, ...]:
+        """Give the arrays of params, then of state: always the same tuple, since they stay."""
+        if not self._all_arrays:
+            self._all_arrays = (*self.params.values(), *self.state.values())
+        return self._all_arrays
 
     def _parameters(self) -> dict[str, ParameterSpec]:
         return {
@@ -234,7 +241,7 @@ class Structure:
 
     def __getstate__(self) -> dict[str, Any]:
         state = self.__dict__.copy()
-        for name in ("_lock", "_compiled", "_fitted", "_variables"):
+        for name in ("_lock", "_compiled", "_fitted", "_variables", "_all_arrays"):
             del state[name]
         return state
 

@@ -308,9 +308,9 @@ class Pace:
         self.size = size
 
     def note(self, steps: int, seconds: float) -> None:
-        """Learn from a slice. A short one cannot say much, so the size grows by eight at most."""
+        """Learn from a slice. A short one cannot say much, so the size grows by 64 at most."""
         fits = int(steps * _SLICE_SECONDS / max(seconds, 1e-9))
-        self.size = max(1, min(max(self.size, 8 * steps), fits))
+        self.size = max(1, min(max(self.size, 64 * steps), fits))
 
 
 def slices(total: int, pace: Pace | None = None) -> Iterator[tuple[int, int]]:

@@ -146,6 +146,11 @@ def test_what_is_held_may_change_in_place_and_by_identity(name: str) -> None:
     other = np.array([0.25, 0, 0])
     assert score(other, b) == pytest.approx(0.25)
     assert score(w, b) == pytest.approx(0.5)
+    pair, another = (w, b), (other, b)
+    for held, value in ((pair, 0.5), (another, 0.25), (pair, 0.5), (pair, 0.5)):
+        run(held, (x, scale), (seen[0], seen[1], seen[2]))  # the same tuple: the same arrays
+        assert np.arctanh(seen[0][0]) == pytest.approx(value)
+        pair[0][0] = 0.5
     spread = np.zeros(6)
     for value in (0.75, 0.125):  # a copy is taken each time
         spread[0] = value

@@ -7,7 +7,7 @@ knows.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
 from limpide.engines import reference
@@ -21,7 +21,7 @@ RunLoop = Callable[[list[Array], list[Array], list[Array], Array | None, int], l
 """``run(carry, held, row_arrays, order, trips) -> observed``: see ``Engine.compile_loop``."""
 
 
-RunRows = Callable[[list[Array], list[Array], list[Array]], None]
+RunRows = Callable[[Sequence[Array], Sequence[Array], Sequence[Array]], None]
 """``run(held, row_arrays, outputs)``: see ``Engine.compile_rows``."""
 
 

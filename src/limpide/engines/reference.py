@@ -223,14 +223,16 @@ class ReferenceEngine:
 
     def compile_rows(
         self, graph: Graph, n_held: int
-    ) -> Callable[[list[Array], list[Array], list[Array]], None]:
+    ) -> Callable[[Sequence[Array], Sequence[Array], Sequence[Array]], None]:
         """Plan a graph over a batch of rows; runs take turns between threads."""
         inputs = _buffers(graph.inputs)
         program = Program(graph, inputs)
         batch = len(inputs[n_held])
         lock = threading.Lock()
 
-        def run(held: list[Array], row_arrays: list[Array], outputs: list[Array]) -> None:
+        def run(
+            held: Sequence[Array], row_arrays: Sequence[Array], outputs: Sequence[Array]
+        ) -> None:
             n = len(row_arrays[0])
             with lock, np.errstate(all="ignore"):
                 for buffer, array in zip(inputs, held, strict=False):

@@ -77,24 +77,31 @@ class Block:
         self.at_arena, self.at_table, self.at_status, self.at_barrier = map(address, whole)
         # What every call begins with, made ready for ctypes.
         self.given = tuple(map(c_void_p, (self.at_arena, self.at_table, self.at_status)))
-        self._known: list[Array] = []  # the arrays whose addresses begin the table
+        self._known: Sequence[Array] = ()  # the arrays whose addresses begin the table
 
-    def point(self, held: list[Array], others: list[Array]) -> list[Array]:
+    def point(self, held: Sequence[Array], others: Sequence[Array]) -> list[Array]:
         """Write the addresses of arrays into the table; gives what must live as long as the run.
 
-        The first ones are mostly those of the last run: then only the others are written.
+        The first ones are mostly those of the last run, best of all in the same tuple: then only
+        the others are written.
         """
-        kept, table, place = held, self.table, len(held)
-        if place != len(self._known) or not all(map(is_, held, self._known)):
-            kept = list(map(plain, held))
-            table[:place] = list(map(address, kept))
+        table, place = self.table, len(held)
+        alive: list[Array] = []
+        if held is not self._known and not (
+            place == len(self._known) and all(map(is_, held, self._known))
+        ):
+            alive = list(map(plain, held))
+            table[:place] = list(map(address, alive))
             # Copies are made anew each time: what they are copies of may change.
-            self._known = kept if all(map(is_, kept, held)) else []
-        rest = list(map(plain, others))
-        for array in rest:
+            self._known = tuple(held) if all(map(is_, alive, held)) else ()
+        for array in others:
+            flags = array.flags
+            if not (flags.c_contiguous and flags.aligned):
+                array = plain(array)
+            alive.append(array)
             table[place] = address(array)
             place += 1
-        return kept + rest
+        return alive
 
 
 class Blocks:

@@ -106,7 +106,7 @@ class NativeEngine:
         batch = graph.inputs[n_held].spec.shape[0]
         enough = max(1, int(_CYCLES_A_THREAD / max(module.cost, 1.0)))  # batches for a thread
 
-        def several(arrays: list[Array], held: list[Array], trips: int, threads: int) -> None:
+        def several(arrays: list[Array], held: Sequence[Array], trips: int, threads: int) -> None:
             taken = [blocks.take() for _ in range(threads)]
             alive = [block.point(held, arrays) for block in taken]
             ends = [trips * i // threads for i in range(threads + 1)]
@@ -120,7 +120,7 @@ class NativeEngine:
             for block in taken:
                 give_back(block)
 
-        def one(arrays: list[Array], held: list[Array], trips: int) -> None:
+        def one(arrays: list[Array], held: Sequence[Array], trips: int) -> None:
             block = blocks.take()
             alive = block.point(held, arrays)
             call(*block.given, 0, trips)
@@ -132,9 +132,14 @@ class NativeEngine:
                 _raise_index(graph.nodes, block.status)
             blocks.give_back(block)
 
-        def run(held: list[Array], row_arrays: list[Array], outputs: list[Array]) -> None:
+        def run(
+            held: Sequence[Array], row_arrays: Sequence[Array], outputs: Sequence[Array]
+        ) -> None:
             arrays = [*row_arrays, *outputs]
             n = len(arrays[0])
+            if n == batch:
+                one(arrays, held, 1)
+                return
             trips = n // batch
             threads = min(trips // enough, _MOST_THREADS) if trips > enough else 1
             if threads > 1:
