@@ -233,3 +233,16 @@ def test_a_rows_prediction_does_not_depend_on_the_rows_beside_it(
     for start, stop in ((0, 1), (5, 7), (0, 16), (3, 20), (64, 129), (129, 130), (50, 53)):
         np.testing.assert_array_equal(net.predict(X[start:stop]), whole[start:stop])
     assert np.array_equal(np.ravel(net.predict(X[4])), whole[4])
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_many_rows_are_predicted_alike_on_any_number_of_threads(dtype: str) -> None:
+    net = lp.Network([9, lp.Dense(40, activation="tanh"), 17, 3], output="softmax", dtype=dtype)
+    X = np.random.default_rng(3).normal(size=(20_001, 9))
+    with limit_threads(1):
+        expected = net.predict(X)
+    for threads in (2, 3, 4):
+        with limit_threads(threads):
+            np.testing.assert_array_equal(net.predict(X), expected)
+    for at in (0, 7_777, 20_000):
+        np.testing.assert_array_equal(net.predict(X[at]), expected[at])
