@@ -56,7 +56,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "arrays": NUMBERS | {"losses"},
     "steps": PARTS | {"tape"},
     "row_orders": {"errors", "ir", "rng"},
-    "training": PARTS | REPORTS | {"engines", "row_orders", "steps", "tracing"},
+    "training": PARTS | REPORTS | {"engines", "row_orders", "steps", "threads", "tracing"},
     # networks
     "parameters": NUMBERS | {"arrays"},
     "summary": {"errors", "layers"},

@@ -31,7 +31,14 @@ class Orders(Protocol):
         """Give the orders of the next epochs, i64[k, n]: at least one, and at most so many."""
 
 
-def orders(seed: int | None, epochs: int, n_rows: int, rows: Array | None = None) -> Orders:
+def orders(
+    seed: int | None,
+    epochs: int,
+    n_rows: int,
+    rows: Array | None = None,
+    *,
+    helped: bool = True,
+) -> Orders:
     """Give the orders of a run: drawn by ``seed``, or with None the same in each epoch.
 
     Parameters
@@ -40,6 +47,9 @@ def orders(seed: int | None, epochs: int, n_rows: int, rows: Array | None = None
         How many rows an epoch has.
     rows
         i64[n_rows]: which rows those are; None is all.
+    helped
+        Whether a thread may draw meanwhile; it would be in the way where training itself takes
+        every processor.
 
     Examples
     --------
@@ -51,7 +61,7 @@ def orders(seed: int | None, epochs: int, n_rows: int, rows: Array | None = None
     a_block = min(epochs, max(1, BLOCK_ROWS // n_rows))
     if seed is None:
         return _Fixed(a_block, np.arange(n_rows, dtype=np.int64) if rows is None else rows)
-    return _Drawn(seed, epochs, n_rows, rows, a_block)
+    return _Drawn(seed, epochs, n_rows, rows, a_block, helped)
 
 
 class _Fixed:
@@ -90,7 +100,13 @@ class _Drawn:
     """
 
     def __init__(
-        self, seed: int, epochs: int, n_rows: int, rows: Array | None, a_block: int
+        self,
+        seed: int,
+        epochs: int,
+        n_rows: int,
+        rows: Array | None,
+        a_block: int,
+        helped: bool,
     ) -> None:
         self._seed, self._epochs, self._n_rows, self._rows = seed, epochs, n_rows, rows
         self._a_block = a_block
@@ -98,7 +114,8 @@ class _Drawn:
         self._given = 0  # epochs
         self._block: _Block | None = None  # given out now
         self._next: _Block | None = None
-        self._has_helper = n_rows >= _FEW_ROWS and epochs * n_rows >= _WORTHWHILE
+        pays = n_rows >= _FEW_ROWS and epochs * n_rows >= _WORTHWHILE
+        self._has_helper = helped and pays
         self._helper: threading.Thread | None = None
         self._changed = threading.Condition()
         self._over = False  # the helper has nothing left to do

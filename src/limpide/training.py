@@ -28,6 +28,7 @@ from limpide.history import History
 from limpide.ir import Array
 from limpide.row_orders import Orders, orders
 from limpide.steps import StepPlan
+from limpide.threads import available
 from limpide.tracing import Pace, slices
 
 
@@ -91,6 +92,7 @@ def rows_a_step(batch_size: int | None, n_rows: int) -> int:
     return min(batch_size or 32, n_rows)
 
 
+_FEW_STEPS = 16
 _PART_SECONDS = 0.5  # after which the carried arrays are copied anew: replays take no longer
 
 
@@ -177,7 +179,8 @@ class Trainer:
 
     def _orders(self) -> Orders:
         seed = self.seed if self.shuffle else None
-        return orders(seed, self.epochs, self.data.n_rows, self.data.rows)
+        spare = engines.threads_of(self.run_loop) < available()
+        return orders(seed, self.epochs, self.data.n_rows, self.data.rows, helped=spare)
 
     def _between(self) -> None:
         """Do what is to be done after an epoch."""
@@ -256,8 +259,14 @@ class Trainer:
             losses = self._losses
         rows = np.full(n, self.batch_size)
         rows[-1] = self.data.n_rows - (n - 1) * self.batch_size
-        epochs = (losses.reshape(-1, n) * rows).sum(axis=1) / self.data.n_rows
-        self.history.loss += epochs.tolist()
+        steps = losses.reshape(-1, n)
+        if n <= _FEW_STEPS:  # step by step over many epochs: NumPy is slow on many short rows
+            sums = steps[:, 0] * rows[0]
+            for i in range(1, n):
+                sums += steps[:, i] * rows[i]
+        else:
+            sums = (steps * rows).sum(axis=1)
+        self.history.loss += (sums / self.data.n_rows).tolist()
 
     # Divergence ---------------------------------------------------------------------------------
 

@@ -71,6 +71,12 @@ def compiled(run: object) -> Any:
     return made()
 
 
+def threads_of(run: object) -> int:
+    """Give how many threads a compiled loop would use now."""
+    count = getattr(run, "threads", None)
+    return 1 if count is None else int(count())
+
+
 _NAMES = ("native", "reference")
 _ENGINES: dict[str, Engine] = {"reference": reference.ReferenceEngine()}
 

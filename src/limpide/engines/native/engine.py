@@ -172,6 +172,9 @@ class NativeEngine:
         shapes = [(spec.shape, spec.numpy_dtype) for spec in kept]
         blocks = Blocks(module, values, n_rows + len(seen), shapes)
 
+        def threads_now() -> int:
+            return min(most(), _MOST_THREADS) if module.together else 1
+
         def run(
             carry: list[Array],
             held: list[Array],
@@ -191,7 +194,7 @@ class NativeEngine:
             homes = block.homes
             for home, array in zip(homes, [*carry, *held], strict=True):
                 np.copyto(home, array, casting="no")
-            threads = min(most(), _MOST_THREADS) if module.together else 1
+            threads = threads_now()
             at_seen = block.at_table + 8 * n_rows
             before = (block.at_arena, block.at_table, at_order, at_seen, block.at_status, epochs, n)
             if threads == 1:
@@ -209,6 +212,7 @@ class NativeEngine:
             return observed
 
         run.program = found  # type: ignore[attr-defined]
+        run.threads = threads_now  # type: ignore[attr-defined]
         build = partial(program.build_loop, loop, target)
         run.compiled = partial(Compiled, build, target)  # type: ignore[attr-defined]
         return run
