@@ -46,6 +46,18 @@ def _function(function: Callable[..., Value]) -> Lowering:
     return lower
 
 
+def _power(w: Writer, node: Node, x: Sequence[Value]) -> Value:
+    """Raise to a power: of single numbers by a function that is written once a kernel."""
+    of = x[0].type
+    if of.lanes > 1:
+        return functions.power(w, *x)
+
+    def body(inner: Writer, a: Value, b: Value) -> Value:
+        return functions.power(inner, a, b)
+
+    return w.apart(f"power.{of.element}", of, x, body)
+
+
 def _intrinsic(name: str) -> Lowering:
     def lower(w: Writer, node: Node, x: Sequence[Value]) -> Value:
         return w.intrinsic(name, x[0])
@@ -181,7 +193,7 @@ LOWERINGS: dict[str, Lowering] = {
     "minimum": _extreme("minimum", "smin", "umin"),
     "multiply": _arithmetic("fmul", "mul"),
     "negative": _negative,
-    "power": _function(functions.power),
+    "power": _power,
     "relu": _relu,
     "shift_right": _shift_right,
     "sigmoid": _function(functions.sigmoid),

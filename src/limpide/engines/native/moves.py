@@ -128,7 +128,7 @@ class Mover:
             self.copy(source, target)
             return
         w, (low, high) = self.w, self._shared
-        lanes = w.target.lanes(Type(source.element).bits // 8)
+        lanes = min(8, w.target.lanes(Type(source.element).bits // 8))  # more is much more code
         turned = source.strides[0] == 1 and target.strides[1] == 1 and lanes > 1
         if not turned or min(source.shape) < lanes:
             self._copy_rows(source, target, low, high, 0)

@@ -111,6 +111,7 @@ class _Reducer:
     ) -> None:
         self.body, self.root, self.fold, self.axes, self.shape = body, root, fold, axes, shape
         self.w = body.w
+        self.costly = any(n.op.name in COSTLY for n in body.kernel.nodes)
         self.across = body.rank - 1 in axes  # whether lanes are added together
         self.masked = any(not v.buffer.is_ours for v in body.reads())
         self.stores_masked = any(not v.buffer.is_ours for _, v in body.kernel.stores)
@@ -190,6 +191,8 @@ class _Reducer:
         w, lanes, stop = self.w, self.body.lanes, self.shape[axis]
         if lanes == 1:
             return self._blocks(axis, stop, 1, places, None)
+        if self.costly and self.body.kernel.shape[axis] <= _BLOCK * lanes:
+            return self._masked_lanes(axis, stop, places)
         full = w.binary("and", stop, index(-lanes))
         total = self._blocks(axis, full, lanes, places, None)
         rest = w.sub(stop, full)
@@ -200,6 +203,19 @@ class _Reducer:
             value = self._value([*places[:-1], Place(loop.index)], mask)
             value = w.select(mask, value, self.fold.start(value.type))
             loop.next = [self.fold.combine(w, loop.carried[0], value)]
+        return loop.results[0]
+
+    def _masked_lanes(self, axis: int, stop: Value, places: list[Place]) -> Value:
+        """Add vectors along the last axis, all masked: ops of much code are written once."""
+        w, lanes = self.w, self.body.lanes
+        nothing = self.fold.start(self._type())
+        with w.loop(index(0), stop, lanes, carried=[nothing]) as loop:
+            self.body.forget()
+            mask = w.first(lanes, w.sub(stop, loop.index))
+            value = self._value([*places[:-1], Place(loop.index)], mask)
+            value = w.select(mask, value, nothing)
+            loop.next = [self.fold.combine(w, loop.carried[0], value)]
+        self.body.forget()
         return loop.results[0]
 
     def _blocks(
@@ -230,7 +246,7 @@ class _Reducer:
         w = self.w
         nothing = self.fold.start(self._type())
         short = self.body.kernel.shape[axis] < _CHAINS * step
-        if short or any(n.op.name in COSTLY for n in self.body.kernel.nodes):
+        if short or self.costly:
             return self._chain(axis, start, stop, step, places, mask, nothing)
         jump = _CHAINS * step
         # Whole rounds of four: lengths are multiples of the step.

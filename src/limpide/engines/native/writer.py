@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import struct
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache
 from typing import NamedTuple
@@ -135,7 +135,8 @@ class Writer:
         self.arguments = [Value(f"%{n}", t) for t, n in arguments]
         self.attributes = attributes
         self.declared: dict[str, str] = {}  # intrinsics and callees -> declaration
-        self.tables: dict[str, str] = {}  # constant arrays -> definition
+        self.tables: dict[str, str] = {}  # constant arrays and small functions -> definition
+        self.result: Value | None = None  # what the function gives
         self._lines: list[str] = []
         self._head: list[str] = []
         self._count = 0
@@ -146,10 +147,11 @@ class Writer:
     def text(self, linkage: str = "internal", name: str | None = None) -> str:
         """Give the function's definition."""
         arguments = ", ".join(map(str, self.arguments))
-        head = (
-            f"define {linkage} void @{name or self.name}({arguments}) {self.attributes} {{\nentry:"
-        )
-        return "\n".join([head, *self._head, *self._lines, "  ret void", "}"])
+        gives, end = "void", "  ret void"
+        if self.result is not None:
+            gives, end = str(self.result.type), f"  ret {self.result}"
+        head = f"define {linkage} {gives} @{name or self.name}({arguments}) {self.attributes} {{"
+        return "\n".join([head, "entry:", *self._head, *self._lines, end, "}"])
 
     @property
     def size(self) -> int:
@@ -357,6 +359,23 @@ class Writer:
     def call(self, function: str, arguments: Sequence[Value]) -> None:
         """Call another function of the module."""
         self._lines.append(f"  call void @{function}({', '.join(map(str, arguments))})")
+
+    def apart(
+        self,
+        name: str,
+        of: Type,
+        values: Sequence[Value],
+        body: Callable[..., Value],
+    ) -> Value:
+        """Call a function of the module that gives a value; ``body`` writes it when first wanted."""
+        if name not in self.tables:
+            arguments = [(v.type, f"x{i}") for i, v in enumerate(values)]
+            inner = Writer(self.target, name, arguments)
+            inner.result = body(inner, *inner.arguments)
+            self.declared |= inner.declared
+            self.tables |= inner.tables
+            self.tables[name] = inner.text()
+        return self.emit(of, f"call {of} @{name}({', '.join(map(str, values))})")
 
     def line(self, text: str) -> None:
         """Write an instruction that gives nothing."""
