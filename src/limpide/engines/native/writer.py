@@ -367,7 +367,7 @@ class Writer:
         values: Sequence[Value],
         body: Callable[..., Value],
     ) -> Value:
-        """Call a function of the module that gives a value; ``body`` writes it when first wanted."""
+        """Call a function that gives a value; ``body`` writes it when it is first wanted."""
         if name not in self.tables:
             arguments = [(v.type, f"x{i}") for i, v in enumerate(values)]
             inner = Writer(self.target, name, arguments)
