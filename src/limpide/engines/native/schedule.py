@@ -16,7 +16,7 @@ from limpide.engines.native.places import Buffer, View, strides_of
 from limpide.engines.native.plan import Kernel, Plan
 from limpide.engines.native.reductions import reduced_axes
 
-_SHARED_FROM = 4_000  # estimated cycles below which a kernel is not worth a barrier
+_SHARED_FROM = 800  # estimated cycles below which the first thread does a kernel alone
 _GRAIN = 16  # rows: no vector of a row of numbers is shared by two threads
 _ALL, _FIRST = -2, -1  # every thread reads all of it; the first thread alone touches it
 _COSTS = {"divide": 8, "sqrt": 8, "power": 80, "sin": 30, "cos": 30}
@@ -73,26 +73,76 @@ def cost(kernel: Kernel, lanes: int) -> float:
 
 
 def schedule(plan: Plan, lanes: int, gathered: Sequence[Buffer] = ()) -> list[Turn]:
-    """Give the turns of a plan; ``gathered`` are buffers that threads fill by rows before it."""
-    turns = []
-    for kernel in plan.kernels:
-        length, inner = counts(kernel)
-        estimate = cost(kernel, lanes)
-        turns.append(Turn(kernel, length, inner, can_share(kernel), estimate))
+    """Give the turns of a plan; ``gathered`` are buffers that threads fill by rows before it.
+
+    Kernels that threads can share without a barrier come first; then what the first thread alone
+    has to do for others; then a barrier. What nobody waits for comes last.
+    """
+    left = [_turn(kernel, lanes) for kernel in plan.kernels]
+    needs = _needs(left, plan)
+    wanted = {id(other) for others in needs.values() for other in others}
     phase = _Phase(plan)
     for buffer in gathered:
         phase.write(buffer, buffer.extents[0] if buffer.extents else 1)
-    number = 0
-    for turn in turns:
-        if turn.shared and turn.cost < _SHARED_FROM and not phase.follows(turn):
-            turn.shared = False
-        if phase.clashes(turn):
-            turn.waits = True
-            number += 1
-            phase = _Phase(plan)
+    done: list[Turn] = []
+    number, waits = 0, False
+    while left:
+        over = {id(turn) for turn in done}
+        ready = [t for t in left if all(id(other) in over for other in needs[id(t)])]
+        turn = _next(ready, phase, wanted)
+        if turn is None:
+            number, waits, phase = number + 1, True, _Phase(plan)
+            continue
+        turn.waits, waits = waits, False
         turn.phase = number
         phase.add(turn)
-    return turns
+        left.remove(turn)
+        done.append(turn)
+    return done
+
+
+def _turn(kernel: Kernel, lanes: int) -> Turn:
+    length, inner = counts(kernel)
+    estimate = cost(kernel, lanes)
+    return Turn(kernel, length, inner, can_share(kernel), estimate)
+
+
+def _needs(turns: Sequence[Turn], plan: Plan) -> dict[int, list[Turn]]:
+    """Give, for each turn, those that have to be over before it: whoever wrote what it reads or
+    writes, and whoever read what it writes.
+    """
+    readers: dict[int, list[Turn]] = {}
+    writers: dict[int, list[Turn]] = {}
+    needs: dict[int, list[Turn]] = {}
+    for turn in turns:
+        reads = {id(view.buffer) for view, _ in _reads(turn.kernel, plan)}
+        writes = {id(view.buffer) for _, view in turn.kernel.stores}
+        found = [t for key in reads | writes for t in writers.get(key, ())]
+        found += [t for key in writes for t in readers.get(key, ())]
+        needs[id(turn)] = list({id(t): t for t in found}.values())
+        for key in reads:
+            readers.setdefault(key, []).append(turn)
+        for key in writes:
+            writers.setdefault(key, []).append(turn)
+    return needs
+
+
+def _next(ready: Sequence[Turn], phase: _Phase, wanted: set[int]) -> Turn | None:
+    """Give the turn to take now, or None where a barrier has to come first."""
+    alone: list[Turn] = []
+    for turn in ready:
+        able = can_share(turn.kernel)
+        turn.shared = able and (turn.cost >= _SHARED_FROM or phase.follows(turn))
+        if turn.shared and not phase.clashes(turn):
+            return turn
+        if not turn.shared and not phase.clashes(turn):
+            alone.append(turn)
+    first = [turn for turn in alone if id(turn) in wanted]
+    if first:
+        return first[0]
+    # What nobody waits for is left to the end, when no other turn is there.
+    others = [turn for turn in ready if turn not in alone]
+    return alone[0] if alone and not others else None
 
 
 def grain(turns: Sequence[Turn], length: int) -> int:
