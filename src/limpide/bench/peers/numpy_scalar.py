@@ -33,6 +33,12 @@ def sigmoid(x: Any) -> Any:
     return 1 / (1 + np.exp(-x))
 
 
+def slope(x: Any) -> Any:
+    """Give the derivative of the sigmoid, from its input as courses write it."""
+    fx = sigmoid(x)
+    return fx * (1 - fx)
+
+
 class _Program:
     def __init__(self, work: Workload) -> None:
         hidden, output = work.first_layers()
@@ -64,18 +70,21 @@ class _Program:
                 s3 = w5 * h1 + w6 * h2 + b3
                 out = sigmoid(s3)
                 total += (y - out) ** 2
-                d3 = -2 * (y - out) * out * (1 - out)
-                d1 = d3 * w5 * h1 * (1 - h1)
-                d2 = d3 * w6 * h2 * (1 - h2)
-                w5 -= rate * d3 * h1
-                w6 -= rate * d3 * h2
-                b3 -= rate * d3
-                w1 -= rate * d1 * x[0]
-                w2 -= rate * d1 * x[1]
-                b1 -= rate * d1
-                w3 -= rate * d2 * x[0]
-                w4 -= rate * d2 * x[1]
-                b2 -= rate * d2
+                # One partial derivative after another, each from its own formula.
+                d_out = -2 * (y - out)
+                d_w5, d_w6, d_b3 = h1 * slope(s3), h2 * slope(s3), slope(s3)
+                d_h1, d_h2 = w5 * slope(s3), w6 * slope(s3)
+                d_w1, d_w2, d_b1 = x[0] * slope(s1), x[1] * slope(s1), slope(s1)
+                d_w3, d_w4, d_b2 = x[0] * slope(s2), x[1] * slope(s2), slope(s2)
+                w1 -= rate * d_out * d_h1 * d_w1
+                w2 -= rate * d_out * d_h1 * d_w2
+                b1 -= rate * d_out * d_h1 * d_b1
+                w3 -= rate * d_out * d_h2 * d_w3
+                w4 -= rate * d_out * d_h2 * d_w4
+                b2 -= rate * d_out * d_h2 * d_b2
+                w5 -= rate * d_out * d_w5
+                w6 -= rate * d_out * d_w6
+                b3 -= rate * d_out * d_b3
             losses.append(total / len(self._X))
         self._numbers = [w1, w2, w3, w4, w5, w6, b1, b2, b3]
         return losses

@@ -95,21 +95,29 @@ class Builder:
 
     def __init__(self, target: Target, tiny: bool = False) -> None:
         self.target = target
-        self.attributes = "alwaysinline" if tiny else ""
+        self.tiny, self.attributes = tiny, "alwaysinline" if tiny else ""
         self.functions: dict[str, str] = {}  # definition without a name -> name
         self.writers: list[Writer] = []
         self.texts: list[str] = []
+
+    def in_arena(self, buffer: Buffer) -> bool:
+        """Whether a kernel is told of a buffer by its offset, which is less code for the caller."""
+        return buffer.is_ours and not self.tiny
 
     def kernel(self, kernel: Kernel, plan: Plan, number: int) -> tuple[str, list[Buffer]]:
         """Write a kernel, unless an equal one is known; gives its name and its buffers."""
         buffers = _buffers(kernel, plan)
         named = [b for b in buffers if b.home == "rows"]
-        names = [(PTR, f"p{i}") for i in range(len(buffers) + len(named))]
-        rest = [(I64, "low"), (I64, "high"), (I64, "count"), (PTR, "status")]
+        kinds = [I64 if self.in_arena(b) else PTR for b in buffers]
+        names = [(kind, f"p{i}") for i, kind in enumerate([*kinds, *[PTR for _ in named]])]
+        rest = [(I64, "low"), (I64, "high"), (I64, "count"), (PTR, "status"), (PTR, "arena")]
         w = Writer(self.target, _NAME, [*names, *rest], self.attributes)
-        pointers = {id(b): v for b, v in zip(buffers, w.arguments, strict=False)}
+        low, high, count, status, memory = w.arguments[len(names) :]
+        pointers = {
+            id(b): w.at(memory, v, "i8") if v.type == I64 else v
+            for b, v in zip(buffers, w.arguments, strict=False)
+        }
         orders = {id(b): v for b, v in zip(named, w.arguments[len(buffers) :], strict=False)}
-        low, high, count, status = w.arguments[len(names) :]
         if kernel.kind in ("map", "reduce", "product"):
             self._write(w, kernel, plan, pointers, orders, low, high, count)
         else:
@@ -212,9 +220,10 @@ class _Caller:
     def call(self, turn: Turn, plan: Plan, number: int, low: Value, high: Value) -> None:
         """Write the call of one kernel for the rows from ``low`` to ``high``."""
         name, buffers = self.builder.kernel(turn.kernel, plan, number)
-        pointers = [self.address(b) for b in buffers]
-        pointers += [self.order for b in buffers if b.home == "rows"]
-        self.w.call(name, [*pointers, low, high, index(turn.inner), self.status])
+        in_arena = self.builder.in_arena
+        places = [index(b.offset) if in_arena(b) else self.address(b) for b in buffers]
+        places += [self.order for b in buffers if b.home == "rows"]
+        self.w.call(name, [*places, low, high, index(turn.inner), self.status, self.memory])
 
 
 def _lifetimes(plan: Plan, turns: Sequence[Turn], together: bool) -> list[Buffer]:

@@ -150,7 +150,8 @@ class Writer:
         gives, end = "void", "  ret void"
         if self.result is not None:
             gives, end = str(self.result.type), f"  ret {self.result}"
-        head = f"define {linkage} {gives} @{name or self.name}({arguments}) {self.attributes} {{"
+        what = f"{gives} @{name or self.name}({arguments}) nounwind {self.attributes}"
+        head = f"define {linkage} {what} {{"
         return "\n".join([head, "entry:", *self._head, *self._lines, end, "}"])
 
     @property
