@@ -19,19 +19,33 @@ import pytest
 from natively import NATIVE, RandomLoop, graph_of
 
 import limpide as lp
-from limpide.engines.native import program, schedule
+from limpide.engines.native import program, schedule, threads
 from limpide.threads import limit_threads
 
 Array = npt.NDArray[Any]
 forks = pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
 
 
-@pytest.fixture
-def _shared_always(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture(autouse=True)
+def _all_threads(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Use as many threads as there may be: the engine takes one where that is faster."""
+    monkeypatch.setattr(threads.Pace, "choose", lambda pace, most, left: (most, left))
+
+
+@pytest.fixture(params=["rows", "columns"])
+def _shared_always(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """Let threads share steps and kernels of any size: only barriers keep them in order then."""
-    monkeypatch.setattr(program, "THREADS_FROM", 0.5)
+    columns = request.param == "columns"
+    monkeypatch.setattr(program, "THREADS_FROM", 0.25 if columns else 0.5)  # a key of its own
     monkeypatch.setattr(program, "TINY_BYTES", -1)
     monkeypatch.setattr(schedule, "_SHARED_FROM", 0)
+    monkeypatch.setattr(schedule, "_COLUMNS_FROM", 17)
+
+    def always(plan: Any, lanes: int, gathered: Any = ()) -> schedule.Schedule:
+        turns = schedule.schedule(plan, lanes, gathered, columns=columns)
+        return schedule.Schedule(turns, True, columns)
+
+    monkeypatch.setattr(program, "best_schedule", always)
 
 
 @pytest.fixture
@@ -81,7 +95,7 @@ def table(n: int = 300, features: int = 20) -> tuple[Array, Array]:
 
 def fitted(optimizer: Any = None, epochs: int = 3, dtype: str = "float32") -> lp.Network:
     X, y = table()
-    layers = [20, 70, lp.LayerNorm(), lp.Dropout(0.2), 33, 1]
+    layers = [20, 130, lp.LayerNorm(), lp.Dropout(0.2), 97, 1]
     net = lp.Network(layers, output="sigmoid", dtype=dtype, seed=0)
     net.fit(X, y, optimizer=optimizer or lp.Adam(0.01), epochs=epochs, batch_size=64)
     return net

@@ -20,7 +20,7 @@ from limpide.engines.native.jit import Code, make_object
 from limpide.engines.native.moves import STATUS_WORDS
 from limpide.engines.native.report import Compiled, Share, shares
 from limpide.engines.native.target import host
-from limpide.engines.native.threads import POOL, yield_address
+from limpide.engines.native.threads import POOL, Pace, yield_address
 from limpide.errors import ArgumentError, ArgumentTypeError
 from limpide.ir import Array, Graph, Loop, Node
 from limpide.threads import most
@@ -60,6 +60,26 @@ def _raise_index(nodes: Sequence[Node], status: Array) -> NoReturn:
         f"{int(status[1])}; allowed are {allowed}. Negative indices do not count from the end: "
         "add the size to them."
     )
+
+
+class _Whole:
+    """The steps of a run, to be taken in parts: whole epochs, or whole batches of one epoch."""
+
+    def __init__(self, epochs: int, n: int, batch: int) -> None:
+        self.epochs, self.n, self.batch = epochs, n, batch
+        self.an_epoch = -(-n // batch)
+
+    def part(self, done: int, wanted: int) -> tuple[int, int, int, int]:
+        """Give a part of about ``wanted`` steps: its first place, epochs, places each, steps."""
+        epoch, step = divmod(done, self.an_epoch)
+        place = epoch * self.n + step * self.batch
+        if step == 0 and (wanted >= self.an_epoch or self.epochs > 1):
+            epochs = min(max(1, wanted // self.an_epoch), self.epochs - epoch)
+            return place, epochs, self.n, epochs * self.an_epoch
+        left = self.an_epoch - step
+        if wanted < left:
+            return place, 1, wanted * self.batch, wanted
+        return place, 1, self.n - step * self.batch, left
 
 
 class NativeEngine:
@@ -172,6 +192,9 @@ class NativeEngine:
         shapes = [(spec.shape, spec.numpy_dtype) for spec in kept]
         blocks = Blocks(module, values, n_rows + len(seen), shapes)
 
+        sizes = np.array([spec.nbytes for spec in seen], np.uint64)
+        pace = Pace()
+
         def threads_now() -> int:
             return min(most(), _MOST_THREADS) if module.together else 1
 
@@ -194,15 +217,25 @@ class NativeEngine:
             homes = block.homes
             for home, array in zip(homes, [*carry, *held], strict=True):
                 np.copyto(home, array, casting="no")
-            threads = threads_now()
             at_seen = block.at_table + 8 * n_rows
-            before = (block.at_arena, block.at_table, at_order, at_seen, block.at_status, epochs, n)
-            if threads == 1:
-                call(*before, 0, 1, block.at_barrier, 0)
-            else:
-                block.barrier[0] = 0
-                end = (threads, block.at_barrier, yield_address())
-                POOL.run([partial(call, *before, i, *end) for i in range(threads)])
+            begin = (block.at_arena, block.at_table)
+            whole = _Whole(epochs, n, batch if n_rows else 1)
+            done = 0
+            while done < steps:
+                threads, wanted = pace.choose(threads_now(), steps - done)
+                place, some_epochs, some_rows, taken = whole.part(done, wanted)
+                before = (*begin, at_order + 8 * place, at_seen, block.at_status)
+                counts = (some_epochs, some_rows)
+                began = time.perf_counter()
+                if threads == 1:
+                    call(*before, *counts, 0, 1, block.at_barrier, 0)
+                else:
+                    block.barrier[0] = 0
+                    end = (threads, block.at_barrier, yield_address())
+                    POOL.run([partial(call, *before, *counts, i, *end) for i in range(threads)])
+                pace.note(threads, taken, time.perf_counter() - began)
+                done += taken
+                block.table[n_rows:] += sizes * np.uint64(taken)
             del alive
             if block.status[0]:
                 _raise_index(numbered, block.status)

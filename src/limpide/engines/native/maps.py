@@ -50,6 +50,8 @@ class Body:
         Buffer → the argument that holds its address.
     orders
         Buffer of rows that stay where the caller has them → the numbers of these rows.
+    columns, rows
+        Whether the bounds of the loops are those of the last axis, and how long the first is then.
     views
         Node → its elements in memory.
     """
@@ -61,6 +63,8 @@ class Body:
     pointers: Mapping[int, Value]
     lanes: int
     orders: Mapping[int, Value] = field(default_factory=dict)
+    columns: bool = False
+    rows: Value = field(default_factory=lambda: index(0))
     _held: dict[View, Value] = field(default_factory=dict)
     _known: dict[object, Value] = field(default_factory=dict)
 
@@ -219,7 +223,7 @@ def lanes_for(kernel: Kernel, vector_bytes: int, last: int) -> int:
 
 def write_map(body: Body, low: Value, high: Value) -> None:
     """Write the loops of a map over the rows from ``low`` to ``high`` of its first axis."""
-    pitch = _flat_pitch(body)
+    pitch = None if body.columns else _flat_pitch(body)
     if body.rank == 0:
         body.hold(0, [])
         point = Point([])
@@ -312,12 +316,21 @@ def _write_rows(body: Body, places: list[Place], low: Value, high: Value) -> Non
     if depth < body.rank - 1:
         stop = high if depth == 0 else index(body.kernel.shape[depth])
         start = low if depth == 0 else index(0)
+        if body.columns:
+            start, stop = index(0), body.rows
         with w.loop(start, stop) as loop:
             inner = [*places, Place(loop.index)]
             body.hold(depth + 1, inner)
             _write_rows(body, inner, low, high)
         return
     last, lanes = body.kernel.shape[-1], body.lanes
+    if body.columns:
+        with w.loop(low, high, lanes) as loop:
+            body.forget()
+            point = Point([*places, Place(loop.index)])
+            body.store(point, body.compute(point))
+        body.forget()
+        return
     masked = any(not v.buffer.is_ours for v in _all_views(body))
     full = last // lanes * lanes if masked else last
     if full:

@@ -272,6 +272,8 @@ class Planner:
                 continue
             bit = 1 << self.kernels.index(kernel)
             for earlier in self._hosts(kernel, scalars, before):
+                if self._is_early(earlier, before) and not self._is_early(kernel, before):
+                    continue  # rates stay what can be worked out before anything else
                 mask = 1 << self.kernels.index(earlier)
                 others = before[id(kernel)] & ~mask & ~bit
                 on_the_way = any(
@@ -281,7 +283,7 @@ class Planner:
                     self._absorb(earlier, kernel)
                     before = self._ancestors()
                     break
-            if scalars is None and kernel in self.kernels and _is_early(kernel, before):
+            if scalars is None and kernel in self.kernels and self._is_early(kernel, before):
                 scalars = kernel
 
     def _hosts(
@@ -307,9 +309,14 @@ class Planner:
             if id(h) not in apart and h.shape == kernel.shape and h is not kernel
         ]
         found.sort(key=lambda k: -k.place)
-        if scalars is not None and _is_early(kernel, before) and scalars not in found:
+        if scalars is not None and self._is_early(kernel, before) and scalars not in found:
             found.append(scalars)
         return found
+
+    def _is_early(self, kernel: Kernel, before: dict[int, int]) -> bool:
+        """Whether a kernel computes single numbers from inputs alone, such as rates."""
+        needed = (k for i, k in enumerate(self.kernels) if before[id(kernel)] >> i & 1)
+        return all(k.shape == () and k.kind == "map" for k in (kernel, *needed))
 
     def _absorb(self, host: Kernel, kernel: Kernel) -> None:
         host.nodes = sorted([*host.nodes, *kernel.nodes], key=lambda n: self.number[id(n)])
@@ -459,11 +466,6 @@ class Planner:
         kernel = Kernel("copy", essential(node.spec.shape), source=view.essential())
         kernel.stores.append((node, target.essential()))
         return kernel
-
-
-def _is_early(kernel: Kernel, before: dict[int, int]) -> bool:
-    """Whether a kernel computes single numbers from inputs alone, such as rates."""
-    return kernel.shape == () and not before[id(kernel)]
 
 
 def _closure(kernels: Sequence[Kernel], needs: dict[int, set[int]]) -> dict[int, int]:

@@ -149,7 +149,9 @@ class _Product:
         a = _Left(w, self.element, start, given.a_strides, order)
         b = self._start(given.b, [s for _, _, s in given.batch], places)
         (step_m, step_k), (b_step_k, _) = given.a_strides, given.b_strides
-        if given.n != 1 and given.m != 1:
+        if given.n != 1 and given.m != 1 and self.body.columns:
+            self._write_columns(places, a, b, low, high)
+        elif given.n != 1 and given.m != 1:
             self._write_tiles(places, a, b, low, high)
         elif given.n != 1:
             lines = _Left(w, self.element, b, (1, b_step_k), None)
@@ -210,6 +212,18 @@ class _Product:
                 rest = self.given.n % self.lanes
                 self._write_column_block(places, a, b, low, high, start, width, rest)
             first += count * width
+
+    def _write_columns(
+        self, places: list[Place], a: _Left, b: Value, low: Value, high: Value
+    ) -> None:
+        """Write all rows of the columns from ``low`` to ``high``, two vectors at a time."""
+        w, pair = self.w, 2 * self.lanes
+        middle = w.add(low, w.binary("and", w.sub(high, low), index(-pair)))
+        for width, start, stop in ((2, low, middle), (1, middle, high)):
+            with w.loop(start, stop, width * self.lanes) as loop:
+                column = Place(loop.index)
+                rows = (index(0), self.body.rows)
+                self._write_column_block(places, a, b, *rows, column, width, 0)
 
     @property
     def _minds_the_end(self) -> bool:

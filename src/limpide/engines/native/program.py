@@ -18,7 +18,14 @@ from limpide.engines.native.places import BYTES, Buffer, View
 from limpide.engines.native.plan import Kernel, Plan, Planner, buffers_of
 from limpide.engines.native.products import write_product
 from limpide.engines.native.reductions import write_reduction
-from limpide.engines.native.schedule import Turn, can_share, grain, schedule
+from limpide.engines.native.schedule import (
+    Schedule,
+    Turn,
+    best_schedule,
+    can_share,
+    grain,
+    schedule,
+)
 from limpide.engines.native.target import Target
 from limpide.engines.native.writer import I64, PTR, Type, Value, Writer, index, module_text
 from limpide.ir import CONSTANT, Graph, Loop, Node
@@ -104,25 +111,34 @@ class Builder:
         """Whether a kernel is told of a buffer by its offset, which is less code for the caller."""
         return buffer.is_ours and not self.tiny
 
-    def kernel(self, kernel: Kernel, plan: Plan, number: int) -> tuple[str, list[Buffer]]:
+    def kernel(self, turn: Turn, plan: Plan, number: int) -> tuple[str, list[Buffer]]:
         """Write a kernel, unless an equal one is known; gives its name and its buffers."""
+        kernel = turn.kernel
         buffers = _buffers(kernel, plan)
         named = [b for b in buffers if b.home == "rows"]
         kinds = [I64 if self.in_arena(b) else PTR for b in buffers]
         names = [(kind, f"p{i}") for i, kind in enumerate([*kinds, *[PTR for _ in named]])]
-        rest = [(I64, "low"), (I64, "high"), (I64, "count"), (PTR, "status"), (PTR, "arena")]
+        rest = [(I64, "low"), (I64, "high"), (I64, "count"), (I64, "rows")]
+        rest += [(PTR, "status"), (PTR, "arena")]
         w = Writer(self.target, _NAME, [*names, *rest], self.attributes)
-        low, high, count, status, memory = w.arguments[len(names) :]
+        low, high, count, rows, status, memory = w.arguments[len(names) :]
         pointers = {
             id(b): w.at(memory, v, "i8") if v.type == I64 else v
             for b, v in zip(buffers, w.arguments, strict=False)
         }
         orders = {id(b): v for b, v in zip(named, w.arguments[len(buffers) :], strict=False)}
         if kernel.kind in ("map", "reduce", "product"):
-            self._write(w, kernel, plan, pointers, orders, low, high, count)
+            body = self._body(w, kernel, plan, pointers, orders)
+            body.columns, body.rows = turn.columns, rows
+            if kernel.kind == "map":
+                write_map(body, low, high)
+            elif kernel.kind == "reduce":
+                write_reduction(body, low, high, count)
+            else:
+                write_product(body, low, high, count)
         else:
-            rows = (low, high) if can_share(kernel) else None
-            Mover(w, kernel, plan.views, pointers, status, number, rows).write()
+            bounds = (low, high) if can_share(kernel) else None
+            Mover(w, kernel, plan.views, pointers, status, number, bounds).write()
         return self._known(w), buffers
 
     def rows(self, kernel: Kernel, plan: Plan, shape: tuple[int, ...]) -> str:
@@ -145,25 +161,16 @@ class Builder:
             self.texts.append(w.text(name=name))
         return name
 
-    def _write(
+    def _body(
         self,
         w: Writer,
         kernel: Kernel,
         plan: Plan,
         pointers: dict[int, Value],
         orders: dict[int, Value],
-        low: Value,
-        high: Value,
-        count: Value,
-    ) -> None:
+    ) -> Body:
         lanes = self._lanes(kernel, plan)
-        body = Body(w, kernel, plan.views, plan.origins, pointers, lanes, orders)
-        if kernel.kind == "map":
-            write_map(body, low, high)
-        elif kernel.kind == "reduce":
-            write_reduction(body, low, high, count)
-        else:
-            write_product(body, low, high, count)
+        return Body(w, kernel, plan.views, plan.origins, pointers, lanes, orders)
 
     def _lanes(self, kernel: Kernel, plan: Plan) -> int:
         if not kernel.shape:
@@ -219,11 +226,12 @@ class _Caller:
 
     def call(self, turn: Turn, plan: Plan, number: int, low: Value, high: Value) -> None:
         """Write the call of one kernel for the rows from ``low`` to ``high``."""
-        name, buffers = self.builder.kernel(turn.kernel, plan, number)
+        name, buffers = self.builder.kernel(turn, plan, number)
+        rows = index(turn.kernel.shape[0] if turn.kernel.shape else 1)
         in_arena = self.builder.in_arena
         places = [index(b.offset) if in_arena(b) else self.address(b) for b in buffers]
         places += [self.order for b in buffers if b.home == "rows"]
-        self.w.call(name, [*places, low, high, index(turn.inner), self.status, self.memory])
+        self.w.call(name, [*places, low, high, index(turn.inner), rows, self.status, self.memory])
 
 
 def _lifetimes(plan: Plan, turns: Sequence[Turn], together: bool) -> list[Buffer]:
@@ -326,10 +334,14 @@ class _Step:
     graph: Graph
     plan: Plan
     outputs: list[View]  # where the caller wants what is observed
-    turns: list[Turn]
+    order: Schedule
     batch: int
     n_kept: int
     first_number: int  # of its nodes, where a kernel reports one
+
+    @property
+    def turns(self) -> list[Turn]:
+        return self.order.turns
 
     @property
     def rows(self) -> list[tuple[int, Node, View]]:
@@ -351,10 +363,12 @@ def _plan_step(loop: Loop, graph: Graph, target: Target, first_number: int) -> _
     homes = ["kept"] * kept + ["rows" if _can_stay(graph, n) else "arena" for n in rows]
     planner = Planner(graph, target.lanes(4), homes, loop.n_carry)
     plan = planner.plan()
-    gathered = [plan.views[id(n)].buffer for n in rows]
-    turns = schedule(plan, target.lanes(4), gathered)
+    buffers = [plan.views[id(n)].buffer for n in rows]
+    gathered = [b for b in buffers if b.home == "arena"]
+    order = best_schedule(plan, target.lanes(4), gathered)
     batch = graph.inputs[kept].spec.shape[0] if rows else 1
-    return _Step(graph, plan, planner.outputs[loop.n_carry :], turns, batch, kept, first_number)
+    outputs = planner.outputs[loop.n_carry :]
+    return _Step(graph, plan, outputs, order, batch, kept, first_number)
 
 
 def _can_stay(graph: Graph, rows: Node) -> bool:
@@ -410,7 +424,7 @@ def build_loop(loop: Loop, target: Target, timed: bool = False) -> Module:
     if loop.tail is not None:
         steps.append(_plan_step(loop, loop.tail, target, len(loop.step.nodes)))
     kept = loop.n_carry + loop.n_held
-    together = steps[0].cost >= THREADS_FROM
+    together = steps[0].cost >= THREADS_FROM and steps[0].order.pays
     end, constants = _place(steps, kept, together)
     slots = _slots([steps[0].plan.views[id(n)].buffer for n in loop.step.inputs[:kept]])
     memory = sum(b.nbytes for step in steps for b in step.plan.buffers if b.offset >= 0)
@@ -602,8 +616,13 @@ class _LoopWriter:
         kernel.stores.append((node, view))
         name = self.builder.rows(kernel, step.plan, node.spec.shape)
         length = node.spec.shape[0]
+        where = [caller.address(view.buffer), source, order]
+        if self.together and (length == 1 or step.order.columns):
+            with self.w.when(self.is_first):
+                self.w.call(name, [*where, index(0), index(length)])
+            return
         low, high = self._bounds(step, length) if length > 1 else (index(0), index(1))
-        self.w.call(name, [caller.address(view.buffer), source, order, low, high])
+        self.w.call(name, [*where, low, high])
 
 
 def _clock_name(target: Target) -> str:
@@ -627,7 +646,7 @@ TINY_BYTES = 2048
 TINY_CYCLES = 400.0
 """Up to so many bytes and estimated cycles, a step's numbers are held in registers."""
 
-THREADS_FROM = 50_000.0
+THREADS_FROM = 12_000.0
 """Estimated cycles of a step from which on threads share it: below, moving lines costs more."""
 
 _BARRIER = """define internal void @meet(ptr %met, i64 %threads, ptr %barrier, ptr %yield) {

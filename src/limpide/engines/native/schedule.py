@@ -18,7 +18,11 @@ from limpide.engines.native.reductions import reduced_axes
 
 _SHARED_FROM = 800  # estimated cycles below which the first thread does a kernel alone
 _GRAIN = 16  # rows: no vector of a row of numbers is shared by two threads
+_COLUMNS_FROM = 32  # columns that are worth sharing
 _ALL, _FIRST = -2, -1  # every thread reads all of it; the first thread alone touches it
+_PAYS = 0.85  # share a step where two threads take no more than this of one thread's time
+_BARRIER, _LINE = 600, 16  # cycles of a barrier, and of a line that comes from another core
+_NARROW = 1.12  # what sharing by columns costs beside that: narrower blocks of products
 _COSTS = {"divide": 8, "sqrt": 8, "power": 80, "sin": 30, "cos": 30}
 
 
@@ -29,8 +33,8 @@ class Turn:
     Attributes
     ----------
     length
-        How long its first axis is; threads share it, or the first thread takes it all where
-        ``shared`` is False.
+        How long the axis of its result is that threads share: the first, or with ``columns`` the
+        last. The first thread takes it all where ``shared`` is False.
     inner
         How many numbers each of its sums has.
     waits
@@ -44,6 +48,8 @@ class Turn:
     cost: float
     waits: bool = False
     phase: int = 0
+    columns: bool = False
+    able: bool = False  # to be shared
 
 
 def counts(kernel: Kernel) -> tuple[int, int]:
@@ -72,18 +78,68 @@ def cost(kernel: Kernel, lanes: int) -> float:
     return cycles
 
 
-def schedule(plan: Plan, lanes: int, gathered: Sequence[Buffer] = ()) -> list[Turn]:
-    """Give the turns of a plan; ``gathered`` are buffers that threads fill by rows before it.
+@dataclass(frozen=True)
+class Schedule:
+    """Turns in running order; ``pays`` says whether it is worth while to share them.
+
+    With ``columns``, threads share columns, and the first thread brings batches together.
+    """
+
+    turns: list[Turn]
+    pays: bool
+    columns: bool
+
+
+def best_schedule(plan: Plan, lanes: int, gathered: Sequence[Buffer] = ()) -> Schedule:
+    """Give the order in which a plan's kernels run, as two threads would be quickest.
+
+    A batch's rows are shared, or where a step is short the columns of its layers: then weights
+    stay with the thread that updates them, and activations travel.
+    """
+    rows = schedule(plan, lanes, gathered)
+    columns = schedule(plan, lanes, gathered, columns=True)
+    alone = sum(turn.cost for turn in rows)
+    by_rows, by_columns = _time_of_two(rows, plan), _time_of_two(columns, plan)
+    if min(by_rows, _NARROW * by_columns) > _PAYS * alone:
+        return Schedule(rows, False, False)
+    if _NARROW * by_columns < by_rows:
+        return Schedule(columns, True, True)
+    return Schedule(rows, True, False)
+
+
+def _time_of_two(turns: Sequence[Turn], plan: Plan) -> float:
+    """Estimate the cycles of a step on two threads: work, barriers, lines between the cores."""
+    cycles = float(_BARRIER)
+    last: dict[int, int] = {}
+    for _ in range(2):  # what the step before left is read too
+        cycles = float(_BARRIER)
+        for turn in turns:
+            cycles += turn.cost * (0.5 if turn.shared else 1.0) + (_BARRIER if turn.waits else 0)
+            phase = _Phase(plan)
+            reads, writes = phase.accesses(turn)
+            sizes = {id(v.buffer): v.buffer.nbytes for v, _ in _reads(turn.kernel, plan)}
+            for key, tag in reads.items():
+                if key in last and (tag == _ALL or last[key] != tag):
+                    cycles += _LINE * sizes[key] / 64 / 2
+            last |= writes
+    return cycles
+
+
+def schedule(
+    plan: Plan, lanes: int, gathered: Sequence[Buffer] = (), columns: bool = False
+) -> list[Turn]:
+    """Give the turns of a plan; ``gathered`` are buffers that are filled before it: by rows, or
+    with ``columns`` by the first thread.
 
     Kernels that threads can share without a barrier come first; then what the first thread alone
     has to do for others; then a barrier. What nobody waits for comes last.
     """
-    left = [_turn(kernel, lanes) for kernel in plan.kernels]
+    left = [_turn(kernel, lanes, columns, plan) for kernel in plan.kernels]
     needs = _needs(left, plan)
     wanted = {id(other) for others in needs.values() for other in others}
     phase = _Phase(plan)
     for buffer in gathered:
-        phase.write(buffer, buffer.extents[0] if buffer.extents else 1)
+        phase.write(buffer, _FIRST if columns or not buffer.extents else buffer.extents[0])
     done: list[Turn] = []
     number, waits = 0, False
     while left:
@@ -101,10 +157,31 @@ def schedule(plan: Plan, lanes: int, gathered: Sequence[Buffer] = ()) -> list[Tu
     return done
 
 
-def _turn(kernel: Kernel, lanes: int) -> Turn:
+def _turn(kernel: Kernel, lanes: int, columns: bool, plan: Plan) -> Turn:
     length, inner = counts(kernel)
     estimate = cost(kernel, lanes)
-    return Turn(kernel, length, inner, can_share(kernel), estimate)
+    able = can_share(kernel)
+    if columns:
+        able = _has_columns(kernel, plan)
+        length = kernel.shape[-1] if able else length
+    return Turn(kernel, length, inner, able, estimate, columns=columns and able, able=able)
+
+
+def _has_columns(kernel: Kernel, plan: Plan) -> bool:
+    """Whether threads can each take some columns of a kernel's result, in whole vectors."""
+    rank = len(kernel.shape)
+    views = [view for view, _ in _reads(kernel, plan)] + [view for _, view in kernel.stores]
+    wide = 0 < rank <= 2 and kernel.shape[-1] >= _COLUMNS_FROM and 0 not in kernel.shape
+    if not wide or any(v.buffer.home == "given" for v in views):
+        return False
+    if kernel.kind == "reduce" and kernel.root is not None:
+        return rank == 2 and reduced_axes(kernel.root) == (0,)
+    if kernel.kind == "product" and kernel.root is not None:
+        given = matrices(*(plan.views[id(n)] for n in kernel.root.inputs))
+        if given.batch or not given.b.buffer.is_ours:
+            return False
+        return given.n > 1 or (given.m > 1 and given.a_strides[0] == 1)
+    return kernel.kind == "map"
 
 
 def _needs(turns: Sequence[Turn], plan: Plan) -> dict[int, list[Turn]]:
@@ -131,12 +208,14 @@ def _next(ready: Sequence[Turn], phase: _Phase, wanted: set[int]) -> Turn | None
     """Give the turn to take now, or None where a barrier has to come first."""
     alone: list[Turn] = []
     for turn in ready:
-        able = can_share(turn.kernel)
-        turn.shared = able and (turn.cost >= _SHARED_FROM or phase.follows(turn))
-        if turn.shared and not phase.clashes(turn):
+        turn.shared = turn.able and (turn.cost >= _SHARED_FROM or phase.follows(turn))
+        if phase.clashes(turn) and turn.able and not turn.shared:
+            turn.shared = True  # a barrier costs more than what is little to share
+        if phase.clashes(turn):
+            continue
+        if turn.shared:
             return turn
-        if not turn.shared and not phase.clashes(turn):
-            alone.append(turn)
+        alone.append(turn)
     first = [turn for turn in alone if id(turn) in wanted]
     if first:
         return first[0]
@@ -147,6 +226,8 @@ def _next(ready: Sequence[Turn], phase: _Phase, wanted: set[int]) -> Turn | None
 
 def grain(turns: Sequence[Turn], length: int) -> int:
     """Give the multiple of rows at which threads part a first axis."""
+    if any(t.columns for t in turns):
+        return _GRAIN
     alike = [t.kernel for t in turns if t.length == length]
     lines = any(len(k.shape) <= 1 or k.kind == "reduce" for k in alike)
     return _GRAIN if lines else 1
@@ -174,12 +255,16 @@ class _Phase:
     def write(self, buffer: Buffer, length: int) -> None:
         self.written.setdefault(id(buffer), set()).add(length)
 
-    def _accesses(self, turn: Turn) -> tuple[dict[int, int], dict[int, int]]:
+    def accesses(self, turn: Turn) -> tuple[dict[int, int], dict[int, int]]:
         """Give, by buffer, the length by whose rows threads share it, or one of the tags below."""
         reads: dict[int, int] = {}
         for view, near in _reads(turn.kernel, self.plan):
             key = id(view.buffer)
-            tag = turn.length if near and _by_rows(view) else _ALL
+            if turn.columns:
+                near = _by_columns(view, turn.length)
+            else:
+                near = near and _by_rows(view)
+            tag = turn.length if near else _ALL
             tag = tag if turn.shared else _FIRST
             reads[key] = tag if reads.get(key, tag) == tag else _ALL
         tag = turn.length if turn.shared else _FIRST
@@ -188,7 +273,7 @@ class _Phase:
 
     def follows(self, turn: Turn) -> bool:
         """Whether a turn, shared, goes on with rows that the same threads have just written."""
-        reads, _ = self._accesses(turn)
+        reads, _ = self.accesses(turn)
         before = {key: self.written[key] for key in reads if key in self.written}
         return bool(before) and all(
             lengths == {turn.length} and reads[key] == turn.length
@@ -197,7 +282,7 @@ class _Phase:
 
     def clashes(self, turn: Turn) -> bool:
         """Whether a turn touches what another thread may still be working on."""
-        reads, writes = self._accesses(turn)
+        reads, writes = self.accesses(turn)
         after_write = ((tag, self.written.get(key, set())) for key, tag in reads.items())
         after_both = (
             (tag, self.written.get(key, set()) | self.read.get(key, set()))
@@ -209,7 +294,7 @@ class _Phase:
         )
 
     def add(self, turn: Turn) -> None:
-        reads, writes = self._accesses(turn)
+        reads, writes = self.accesses(turn)
         for key, tag in reads.items():
             self.read.setdefault(key, set()).add(tag)
         for key, tag in writes.items():
@@ -222,6 +307,14 @@ def _by_rows(view: View) -> bool:
     if not extents or not view.shape:
         return False
     return view.offset == 0 and view.strides[0] == strides_of(extents)[0]
+
+
+def _by_columns(view: View, length: int) -> bool:
+    """Whether column j of the loops reads column j of the buffer and no other."""
+    extents = view.buffer.extents
+    if not extents or not view.shape:
+        return False
+    return view.offset == 0 and view.strides[-1] == 1 and view.shape[-1] == length
 
 
 def _reads(kernel: Kernel, plan: Plan) -> list[tuple[View, bool]]:
@@ -249,7 +342,7 @@ def _reads(kernel: Kernel, plan: Plan) -> list[tuple[View, bool]]:
         rows = not given.batch and given.m > 1
         lead = View(a.buffer, (given.m,), (given.a_strides[0],), a.offset)
         found.append((lead if rows else a, rows))
-        found.append((b, False))
+        found.append((b.essential(), False))
     else:
         found += [(plan.views[id(n)], False) for n in root.inputs]
     return found

@@ -7,8 +7,10 @@ Answers for the pool. Not for: how many there may be (``limpide.threads``), or w
 from __future__ import annotations
 
 import ctypes
+import math
 import os
 import threading
+import time
 from collections.abc import Callable
 
 
@@ -80,6 +82,58 @@ class Pool:
 
 
 POOL = Pool()
+
+
+class Pace:
+    """How many threads serve a program best just now, by the time of its steps.
+
+    Where other programs keep the processors busy, threads that meet after every step wait for each
+    other's turns, and one alone is faster. What is slower is tried again now and then, briefly.
+    """
+
+    def __init__(self) -> None:
+        self._seconds: dict[int, float] = {}  # threads -> a step, lately
+        self._tried: dict[int, float] = {}  # threads -> when
+        self._trials: dict[int, int] = {}  # threads -> how often
+
+    def choose(self, most: int, left: int) -> tuple[int, int]:
+        """Give how many threads to use, and for how many of the steps that are left."""
+        if most == 1:
+            return 1, left
+        known = self._seconds
+        if not known:
+            return 1, min(left, _FEW_STEPS)  # how long a trial has to be
+        fastest = min(known.values())
+        if left * fastest < _SHORT:
+            return 1, left
+        trial = max(1, int(_TRIAL / fastest))
+        for threads in (most, 1):
+            if self._trials.get(threads, 0) < _TRIALS:
+                return threads, min(left, trial)
+        best = most if known[most] <= known[1] else 1
+        other = 1 if best == most else most
+        since = time.perf_counter() - self._tried[other]
+        if since > _AGAIN * max(1.0, known[other] / known[best]):
+            return other, min(left, trial)
+        return best, left
+
+    def note(self, threads: int, steps: int, seconds: float) -> None:
+        """Remember how long some steps took; a few only say what to expect."""
+        if seconds >= _SHORT / 2:
+            trials = self._trials[threads] = self._trials.get(threads, 0) + 1
+            before = self._seconds.get(threads, math.inf) if trials <= _TRIALS else math.inf
+            self._seconds[threads] = min(before, seconds / steps)
+            self._tried[threads] = time.perf_counter()
+        elif not self._seconds:
+            self._seconds[_COLD] = seconds / steps
+
+
+_SHORT = 0.001  # seconds for which it does not pay to wake a thread
+_AGAIN = 0.5  # seconds after which what was slower is tried again; later, the slower it was
+_TRIAL = 0.003  # seconds of a trial, about
+_TRIALS = 2  # at first, of which the faster counts: threads and caches are cold in the first
+_FEW_STEPS = 16
+_COLD = 0  # stands for the number of threads of the first steps
 
 
 def yield_address() -> int:
