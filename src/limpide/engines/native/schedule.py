@@ -258,13 +258,13 @@ class _Phase:
     def accesses(self, turn: Turn) -> tuple[dict[int, int], dict[int, int]]:
         """Give, by buffer, the length by whose rows threads share it, or one of the tags below."""
         reads: dict[int, int] = {}
-        for view, near in _reads(turn.kernel, self.plan):
+        for view, along in _reads(turn.kernel, self.plan):
             key = id(view.buffer)
             if turn.columns:
-                near = _by_columns(view, turn.length)
+                apart = "columns" in along and _by_columns(view, turn.length)
             else:
-                near = near and _by_rows(view)
-            tag = turn.length if near else _ALL
+                apart = "rows" in along and _by_rows(view)
+            tag = turn.length if apart else _ALL
             tag = tag if turn.shared else _FIRST
             reads[key] = tag if reads.get(key, tag) == tag else _ALL
         tag = turn.length if turn.shared else _FIRST
@@ -317,32 +317,40 @@ def _by_columns(view: View, length: int) -> bool:
     return view.offset == 0 and view.strides[-1] == 1 and view.shape[-1] == length
 
 
-def _reads(kernel: Kernel, plan: Plan) -> list[tuple[View, bool]]:
-    """Give what a kernel reads, and whether row by row of its result."""
-    found: list[tuple[View, bool]] = []
+def _reads(kernel: Kernel, plan: Plan) -> list[tuple[View, str]]:
+    """Give what a kernel reads, and along which axes of its result: of rows, columns, both."""
+    found: list[tuple[View, str]] = []
     own = {id(n) for n in kernel.members}
-    kept = kernel.kind != "reduce" or (
-        kernel.root is not None and 0 not in reduced_axes(kernel.root)
-    )
+    along = "rows columns"
+    if kernel.kind == "reduce" and kernel.root is not None:
+        along = "columns" if 0 in reduced_axes(kernel.root) else "rows"
     for node in kernel.nodes:
         outside = (n for n in node.inputs if id(plan.origins[id(n)]) not in own)
-        found += [(plan.views[id(source)].essential(), kept) for source in outside]
+        found += [(plan.views[id(source)].essential(), along) for source in outside]
     root = kernel.root
     if root is None:
         if kernel.source is not None:
-            found.append((kernel.source, False))
+            found.append((kernel.source, ""))
         return found
     if kernel.kind == "reduce":
         source = root.inputs[0]
         if id(plan.origins[id(source)]) not in own:
-            found.append((plan.views[id(source)].essential(), kept))
+            found.append((plan.views[id(source)].essential(), along))
     elif kernel.kind == "product":
-        a, b = (plan.views[id(n)] for n in root.inputs)
-        given = matrices(a, b)
-        rows = not given.batch and given.m > 1
-        lead = View(a.buffer, (given.m,), (given.a_strides[0],), a.offset)
-        found.append((lead if rows else a, rows))
-        found.append((b.essential(), False))
+        found += _read_by_product(*(plan.views[id(n)] for n in root.inputs))
     else:
-        found += [(plan.views[id(n)], False) for n in root.inputs]
+        found += [(plan.views[id(n)], "") for n in root.inputs]
     return found
+
+
+def _read_by_product(a: View, b: View) -> list[tuple[View, str]]:
+    given = matrices(a, b)
+    if given.batch:
+        return [(a, ""), (b, "")]
+    rows = View(a.buffer, (given.m,), (given.a_strides[0],), a.offset)
+    columns = View(b.buffer, (given.n,), (given.b_strides[1],), b.offset)
+    if given.n == 1:  # the one axis of the result is that of the rows of a
+        return [(rows, "rows columns"), (b, "")]
+    if given.m == 1:
+        return [(a, ""), (columns, "columns")]
+    return [(rows, "rows"), (columns, "columns")]
