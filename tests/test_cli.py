@@ -196,6 +196,14 @@ def test_train_json_is_one_object_and_nothing_else(limpide: Run) -> None:
     assert {"loss", "accuracy", "auc", "log_loss"} <= set(report["validation"])
 
 
+@pytest.mark.parametrize("engine", ["native", "reference"])
+def test_train_on_an_engine_by_name(limpide: Run, engine: str) -> None:
+    words = ("train", "bakery.csv", "--target", "sold_out", "--epochs", "1", "--json")
+    result = limpide(*words, "--engine", engine)
+    assert (result.status, result.err) == (0, "")
+    assert json.loads(result.out)["engine"] == engine
+
+
 def test_train_json_of_a_regression_without_held_out_rows(limpide: Run) -> None:
     words = ("train", "bakery.csv", "--target", "price_eur", "--epochs", "1", "--json")
     report = json.loads(limpide(*words).out)
@@ -470,7 +478,6 @@ def test_predict_refuses_to_write_on_its_inputs(limpide: Run, model_path: Path) 
         (["--learning-rate", "fast"], "'fast' is not a number above 0."),
         (["--learning-rate", "nan"], "'nan' is not a number above 0."),
         (["--learning-rate", "inf"], "'inf' is not finite. Write --learning-rate 0.001."),
-        (["--engine", "native"], "--engine native is not in this version. Leave --engine out."),
         (["--threads", "0"], "0 must be at least 1. Write --threads 2."),
         (["--threads", "two"], "'two' is not a whole number. Write --threads 2."),
         (["--out", ""], "'--out': '' is the path of nothing. Write the path of a file."),

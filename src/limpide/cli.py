@@ -76,13 +76,6 @@ def _reading_options(function: F) -> F:
     return function
 
 
-def _not_yet(context: click.Context, option: click.Parameter, name: str | None) -> str | None:
-    """Refuse the engine that is announced, but not in this version."""
-    if name == "native":
-        raise program.Misuse("--engine native is not in this version. Leave --engine out.")
-    return name
-
-
 _path = program.PathName()
 _threads = click.option(
     "--threads",
@@ -147,9 +140,7 @@ Examples:
     show_default=True,
     help="Share of the rows held out to measure the model.",
 )
-@click.option(
-    "--engine", metavar="NAME", callback=_not_yet, help="What computes; else the fastest installed."
-)
+@click.option("--engine", metavar="NAME", help="What computes: native (the default) or reference.")
 @_threads
 @click.option(
     "--seed",
