@@ -218,8 +218,11 @@ class _Product:
     ) -> None:
         """Write all rows of the columns from ``low`` to ``high``, two vectors at a time."""
         w, pair = self.w, 2 * self.lanes
-        middle = w.add(low, w.binary("and", w.sub(high, low), index(-pair)))
-        for width, start, stop in ((2, low, middle), (1, middle, high)):
+        parts = [(2, low, high)]
+        if -(-self.given.n // self.lanes) % 2:  # the last one has no other beside it
+            middle = w.add(low, w.binary("and", w.sub(high, low), index(-pair)))
+            parts = [(2, low, middle), (1, middle, high)]
+        for width, start, stop in parts:
             with w.loop(start, stop, width * self.lanes) as loop:
                 column = Place(loop.index)
                 rows = (index(0), self.body.rows)

@@ -25,6 +25,7 @@ from limpide.engines.native.schedule import (
     can_share,
     grain,
     schedule,
+    schedule_like,
 )
 from limpide.engines.native.target import Target
 from limpide.engines.native.writer import I64, PTR, Type, Value, Writer, index, module_text
@@ -357,7 +358,9 @@ class _Step:
         return sum(turn.cost for turn in self.turns)
 
 
-def _plan_step(loop: Loop, graph: Graph, target: Target, first_number: int) -> _Step:
+def _plan_step(
+    loop: Loop, graph: Graph, target: Target, first_number: int, like: _Step | None = None
+) -> _Step:
     kept = loop.n_carry + loop.n_held
     rows = graph.inputs[kept:]
     homes = ["kept"] * kept + ["rows" if _can_stay(graph, n) else "arena" for n in rows]
@@ -365,7 +368,10 @@ def _plan_step(loop: Loop, graph: Graph, target: Target, first_number: int) -> _
     plan = planner.plan()
     buffers = [plan.views[id(n)].buffer for n in rows]
     gathered = [b for b in buffers if b.home == "arena"]
-    order = best_schedule(plan, target.lanes(4), gathered)
+    if like is None:
+        order = best_schedule(plan, target.lanes(4), gathered)
+    else:
+        order = schedule_like(like.order, plan, target.lanes(4), gathered)
     batch = graph.inputs[kept].spec.shape[0] if rows else 1
     outputs = planner.outputs[loop.n_carry :]
     return _Step(graph, plan, outputs, order, batch, kept, first_number)
@@ -422,7 +428,7 @@ def build_loop(loop: Loop, target: Target, timed: bool = False) -> Module:
     """
     steps = [_plan_step(loop, loop.step, target, 0)]
     if loop.tail is not None:
-        steps.append(_plan_step(loop, loop.tail, target, len(loop.step.nodes)))
+        steps.append(_plan_step(loop, loop.tail, target, len(loop.step.nodes), steps[0]))
     kept = loop.n_carry + loop.n_held
     together = steps[0].cost >= THREADS_FROM and steps[0].order.pays
     end, constants = _place(steps, kept, together)

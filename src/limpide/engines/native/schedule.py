@@ -90,6 +90,14 @@ class Schedule:
     columns: bool
 
 
+def schedule_like(
+    other: Schedule, plan: Plan, lanes: int, gathered: Sequence[Buffer] = ()
+) -> Schedule:
+    """Give the order of a plan shared as another one's: most of its kernels are the same then."""
+    turns = schedule(plan, lanes, gathered, other.columns)
+    return Schedule(turns, other.pays, other.columns)
+
+
 def best_schedule(plan: Plan, lanes: int, gathered: Sequence[Buffer] = ()) -> Schedule:
     """Give the order in which a plan's kernels run, as two threads would be quickest.
 
@@ -227,7 +235,7 @@ def _next(ready: Sequence[Turn], phase: _Phase, wanted: set[int]) -> Turn | None
 def grain(turns: Sequence[Turn], length: int) -> int:
     """Give the multiple of rows at which threads part a first axis."""
     if any(t.columns for t in turns):
-        return _GRAIN
+        return 2 * _GRAIN  # products take two vectors of columns at a time
     alike = [t.kernel for t in turns if t.length == length]
     lines = any(len(k.shape) <= 1 or k.kind == "reduce" for k in alike)
     return _GRAIN if lines else 1
