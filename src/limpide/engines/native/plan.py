@@ -143,7 +143,7 @@ class Planner:
         self._merge()
         self._find_reads()
         order = self._store()
-        used = {id(b) for k in order for b in buffers_of(k, self.views, self.origins)}
+        used = {id(b) for k in order for b in buffers_of(k, self.views)}
         kept = [b for b in self.buffers if id(b) in used or b.home != "arena"]
         return Plan(order, self.views, self.origins, kept)
 
@@ -508,7 +508,7 @@ def _ordered(kernels: Sequence[Kernel], needs: dict[int, set[int]]) -> list[Kern
     return result
 
 
-def buffers_of(kernel: Kernel, views: dict[int, View], origins: dict[int, Node]) -> list[Buffer]:
+def buffers_of(kernel: Kernel, views: dict[int, View]) -> list[Buffer]:
     """Give the buffers that a kernel reads or writes."""
     found = [views[id(n)].buffer for n in kernel.reads.values()]
     found += [view.buffer for _, view in kernel.stores]

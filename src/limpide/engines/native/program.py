@@ -199,7 +199,7 @@ def _buffers(kernel: Kernel, plan: Plan) -> list[Buffer]:
                 for i, n in kernel.reads.items()
             ):
                 found[id(view.buffer)] = view.buffer
-    for buffer in buffers_of(kernel, plan.views, plan.origins):
+    for buffer in buffers_of(kernel, plan.views):
         found[id(buffer)] = buffer
     return list(found.values())
 
@@ -239,7 +239,7 @@ def _lifetimes(plan: Plan, turns: Sequence[Turn], together: bool) -> list[Buffer
     """Note when each passing buffer is used, by turns or by phases; gives those that are."""
     for place, turn in enumerate(turns):
         when = turn.phase if together else place
-        for buffer in buffers_of(turn.kernel, plan.views, plan.origins):
+        for buffer in buffers_of(turn.kernel, plan.views):
             buffer.first = min(buffer.first, when)
             buffer.last = max(buffer.last, when)
     return [b for b in plan.buffers if b.home == "arena" and b.last >= 0]
@@ -251,14 +251,12 @@ def _slots(buffers: Sequence[Buffer]) -> list[Slot]:
 
 def _constants(graph: Graph, plan: Plan) -> list[Buffer]:
     """Give the buffers of the constants whose memory is read; others get none."""
-    used = {id(b) for k in plan.kernels for b in buffers_of(k, plan.views, plan.origins)}
-    found = (plan.views[id(n)].buffer for n in graph.nodes if n.op is CONSTANT)
-    return [b for b in found if id(b) in used]
+    return [plan.views[id(graph.nodes[i])].buffer for i in constants_read(graph, plan)]
 
 
 def constants_read(graph: Graph, plan: Plan) -> list[int]:
     """Give the places among the graph's nodes of the constants that have memory."""
-    used = {id(b) for k in plan.kernels for b in buffers_of(k, plan.views, plan.origins)}
+    used = {id(b) for k in plan.kernels for b in buffers_of(k, plan.views)}
     return [
         i
         for i, n in enumerate(graph.nodes)

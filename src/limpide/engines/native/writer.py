@@ -68,7 +68,7 @@ class Value(NamedTuple):
         return f"{_type_text(self.type)} {self.name}"
 
 
-I1, I8, I32, I64 = Type("i1"), Type("i8"), Type("i32"), Type("i64")
+I1, I32, I64 = Type("i1"), Type("i32"), Type("i64")
 F32, F64, PTR = Type("f32"), Type("f64"), Type("ptr")
 
 
@@ -234,10 +234,6 @@ class Writer:
         """Take the bits for those of another element of the same width."""
         return self.convert("bitcast", value, element)
 
-    def freeze(self, value: Value) -> Value:
-        """Make whatever it is one number, where it may be poison."""
-        return self.emit(value.type, f"freeze {value}")
-
     # Lanes ------------------------------------------------------------------------------------
 
     def splat(self, value: Value, lanes: int) -> Value:
@@ -255,11 +251,6 @@ class Writer:
         if vector.type.lanes == 1:
             return vector
         return self.emit(Type(vector.type.element), f"extractelement {vector}, i64 {lane}")
-
-    def insert(self, vector: Value, scalar: Value, lane: int) -> Value:
-        if vector.type.lanes == 1:
-            return scalar
-        return self.emit(vector.type, f"insertelement {vector}, {scalar}, i64 {lane}")
 
     def shuffle(self, a: Value, b: Value | None, lanes: Sequence[int]) -> Value:
         """Give the lanes named (those of ``b`` count on from those of ``a``)."""
