@@ -18,6 +18,7 @@ from limpide.engines.native import program, store
 from limpide.engines.native.blocks import Block, Blocks, address, plain
 from limpide.engines.native.jit import Code, make_object
 from limpide.engines.native.moves import STATUS_WORDS
+from limpide.engines.native.program import Module
 from limpide.engines.native.report import Compiled, Share, shares
 from limpide.engines.native.target import host
 from limpide.engines.native.threads import POOL, Pace, yield_address
@@ -62,6 +63,12 @@ def _raise_index(nodes: Sequence[Node], status: Array) -> NoReturn:
     )
 
 
+def _constants(module: Module, graphs: Sequence[Graph]) -> list[Array]:
+    """Give the arrays that a program finds in its memory, in the order of their places."""
+    pairs = zip(graphs, module.places, strict=True)
+    return [graph.nodes[i].value for graph, places in pairs for i in places]
+
+
 class _Whole:
     """The steps of a run, to be taken in parts: whole epochs, or whole batches of one epoch."""
 
@@ -94,7 +101,7 @@ class NativeEngine:
         found = store.obtain(key, target, "call", lambda: program.build_graph(graph, target))
         module, call = found.module, _CALL(found.code.address("call"))
         n = len(graph.inputs) + len(graph.outputs)
-        blocks = Blocks(module, [graph.nodes[i].value for i in module.places[0]], n)
+        blocks = Blocks(module, _constants(module, [graph]), n)
         specs = [(node.spec.shape, node.spec.numpy_dtype) for node in graph.outputs]
 
         def run(arrays: list[Array]) -> list[Array]:
@@ -122,7 +129,7 @@ class NativeEngine:
         found = store.obtain(key, target, "rows", build)
         module, call = found.module, _ROWS(found.code.address("rows"))
         n = len(graph.inputs) + len(graph.outputs)
-        blocks = Blocks(module, [graph.nodes[i].value for i in module.places[0]], n)
+        blocks = Blocks(module, _constants(module, [graph]), n)
         batch = graph.inputs[n_held].spec.shape[0]
         enough = max(1, int(_CYCLES_A_THREAD / max(module.cost, 1.0)))  # batches for a thread
 
@@ -182,7 +189,6 @@ class NativeEngine:
         found = store.obtain(key, target, "loop", lambda: program.build_loop(loop, target))
         module, call = found.module, _LOOP(found.code.address("loop"))
         graphs = [g for g in (loop.step, loop.tail) if g is not None]
-        values = [g.nodes[i].value for g, at in zip(graphs, module.places, strict=True) for i in at]
         kept = [n.spec for n in loop.step.inputs[: loop.n_carry + loop.n_held]]
         seen = [n.spec for n in loop.step.outputs[loop.n_carry :]]
         n_rows, n_carry = loop.n_rows, loop.n_carry
@@ -190,7 +196,7 @@ class NativeEngine:
         row_nodes = loop.step.inputs[len(kept) :]
         batch = loop.step.inputs[len(kept)].spec.shape[0] if n_rows else 1
         shapes = [(spec.shape, spec.numpy_dtype) for spec in kept]
-        blocks = Blocks(module, values, n_rows + len(seen), shapes)
+        blocks = Blocks(module, _constants(module, graphs), n_rows + len(seen), shapes)
 
         sizes = np.array([spec.nbytes for spec in seen], np.uint64)
         pace = Pace()
@@ -261,13 +267,12 @@ class NativeEngine:
         module = program.build_loop(loop, target, timed=True)
         code = Code(make_object(module.text, target), target, ["loop"])
         graphs = [g for g in (loop.step, loop.tail) if g is not None]
-        values = [g.nodes[i].value for g, at in zip(graphs, module.places, strict=True) for i in at]
         kept = [(n.spec.shape, n.spec.numpy_dtype) for n in loop.step.inputs[: len(module.kept)]]
         seen = [n.spec for n in loop.step.outputs[loop.n_carry :]]
         epochs, n = order.shape
         batch = loop.step.inputs[len(kept)].spec.shape[0]
         steps = epochs * -(-n // batch)
-        block = Blocks(module, values, loop.n_rows + len(seen), kept).take()
+        block = Blocks(module, _constants(module, graphs), loop.n_rows + len(seen), kept).take()
         observed = [np.empty((steps, *s.shape), s.numpy_dtype) for s in seen]
         alive = block.point([], [*rows, *observed])
         for home, array in zip(block.homes, [*carry, *held], strict=True):

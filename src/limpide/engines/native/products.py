@@ -305,10 +305,8 @@ class _Product:
             ]
             following: list[Value] = []
             for r in range(rows):
-                left, own = (
-                    w.splat(w.load(self.scalar, factors[r]), lanes),
-                    loop.carried[r * width : (r + 1) * width],
-                )
+                left = w.splat(w.load(self.scalar, factors[r]), lanes)
+                own = loop.carried[r * width : (r + 1) * width]
                 following += [w.fma(left, x, total) for x, total in zip(right, own, strict=True)]
             loop.next = following
         return list(loop.results)
