@@ -102,6 +102,30 @@ def test_the_helper_is_one_block_ahead_and_no_more(monkeypatch: pytest.MonkeyPat
     assert max(seen) == 3
 
 
+@pytest.mark.parametrize("threads", [2, 3, 7])
+def test_several_threads_draw_the_same_orders(threads: int) -> None:
+    with orders(9, 400, 150, ahead=False, threads=threads) as given:
+        found = np.concatenate([given.take(k) for k in (1, 399)])
+    expected = [row_order(9, epoch, 150) for epoch in range(400)]
+    np.testing.assert_array_equal(found, expected)
+
+
+def test_what_a_thread_lacks_is_raised_where_orders_are_taken(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    real = RowOrder.draw
+
+    def draw(self: RowOrder, epoch: int, out: Any) -> None:
+        if epoch == 390:  # of the last thread's share
+            raise MemoryError("none left")
+        real(self, epoch, out)
+
+    monkeypatch.setattr(RowOrder, "draw", draw)
+    drawn = orders(1, 400, 150, ahead=False, threads=3)
+    with pytest.raises(MemoryError, match="none left"), drawn as given:
+        given.take(400)
+
+
 def test_no_helper_for_what_is_short_or_always_the_same() -> None:
     for seed, epochs, rows in ((1, 1, 1000), (1, 20, 100), (1, 10**6, 4), (None, 10**6, 400)):
         with orders(seed, epochs, rows) as given:

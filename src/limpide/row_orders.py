@@ -37,7 +37,8 @@ def orders(
     n_rows: int,
     rows: Array | None = None,
     *,
-    helped: bool = True,
+    ahead: bool = True,
+    threads: int = 1,
 ) -> Orders:
     """Give the orders of a run: drawn by ``seed``, or with None the same in each epoch.
 
@@ -47,9 +48,11 @@ def orders(
         How many rows an epoch has.
     rows
         i64[n_rows]: which rows those are; None is all.
-    helped
-        Whether a thread may draw meanwhile; it would be in the way where training itself takes
-        every processor.
+    ahead
+        Whether a thread may draw while others train; it would be in the way where training itself
+        takes every processor.
+    threads
+        How many draw at once what nobody has drawn ahead.
 
     Examples
     --------
@@ -61,7 +64,7 @@ def orders(
     a_block = min(epochs, max(1, BLOCK_ROWS // n_rows))
     if seed is None:
         return _Fixed(a_block, np.arange(n_rows, dtype=np.int64) if rows is None else rows)
-    return _Drawn(seed, epochs, n_rows, rows, a_block, helped)
+    return _Drawn(seed, epochs, n_rows, rows, a_block, ahead, threads)
 
 
 class _Fixed:
@@ -106,16 +109,17 @@ class _Drawn:
         n_rows: int,
         rows: Array | None,
         a_block: int,
-        helped: bool,
+        ahead: bool,
+        threads: int,
     ) -> None:
         self._seed, self._epochs, self._n_rows, self._rows = seed, epochs, n_rows, rows
         self._a_block = a_block
-        self._order = RowOrder(seed)
+        self._drawers = [RowOrder(seed) for _ in range(threads)]
         self._given = 0  # epochs
         self._block: _Block | None = None  # given out now
         self._next: _Block | None = None
         pays = n_rows >= _FEW_ROWS and epochs * n_rows >= _WORTHWHILE
-        self._has_helper = helped and pays
+        self._has_helper = ahead and pays
         self._helper: threading.Thread | None = None
         self._changed = threading.Condition()
         self._over = False  # the helper has nothing left to do
@@ -155,7 +159,7 @@ class _Drawn:
 
     def _provide(self, block: _Block, end: int) -> None:
         if not self._is_helped():
-            self._draw(block, end)
+            self._draw_at_once(block, end)
             return
         with self._changed:
             block.wanted = end
@@ -174,18 +178,42 @@ class _Drawn:
         elif self._helper is not None and not (self._helper.is_alive() or self._over):
             # A forked child has none of its parent's threads, and locks as they were just then.
             self._has_helper, self._helper, self._next = False, None, None
-            self._order = RowOrder(self._seed)
+            self._drawers = [RowOrder(self._seed) for _ in self._drawers]
         return self._has_helper
 
     def _empty(self, first: int) -> _Block:
         return _Block(first, min(self._a_block, self._epochs - first), self._n_rows)
 
-    def _draw(self, block: _Block, end: int) -> None:
-        for i in range(block.drawn, end):
-            self._order.draw(block.first + i, block.orders[i])
+    def _draw_at_once(self, block: _Block, end: int) -> None:
+        """Draw all that is missing, in several threads where it is much."""
+        pays = (end - block.drawn) * self._n_rows >= _WORTHWHILE
+        drawers = self._drawers if pays and self._n_rows >= _FEW_ROWS else self._drawers[:1]
+        cuts = np.linspace(block.drawn, end, len(drawers) + 1).astype(int).tolist()
+        errors: list[BaseException] = []
+
+        def draw(i: int) -> None:
+            try:
+                self._draw(block, cuts[i], cuts[i + 1], drawers[i])
+            except BaseException as error:
+                errors.append(error)
+
+        others = [
+            threading.Thread(target=draw, args=(i,), daemon=True) for i in range(1, len(drawers))
+        ]
+        for thread in others:
+            thread.start()
+        draw(0)
+        for thread in others:
+            thread.join()
+        if errors:
+            raise errors[0]
+        block.drawn = end
+
+    def _draw(self, block: _Block, start: int, end: int, drawer: RowOrder) -> None:
+        for i in range(start, end):
+            drawer.draw(block.first + i, block.orders[i])
             if self._rows is not None:
                 block.orders[i] = self._rows[block.orders[i]]
-            block.drawn = i + 1
 
     # In the helper --------------------------------------------------------------------------
 
@@ -211,7 +239,9 @@ class _Drawn:
             while not block.is_whole:
                 if self._over:
                     return
-                self._draw(block, min(block.drawn + a_turn, len(block.orders)))
+                end = min(block.drawn + a_turn, len(block.orders))
+                self._draw(block, block.drawn, end, self._drawers[0])
+                block.drawn = end
                 if block.drawn >= block.wanted:
                     with self._changed:
                         self._changed.notify_all()

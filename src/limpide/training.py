@@ -179,8 +179,11 @@ class Trainer:
 
     def _orders(self) -> Orders:
         seed = self.seed if self.shuffle else None
-        spare = engines.threads_of(self.run_loop) < available()
-        return orders(seed, self.epochs, self.data.n_rows, self.data.rows, helped=spare)
+        threads = engines.threads_of(self.run_loop)
+        ahead = threads < available()
+        return orders(
+            seed, self.epochs, self.data.n_rows, self.data.rows, ahead=ahead, threads=threads
+        )
 
     def _between(self) -> None:
         """Do what is to be done after an epoch."""

@@ -199,7 +199,7 @@ class NativeEngine:
         blocks = Blocks(module, _constants(module, graphs), n_rows + len(seen), shapes)
 
         sizes = np.array([spec.nbytes for spec in seen], np.uint64)
-        pace = Pace()
+        pace = Pace(module.cost)
 
         def threads_now() -> int:
             return min(most(), _MOST_THREADS) if module.together else 1

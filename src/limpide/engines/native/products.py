@@ -6,7 +6,7 @@ vectors a block of registers holds. Not for: other sums (``reductions``).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from limpide.engines.native.elements import COSTLY
 from limpide.engines.native.maps import Body, Place, Point
@@ -23,7 +23,9 @@ _EXPECTED = 512  # bytes of a row that are asked for; what follows is fetched by
 _AHEAD = 12  # how many k ahead lines are asked for
 _DEEP = 512  # longer sums are added in stretches …
 _STRETCH = 256  # … of about so many numbers
-_TALL = 64  # rows whose sums wait between two stretches
+_TALL = 256  # rows whose sums wait between two stretches
+_NEAR = 1 << 18  # bytes of a right matrix that a core's own cache keeps
+_FAR = 1 << 20  # bytes of results that it does not
 
 
 def write_product(body: Body, low: Value, high: Value, inner: Value) -> None:
@@ -192,26 +194,49 @@ class _Product:
     def _write_tiles(
         self, places: list[Place], a: _Left, b: Value, low: Value, high: Value
     ) -> None:
-        vectors = -(-self.given.n // self.lanes)
-        widest = _widest_block(self.w.target.registers)
-        blocks = -(-vectors // widest)
-        few, more = vectors // blocks, vectors % blocks
+        if self._streams:
+            self._write_rows_of_tiles(places, a, b, low, high)
+            return
+        for column, width, rest in self._column_blocks():
+            self._write_column_block(places, a, b, low, high, column, width, rest)
+
+    def _write_rows_of_tiles(
+        self, places: list[Place], a: _Left, b: Value, low: Value, high: Value
+    ) -> None:
+        """Write a few rows at a time over all columns: results are too many for the caches, and
+        so are read and written in the order of memory.
+        """
+        widest = max(width for width, _ in self._widths())
+        rows = _rows(self.w.target.registers, widest, self.given.m)
+        for size, start, stop in self._row_blocks(low, high, rows):
+            with self.w.loop(start, stop, size) as loop:
+                row = Place(loop.index)
+                for column, width, rest in self._column_blocks():
+                    self._write_tile(places, a, b, row, size, column, width, rest)
+
+    def _column_blocks(self) -> Iterator[tuple[Place, int, int]]:
+        """Run through the columns: where a block starts, its vectors, what is left of the last."""
         first = 0
-        for width, count in ((few + 1, more), (few, blocks - more)):
-            if not count or not width:
-                continue
-            last_block = first + count * width == vectors
+        for width, count in self._widths():
+            last_block = (first + count * width) * self.lanes >= self.given.n
             partial = last_block and self.given.n % self.lanes != 0 and self._minds_the_end
             whole = count - 1 if partial else count
             if whole:
                 stop = (first + whole * width) * self.lanes
                 with self.w.loop(first * self.lanes, stop, width * self.lanes) as loop:
-                    self._write_column_block(places, a, b, low, high, Place(loop.index), width, 0)
+                    yield Place(loop.index), width, 0
             if partial:
                 start = Place(None, (first + whole * width) * self.lanes)
-                rest = self.given.n % self.lanes
-                self._write_column_block(places, a, b, low, high, start, width, rest)
+                yield start, width, self.given.n % self.lanes
             first += count * width
+
+    def _widths(self) -> list[tuple[int, int]]:
+        """Give how many vectors blocks of columns have, and how many blocks: nearly equal ones."""
+        vectors = -(-self.given.n // self.lanes)
+        deep = self.given.k > _DEEP
+        blocks = -(-vectors // _widest_block(self.w.target.registers, deep))
+        few, more = vectors // blocks, vectors % blocks
+        return [(w, n) for w, n in ((few + 1, more), (few, blocks - more)) if w and n]
 
     def _write_columns(
         self, places: list[Place], a: _Left, b: Value, low: Value, high: Value
@@ -227,6 +252,19 @@ class _Product:
                 column = Place(loop.index)
                 rows = (index(0), self.body.rows)
                 self._write_column_block(places, a, b, *rows, column, width, 0)
+
+    @property
+    def _streams(self) -> bool:
+        """Whether what is read and written after the sums outgrows a core's caches."""
+        right = self.given.k * self.given.n * self.scalar.bits // 8
+        return self.given.k <= _DEEP and right <= _NEAR and self._results >= _FAR
+
+    @property
+    def _results(self) -> int:
+        """How many bytes are read and written after the sums, a number for each."""
+        views = [*self.body.reads(), *(v for _, v in self.body.kernel.stores)]
+        far = {id(v.buffer): v.buffer.nbytes for v in views if len(v.shape) > 1 and all(v.strides)}
+        return sum(far.values())
 
     @property
     def _minds_the_end(self) -> bool:
@@ -246,19 +284,33 @@ class _Product:
         """Write all rows of a few vectors of columns."""
         w = self.w
         rows = _rows(self.w.target.registers, width, self.given.m)
-        b = w.at(b, column.value(w), self.element)
         if self.given.k > _DEEP:
+            b = w.at(b, column.value(w), self.element)
             self._write_deep_block(places, a, b, low, high, column, width, rest)
             return
         for size, start, stop in self._row_blocks(low, high, rows):
             with w.loop(start, stop, size) as loop:
-                row = Place(loop.index)
-                zeros = [constant(self.vector, 0)] * (size * width)
-                bounds = (index(0), self.inner)
-                sums = self._write_sums(
-                    a, b, row, size, width, rest, bounds, zeros, last=high if size > 1 else None
-                )
-                self._finish_tile(places, sums, row, size, column, width, rest)
+                row, last = Place(loop.index), high if size > 1 else None
+                self._write_tile(places, a, b, row, size, column, width, rest, last)
+
+    def _write_tile(
+        self,
+        places: list[Place],
+        a: _Left,
+        b: Value,
+        row: Place,
+        rows: int,
+        column: Place,
+        width: int,
+        rest: int,
+        last: Value | None = None,
+    ) -> None:
+        """Write the sums of a block of registers, and what follows them."""
+        b = self.w.at(b, column.value(self.w), self.element)
+        zeros = [constant(self.vector, 0)] * (rows * width)
+        bounds = (index(0), self.inner)
+        sums = self._write_sums(a, b, row, rows, width, rest, bounds, zeros, last=last)
+        self._finish_tile(places, sums, row, rows, column, width, rest)
 
     def _row_blocks(self, low: Value, high: Value, rows: int) -> list[tuple[int, Value, Value]]:
         """Give whole blocks of rows, then what is left row by row: (size, first, last)."""
@@ -552,9 +604,11 @@ def _together(w: Writer, values: list[Value]) -> Value:
     return values[0]
 
 
-def _widest_block(registers: int) -> int:
+def _widest_block(registers: int, deep: bool) -> int:
     """Give how many vectors of columns a block has: sums for as many rows must fit beside them."""
-    return 4 if registers >= 32 else 2
+    if registers < 32:
+        return 2
+    return 3 if deep else 4
 
 
 def _rows(registers: int, width: int, m: int) -> int:
@@ -563,5 +617,5 @@ def _rows(registers: int, width: int, m: int) -> int:
     Sixteen sums are enough to keep two multipliers busy, and blocks that divide sixteen leave no
     row over where threads part a batch.
     """
-    rows = {1: 8, 2: 8, 3: 4, 4: 4}[width] if registers >= 32 else {1: 8, 2: 6}[width]
+    rows = {1: 8, 2: 8, 3: 8, 4: 4}[width] if registers >= 32 else {1: 8, 2: 6}[width]
     return min(rows, max(m, 1))

@@ -89,17 +89,24 @@ class Pace:
 
     Where other programs keep the processors busy, threads that meet after every step wait for each
     other's turns, and one alone is faster. What is slower is tried again now and then, briefly.
+    Steps that outlast such turns are always shared.
+
+    Parameters
+    ----------
+    cycles
+        Of a step, roughly.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, cycles: float) -> None:
+        self._is_long = cycles >= _LONG
         self._seconds: dict[int, float] = {}  # threads -> a step, lately
         self._tried: dict[int, float] = {}  # threads -> when
         self._trials: dict[int, int] = {}  # threads -> how often
 
     def choose(self, most: int, left: int) -> tuple[int, int]:
         """Give how many threads to use, and for how many of the steps that are left."""
-        if most == 1:
-            return 1, left
+        if most == 1 or self._is_long:
+            return most, left
         known = self._seconds
         if not known:
             return 1, min(left, _FEW_STEPS)  # how long a trial has to be
@@ -113,7 +120,8 @@ class Pace:
         best = most if known[most] <= known[1] else 1
         other = 1 if best == most else most
         since = time.perf_counter() - self._tried[other]
-        if since > _AGAIN * max(1.0, known[other] / known[best]):
+        lost = trial * (known[other] - known[best])
+        if since > max(_AGAIN * known[other] / known[best], lost / _LOST):
             return other, min(left, trial)
         return best, left
 
@@ -129,6 +137,8 @@ class Pace:
 
 
 _SHORT = 0.001  # seconds for which it does not pay to wake a thread
+_LONG = 1e7  # cycles of a step: a few milliseconds, for which systems let a program run
+_LOST = 0.01  # share of the time that trials of what is slower may cost
 _AGAIN = 0.5  # seconds after which what was slower is tried again; later, the slower it was
 _TRIAL = 0.003  # seconds of a trial, about
 _TRIALS = 2  # at first, of which the faster counts: threads and caches are cold in the first
