@@ -36,7 +36,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "ops": VALUES | {"rng", "keywords"},
     "gradient": VALUES | {"ops"},
     "tape": VALUES | {"ops", "gradient", "keywords"},
-    "engines": {"errors", "ir", "threads"},
+    "engines": {"errors", "ir", "rng", "threads"},
     "tracing": VALUES | {"engines", "keywords", "memory"},
     "check": VALUES | {"ops", "gradient", "tape", "engines", "keywords"},
     # what networks are made of, written in ops: no engine, no training

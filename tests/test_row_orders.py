@@ -41,10 +41,11 @@ def all_of(given: row_orders.Orders, epochs: int, most: int) -> Any:
 @pytest.mark.parametrize("n_rows", [1, 2, 3, 17, 1000])
 @pytest.mark.parametrize("seed", [0, 2**32 - 1])
 def test_one_generator_set_back_draws_what_fresh_ones_draw(seed: int, n_rows: int) -> None:
-    order, out = RowOrder(seed), np.empty(n_rows, np.int64)
+    order, out = RowOrder(seed), np.empty((2, n_rows), np.int64)
     for epoch in (0, 3, 1, 3):
         order.draw(epoch, out)
-        np.testing.assert_array_equal(out, row_order(seed, epoch, n_rows))
+        np.testing.assert_array_equal(out[0], row_order(seed, epoch, n_rows))
+        np.testing.assert_array_equal(out[1], row_order(seed, epoch + 1, n_rows))
 
 
 @pytest.mark.parametrize("most", [1, 3, 100])
@@ -88,8 +89,8 @@ def test_the_helper_is_one_block_ahead_and_no_more(monkeypatch: pytest.MonkeyPat
 
     def draw(self: RowOrder, epoch: int, out: Any) -> None:
         original(self, epoch, out)
-        seen.append(epoch)
-        if epoch == 3:
+        seen.extend(range(epoch, epoch + len(out)))
+        if max(seen) == 3:
             ahead.set()
 
     monkeypatch.setattr(RowOrder, "draw", draw)
@@ -102,28 +103,20 @@ def test_the_helper_is_one_block_ahead_and_no_more(monkeypatch: pytest.MonkeyPat
     assert max(seen) == 3
 
 
-@pytest.mark.parametrize("threads", [2, 3, 7])
-def test_several_threads_draw_the_same_orders(threads: int) -> None:
-    with orders(9, 400, 150, ahead=False, threads=threads) as given:
-        found = np.concatenate([given.take(k) for k in (1, 399)])
-    expected = [row_order(9, epoch, 150) for epoch in range(400)]
-    np.testing.assert_array_equal(found, expected)
+def test_much_is_drawn_by_what_is_fast(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Fast(RowOrder):
+        used = 0
 
+        def draw(self, epoch: int, out: Any) -> None:
+            Fast.used += len(out)
+            super().draw(epoch, out)
 
-def test_what_a_thread_lacks_is_raised_where_orders_are_taken(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    real = RowOrder.draw
-
-    def draw(self: RowOrder, epoch: int, out: Any) -> None:
-        if epoch == 390:  # of the last thread's share
-            raise MemoryError("none left")
-        real(self, epoch, out)
-
-    monkeypatch.setattr(RowOrder, "draw", draw)
-    drawn = orders(1, 400, 150, ahead=False, threads=3)
-    with pytest.raises(MemoryError, match="none left"), drawn as given:
-        given.take(400)
+    monkeypatch.setattr(row_orders, "_MUCH", 1000)
+    for epochs, used in ((9, 0), (10, 10)):
+        with orders(3, epochs, 100, fast=Fast) as given:
+            found, _ = all_of(given, epochs, epochs)
+        np.testing.assert_array_equal(found, [row_order(3, e, 100) for e in range(epochs)])
+        assert Fast.used == used
 
 
 def test_no_helper_for_what_is_short_or_always_the_same() -> None:

@@ -148,24 +148,26 @@ class RowOrder:
 
     Examples
     --------
-    >>> order = np.empty(5, np.int64)
-    >>> RowOrder(0).draw(3, order)
-    >>> (order == row_order(0, 3, 5)).all()
+    >>> orders = np.empty((2, 5), np.int64)
+    >>> RowOrder(0).draw(3, orders)
+    >>> (orders == [row_order(0, 3, 5), row_order(0, 4, 5)]).all()
     np.True_
     """
 
     def __init__(self, seed: int) -> None:
+        self.seed = seed
         self._bits = np.random.Philox(key=np.array([seed, 0], np.uint64))
         self._start: Any = self._bits.state
         self._key = self._start["state"]["key"]
         self._generator = np.random.Generator(self._bits)
 
     def draw(self, epoch: int, out: npt.NDArray[np.int64]) -> None:
-        """Write the order of an epoch to ``out``, i64[n] without gaps."""
-        self._key[1] = epoch
-        self._bits.state = self._start
-        out[:] = np.arange(len(out))
-        self._generator.shuffle(out)
+        """Write the orders of epochs, from ``epoch`` on, to ``out``, i64[k, n] without gaps."""
+        for i, order in enumerate(out):
+            self._key[1] = epoch + i
+            self._bits.state = self._start
+            order[:] = np.arange(len(order))
+            self._generator.shuffle(order)
 
 
 def fresh_seed() -> int:

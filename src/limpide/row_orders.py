@@ -16,6 +16,7 @@ from limpide.rng import RowOrder
 
 BLOCK_ROWS = 1 << 19  # places in a block of orders: 4 MiB
 _A_TURN = 1 << 12  # places drawn between looks at what is wanted
+_MUCH = 1 << 19  # places to draw from which on it pays to load code that is fast
 _FEW_ROWS = 100  # of which an epoch is drawn in Python for the most part: no help beside Python
 _WORTHWHILE = 1 << 15  # places to draw from which on a helper pays: about half a millisecond
 
@@ -38,7 +39,7 @@ def orders(
     rows: Array | None = None,
     *,
     ahead: bool = True,
-    threads: int = 1,
+    fast: type[RowOrder] = RowOrder,
 ) -> Orders:
     """Give the orders of a run: drawn by ``seed``, or with None the same in each epoch.
 
@@ -51,8 +52,8 @@ def orders(
     ahead
         Whether a thread may draw while others train; it would be in the way where training itself
         takes every processor.
-    threads
-        How many draw at once what nobody has drawn ahead.
+    fast
+        What draws where there is much to draw.
 
     Examples
     --------
@@ -64,7 +65,8 @@ def orders(
     a_block = min(epochs, max(1, BLOCK_ROWS // n_rows))
     if seed is None:
         return _Fixed(a_block, np.arange(n_rows, dtype=np.int64) if rows is None else rows)
-    return _Drawn(seed, epochs, n_rows, rows, a_block, ahead, threads)
+    kind = fast if epochs * n_rows >= _MUCH else RowOrder
+    return _Drawn(kind(seed), epochs, n_rows, rows, a_block, ahead)
 
 
 class _Fixed:
@@ -104,17 +106,15 @@ class _Drawn:
 
     def __init__(
         self,
-        seed: int,
+        order: RowOrder,
         epochs: int,
         n_rows: int,
         rows: Array | None,
         a_block: int,
         ahead: bool,
-        threads: int,
     ) -> None:
-        self._seed, self._epochs, self._n_rows, self._rows = seed, epochs, n_rows, rows
+        self._order, self._epochs, self._n_rows, self._rows = order, epochs, n_rows, rows
         self._a_block = a_block
-        self._drawers = [RowOrder(seed) for _ in range(threads)]
         self._given = 0  # epochs
         self._block: _Block | None = None  # given out now
         self._next: _Block | None = None
@@ -159,7 +159,7 @@ class _Drawn:
 
     def _provide(self, block: _Block, end: int) -> None:
         if not self._is_helped():
-            self._draw_at_once(block, end)
+            self._draw(block, end)
             return
         with self._changed:
             block.wanted = end
@@ -178,42 +178,19 @@ class _Drawn:
         elif self._helper is not None and not (self._helper.is_alive() or self._over):
             # A forked child has none of its parent's threads, and locks as they were just then.
             self._has_helper, self._helper, self._next = False, None, None
-            self._drawers = [RowOrder(self._seed) for _ in self._drawers]
+            self._order = type(self._order)(self._order.seed)
         return self._has_helper
 
     def _empty(self, first: int) -> _Block:
         return _Block(first, min(self._a_block, self._epochs - first), self._n_rows)
 
-    def _draw_at_once(self, block: _Block, end: int) -> None:
-        """Draw all that is missing, in several threads where it is much."""
-        pays = (end - block.drawn) * self._n_rows >= _WORTHWHILE
-        drawers = self._drawers if pays and self._n_rows >= _FEW_ROWS else self._drawers[:1]
-        cuts = np.linspace(block.drawn, end, len(drawers) + 1).astype(int).tolist()
-        errors: list[BaseException] = []
-
-        def draw(i: int) -> None:
-            try:
-                self._draw(block, cuts[i], cuts[i + 1], drawers[i])
-            except BaseException as error:
-                errors.append(error)
-
-        others = [
-            threading.Thread(target=draw, args=(i,), daemon=True) for i in range(1, len(drawers))
-        ]
-        for thread in others:
-            thread.start()
-        draw(0)
-        for thread in others:
-            thread.join()
-        if errors:
-            raise errors[0]
+    def _draw(self, block: _Block, end: int) -> None:
+        part = block.orders[block.drawn : end]
+        self._order.draw(block.first + block.drawn, part)
+        if self._rows is not None:
+            for order in part:
+                order[:] = self._rows[order]
         block.drawn = end
-
-    def _draw(self, block: _Block, start: int, end: int, drawer: RowOrder) -> None:
-        for i in range(start, end):
-            drawer.draw(block.first + i, block.orders[i])
-            if self._rows is not None:
-                block.orders[i] = self._rows[block.orders[i]]
 
     # In the helper --------------------------------------------------------------------------
 
@@ -239,9 +216,7 @@ class _Drawn:
             while not block.is_whole:
                 if self._over:
                     return
-                end = min(block.drawn + a_turn, len(block.orders))
-                self._draw(block, block.drawn, end, self._drawers[0])
-                block.drawn = end
+                self._draw(block, min(block.drawn + a_turn, len(block.orders)))
                 if block.drawn >= block.wanted:
                     with self._changed:
                         self._changed.notify_all()

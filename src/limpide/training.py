@@ -179,11 +179,9 @@ class Trainer:
 
     def _orders(self) -> Orders:
         seed = self.seed if self.shuffle else None
-        threads = engines.threads_of(self.run_loop)
-        ahead = threads < available()
-        return orders(
-            seed, self.epochs, self.data.n_rows, self.data.rows, ahead=ahead, threads=threads
-        )
+        ahead = engines.threads_of(self.run_loop) < available()
+        fast = engines.row_order_of(self.run_loop)
+        return orders(seed, self.epochs, self.data.n_rows, self.data.rows, ahead=ahead, fast=fast)
 
     def _between(self) -> None:
         """Do what is to be done after an epoch."""

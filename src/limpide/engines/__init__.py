@@ -13,6 +13,7 @@ from typing import Any, Protocol
 from limpide.engines import reference
 from limpide.errors import ArgumentError, choice_error
 from limpide.ir import Array, Graph, Loop
+from limpide.rng import RowOrder
 
 Run = Callable[[list[Array]], list[Array]]
 """``run(inputs) -> outputs``: arrays in the order of the graph's inputs and outputs."""
@@ -75,6 +76,11 @@ def threads_of(run: object) -> int:
     """Give how many threads a compiled loop would use now."""
     count = getattr(run, "threads", None)
     return 1 if count is None else int(count())
+
+
+def row_order_of(run: object) -> type[RowOrder]:
+    """Give what draws row orders for a compiled loop: the same on every engine, some faster."""
+    return getattr(run, "row_order", RowOrder)
 
 
 _NAMES = ("native", "reference")

@@ -20,6 +20,7 @@ from limpide.engines.native.jit import Code, make_object
 from limpide.engines.native.moves import STATUS_WORDS
 from limpide.engines.native.program import Module
 from limpide.engines.native.report import Compiled, Share, shares
+from limpide.engines.native.shuffling import FastRowOrder
 from limpide.engines.native.target import host
 from limpide.engines.native.threads import POOL, Pace, yield_address
 from limpide.errors import ArgumentError, ArgumentTypeError
@@ -252,6 +253,7 @@ class NativeEngine:
 
         run.program = found  # type: ignore[attr-defined]
         run.threads = threads_now  # type: ignore[attr-defined]
+        run.row_order = FastRowOrder  # type: ignore[attr-defined]
         build = partial(program.build_loop, loop, target)
         run.compiled = partial(Compiled, build, target)  # type: ignore[attr-defined]
         return run

@@ -117,7 +117,7 @@ class Pace:
         for threads in (most, 1):
             if self._trials.get(threads, 0) < _TRIALS:
                 return threads, min(left, trial)
-        best = most if known[most] <= known[1] else 1
+        best = most if known[most] <= _FAVOUR * known[1] else 1
         other = 1 if best == most else most
         since = time.perf_counter() - self._tried[other]
         lost = trial * (known[other] - known[best])
@@ -140,7 +140,8 @@ _SHORT = 0.001  # seconds for which it does not pay to wake a thread
 _LONG = 1e7  # cycles of a step: a few milliseconds, for which systems let a program run
 _LOST = 0.01  # share of the time that trials of what is slower may cost
 _AGAIN = 0.5  # seconds after which what was slower is tried again; later, the slower it was
-_TRIAL = 0.003  # seconds of a trial, about
+_TRIAL = 0.006  # seconds of a trial, about
+_FAVOUR = 1.1  # a trial's first part is slow with many threads: some have to be woken
 _TRIALS = 2  # at first, of which the faster counts: threads and caches are cold in the first
 _FEW_STEPS = 16
 _COLD = 0  # stands for the number of threads of the first steps
