@@ -64,7 +64,7 @@ def make_object(text: str, target: Target, *, promote: bool = False) -> bytes:
     >>> type(make_object(text, host()))
     <class 'bytes'>
     """
-    with _llvm("compile", target), _module(text, target, promote) as module:
+    with _llvm("compile", target), _module(text, target, promote) as module, _fewer_passes():
         made: bytes = _machine(target).emit_object(module)
         return made
 
@@ -84,7 +84,7 @@ def assembly(text: str, target: Target, *, promote: bool = False) -> str:
     >>> "twice:" in assembly(text, host())
     True
     """
-    with _llvm("compile", target), _module(text, target, promote) as module:
+    with _llvm("compile", target), _module(text, target, promote) as module, _fewer_passes():
         made: str = _machine(target).emit_assembly(module)
         return made
 
@@ -213,6 +213,23 @@ def _error(doing: str, target: Target, words: str) -> CompileError:
         f"LLVM {version} could not {doing} code for {target.cpu or 'this processor'} "
         f"({target.triple}): {said}. Use engine='reference', and report this message."
     )
+
+
+# Passes of code generation that make these texts no faster (addresses stand in them as they are to
+# be) and take a third of the time. LLVM ends the process at an option that it does not know.
+_IDLE = ("disable-lsr", "disable-cgp") if llvm.llvm_version_info[0] in (20, 21, 22) else ()
+
+
+@contextmanager
+def _fewer_passes() -> Iterator[None]:
+    """Leave passes out for now: others in this process that use LLVM keep theirs."""
+    for name in _IDLE:
+        llvm.set_option("limpide", f"-{name}=true")
+    try:
+        yield
+    finally:
+        for name in _IDLE:
+            llvm.set_option("limpide", f"-{name}=false")
 
 
 @lru_cache(maxsize=4)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
+from functools import cached_property
 from itertools import pairwise
 
 from limpide.ir import Node
@@ -63,6 +64,10 @@ class View:
 
     def essential(self) -> View:
         """Leave out the axes of length 1."""
+        return self._essential
+
+    @cached_property
+    def _essential(self) -> View:
         kept = [(n, s) for n, s in zip(self.shape, self.strides, strict=True) if n != 1]
         shape, strides = tuple(n for n, _ in kept), tuple(s for _, s in kept)
         return View(self.buffer, shape, strides, self.offset)

@@ -6,10 +6,10 @@ vectors a block of registers holds. Not for: other sums (``reductions``).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from limpide.engines.native.elements import COSTLY
-from limpide.engines.native.maps import Body, Place, Point
+from limpide.engines.native.maps import Body, Place, Point, write_map
 from limpide.engines.native.operands import Matrices, matrices
 from limpide.engines.native.places import View
 from limpide.engines.native.reductions import across
@@ -39,8 +39,37 @@ def write_product(body: Body, low: Value, high: Value, inner: Value) -> None:
     given = matrices(*(body.views[id(n)] for n in root.inputs))
     if 0 in body.kernel.shape:
         return
+    if given.k == 1 and given.m > 1 and given.n > 1 and not given.batch and not body.orders:
+        write_map(_Outer.of(body, given), low, high)
+        return
     body.hold(0, [])
     _Product(body, root, given, inner).write_batch([], low, high)
+
+
+class _Outer(Body):
+    """A body for sums of one product each: element by element, like what follows them."""
+
+    factors: tuple[View, View]
+
+    @classmethod
+    def of(cls, body: Body, given: Matrices) -> _Outer:
+        outer = cls(body.w, body.kernel, body.views, body.origins, body.pointers, body.lanes)
+        outer.columns, outer.rows = body.columns, body.rows
+        shape = (given.m, given.n)
+        outer.factors = (
+            View(given.a.buffer, shape, (given.a_strides[0], 0), given.a.offset),
+            View(given.b.buffer, shape, (0, given.b_strides[1]), given.b.offset),
+        )
+        return outer
+
+    def reads(self) -> list[View]:
+        return [*super().reads(), *self.factors]
+
+    def compute(self, point: Point, given: Mapping[int, Value] | None = None) -> dict[int, Value]:
+        assert self.kernel.root is not None
+        a, b = (self.load(view, point) for view in self.factors)
+        total = self.w.fma(a, b, constant(a.type, 0))
+        return super().compute(point, {id(self.kernel.root): total})
 
 
 class _Left:

@@ -6,11 +6,13 @@ Answers for what is called with which memory. Not for: the inside of kernels (``
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Hashable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
+from itertools import groupby
 
 from limpide.engines.native import arena
+from limpide.engines.native.elements import immediate
 from limpide.engines.native.maps import Body, lanes_for, write_map
 from limpide.engines.native.moves import STATUS_WORDS, Mover
 from limpide.engines.native.operands import matrices
@@ -104,6 +106,7 @@ class Builder:
     def __init__(self, target: Target, tiny: bool = False) -> None:
         self.target = target
         self.tiny, self.attributes = tiny, "alwaysinline" if tiny else ""
+        self.known: dict[Hashable, str] = {}  # what a kernel computes where -> name
         self.functions: dict[str, str] = {}  # definition without a name -> name
         self.writers: list[Writer] = []
         self.texts: list[str] = []
@@ -116,18 +119,29 @@ class Builder:
         """Write a kernel, unless an equal one is known; gives its name and its buffers."""
         kernel = turn.kernel
         buffers = _buffers(kernel, plan)
+        key = _signature(turn, plan, buffers)
+        if key not in self.known:
+            self.known[key] = self._write(turn, plan, number, buffers)
+        return self.known[key], buffers
+
+    def _write(self, turn: Turn, plan: Plan, number: int, buffers: list[Buffer]) -> str:
+        kernel = turn.kernel
         named = [b for b in buffers if b.home == "rows"]
-        kinds = [I64 if self.in_arena(b) else PTR for b in buffers]
-        names = [(kind, f"p{i}") for i, kind in enumerate([*kinds, *[PTR for _ in named]])]
-        rest = [(I64, "low"), (I64, "high"), (I64, "count"), (I64, "rows")]
-        rest += [(PTR, "status"), (PTR, "arena")]
+        given = [b for b in buffers if not self.in_arena(b)]
+        names = [(PTR, f"p{i}") for i in range(len(given) + len(named))]
+        rest = [(I64, "low"), (I64, "high"), (PTR, "status"), (PTR, "arena")]
+        rest += [(I64, "count"), (I64, "rows")] if self.tiny else [(PTR, "places")]
         w = Writer(self.target, _NAME, [*names, *rest], self.attributes)
-        low, high, count, rows, status, memory = w.arguments[len(names) :]
-        pointers = {
-            id(b): w.at(memory, v, "i8") if v.type == I64 else v
-            for b, v in zip(buffers, w.arguments, strict=False)
-        }
-        orders = {id(b): v for b, v in zip(named, w.arguments[len(buffers) :], strict=False)}
+        low, high, status, memory, *last = w.arguments[len(names) :]
+        pointers = dict(zip(map(id, given), w.arguments, strict=False))
+        if not self.tiny:
+            numbers = _numbers(w, last[0])
+            last = [next(numbers), next(numbers)]
+            pointers |= {
+                id(b): w.at(memory, next(numbers), "i8") for b in buffers if id(b) not in pointers
+            }
+        count, rows = last
+        orders = {id(b): v for b, v in zip(named, w.arguments[len(given) :], strict=False)}
         if kernel.kind in ("map", "reduce", "product"):
             body = self._body(w, kernel, plan, pointers, orders)
             body.columns, body.rows = turn.columns, rows
@@ -140,7 +154,7 @@ class Builder:
         else:
             bounds = (low, high) if can_share(kernel) else None
             Mover(w, kernel, plan.views, pointers, status, number, bounds).write()
-        return self._known(w), buffers
+        return self._known(w)
 
     def rows(self, kernel: Kernel, plan: Plan, shape: tuple[int, ...]) -> str:
         """Write the kernel that brings a batch of rows together."""
@@ -204,6 +218,36 @@ def _buffers(kernel: Kernel, plan: Plan) -> list[Buffer]:
     return list(found.values())
 
 
+def _signature(turn: Turn, plan: Plan, buffers: Sequence[Buffer]) -> Hashable:
+    """Give what the text of a kernel depends on; kernels alike need to be written once only."""
+    kernel = turn.kernel
+    if kernel.kind not in ("map", "reduce", "product"):
+        return id(kernel)  # its text names a node
+    places = {id(b): i for i, b in enumerate(buffers)}
+    own = {id(n): i for i, n in enumerate(kernel.members)}
+
+    def lies(view: View) -> Hashable:
+        buffer = view.buffer
+        kind = (places[id(buffer)], buffer.element, buffer.home, buffer.extents)
+        return kind, view.shape, view.strides, view.offset
+
+    def read(node: Node, by: Node) -> Hashable:
+        place = own.get(id(plan.origins[id(node)]))
+        if place is not None:
+            return place, node.spec
+        number = immediate(node)
+        if number is not None and by.op.name != "matmul":
+            return number.tobytes(), node.spec
+        return lies(plan.views[id(node)])
+
+    nodes = tuple(
+        (n.op.name, n.spec, repr(n.params), tuple(read(source, n) for source in n.inputs))
+        for n in kernel.members
+    )
+    stores = tuple((own[id(n)], lies(view)) for n, view in kernel.stores)
+    return kernel.kind, kernel.shape, turn.columns, nodes, stores
+
+
 class _Caller:
     """Writes the calls of a plan's kernels into a function."""
 
@@ -228,11 +272,23 @@ class _Caller:
     def call(self, turn: Turn, plan: Plan, number: int, low: Value, high: Value) -> None:
         """Write the call of one kernel for the rows from ``low`` to ``high``."""
         name, buffers = self.builder.kernel(turn, plan, number)
-        rows = index(turn.kernel.shape[0] if turn.kernel.shape else 1)
         in_arena = self.builder.in_arena
-        places = [index(b.offset) if in_arena(b) else self.address(b) for b in buffers]
-        places += [self.order for b in buffers if b.home == "rows"]
-        self.w.call(name, [*places, low, high, index(turn.inner), rows, self.status, self.memory])
+        where = [self.address(b) for b in buffers if not in_arena(b)]
+        where += [self.order for b in buffers if b.home == "rows"]
+        numbers = [turn.inner, turn.kernel.shape[0] if turn.kernel.shape else 1]
+        if self.builder.tiny:
+            last = [index(n) for n in numbers]
+        else:
+            last = [self.w.table(I64, [*numbers, *(b.offset for b in buffers if in_arena(b))])]
+        self.w.call(name, [*where, low, high, self.status, self.memory, *last])
+
+
+def _numbers(w: Writer, table: Value) -> Iterator[Value]:
+    """Give the numbers of a table one after another."""
+    place = 0
+    while True:
+        yield w.load(I64, w.at(table, place, "i64"))
+        place += 1
 
 
 def _lifetimes(plan: Plan, turns: Sequence[Turn], together: bool) -> list[Buffer]:
@@ -472,7 +528,6 @@ class _LoopWriter:
     def text(self) -> str:
         w, loop, steps = self.w, self.loop, self.steps
         if self.together:
-            self.many = w.compare("sgt", self.threads, index(1))
             self.is_first = w.compare("eq", self.thread, index(0))
             self.met = w.local(I64, 1)
             w.store(index(0), self.met)
@@ -562,9 +617,7 @@ class _LoopWriter:
         return self.bounds[length, grain(step.turns, length)]
 
     def _wait(self) -> None:
-        w = self.w
-        with w.when(self.many):
-            w.call("meet", [self.met, self.threads, self.barrier, self.let])
+        self.w.call("meet", [self.met, self.threads, self.barrier, self.let])
 
     def _step(self, step: _Step, trip: Value, first_row: Value) -> None:
         w = self.w
@@ -582,17 +635,19 @@ class _LoopWriter:
             with self._time(step, i):
                 self._gather(step, caller, node, view, self.sources[number], order)
         numbers = {id(n): i for i, n in enumerate(step.graph.nodes, step.first_number)}
-        for i, turn in enumerate(step.turns, len(step.rows)):
-            number = numbers.get(id(turn.kernel.root), 0)
-            if turn.waits and self.together:
+        numbered = list(enumerate(step.turns, len(step.rows)))
+        for _, group in groupby(numbered, lambda pair: (pair[1].phase, pair[1].shared)):
+            turns = list(group)
+            first = turns[0][1]
+            if first.waits and self.together:
                 self._wait()
-            if turn.shared or not self.together:
-                low, high = self._bounds(step, turn.length) if turn.shared else _all(turn)
-                with self._time(step, i):
-                    caller.call(turn, step.plan, number, low, high)
-            else:
-                with w.when(self.is_first):
-                    caller.call(turn, step.plan, number, *_all(turn))
+            alone = self.together and not first.shared
+            with w.when(self.is_first) if alone else nullcontext():
+                for i, turn in turns:
+                    number = numbers.get(id(turn.kernel.root), 0)
+                    low, high = self._bounds(step, turn.length) if turn.shared else _all(turn)
+                    with self._time(step, i):
+                        caller.call(turn, step.plan, number, low, high)
         if self.together:
             self._wait()
 
@@ -655,6 +710,9 @@ THREADS_FROM = 12_000.0
 
 _BARRIER = """define internal void @meet(ptr %met, i64 %threads, ptr %barrier, ptr %yield) {
 entry:
+  %alone = icmp sle i64 %threads, 1
+  br i1 %alone, label %end, label %come
+come:
   %before = load i64, ptr %met, align 8
   %target = add i64 %before, %threads
   store i64 %target, ptr %met, align 8
@@ -662,7 +720,7 @@ entry:
   %can = icmp ne ptr %yield, null
   br label %look
 look:
-  %tries = phi i64 [ 0, %entry ], [ %more, %spin ], [ 0, %rest ]
+  %tries = phi i64 [ 0, %come ], [ %more, %spin ], [ 0, %rest ]
   %here = load atomic i64, ptr %barrier acquire, align 8
   %done = icmp sge i64 %here, %target
   br i1 %done, label %end, label %wait

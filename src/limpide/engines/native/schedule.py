@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from limpide.engines.native.elements import COSTLY
 from limpide.engines.native.operands import matrices
@@ -26,6 +26,10 @@ _NARROW = 1.12  # what sharing by columns costs beside that: narrower blocks of 
 _COSTS = {"divide": 8, "sqrt": 8, "power": 80, "sin": 30, "cos": 30}
 
 
+# By buffer, the length by whose rows threads share it, or one of the tags: reads, writes
+_Accesses = tuple[dict[int, int], dict[int, int]]
+
+
 @dataclass
 class Turn:
     """One kernel in the schedule.
@@ -39,9 +43,12 @@ class Turn:
         How many numbers each of its sums has.
     waits
         Whether all threads wait for each other before it.
+    reads
+        What its kernel reads, and along which axes of its result.
     """
 
     kernel: Kernel
+    reads: list[tuple[View, str]]
     length: int
     inner: int
     shared: bool
@@ -50,6 +57,7 @@ class Turn:
     phase: int = 0
     columns: bool = False
     able: bool = False  # to be shared
+    accesses: dict[bool, _Accesses] = field(default_factory=dict)  # by whether it is shared
 
 
 def counts(kernel: Kernel) -> tuple[int, int]:
@@ -107,7 +115,7 @@ def best_schedule(plan: Plan, lanes: int, gathered: Sequence[Buffer] = ()) -> Sc
     rows = schedule(plan, lanes, gathered)
     columns = schedule(plan, lanes, gathered, columns=True)
     alone = sum(turn.cost for turn in rows)
-    by_rows, by_columns = _time_of_two(rows, plan), _time_of_two(columns, plan)
+    by_rows, by_columns = _time_of_two(rows), _time_of_two(columns)
     if min(by_rows, _NARROW * by_columns) > _PAYS * alone:
         return Schedule(rows, False, False)
     if _NARROW * by_columns < by_rows:
@@ -115,7 +123,7 @@ def best_schedule(plan: Plan, lanes: int, gathered: Sequence[Buffer] = ()) -> Sc
     return Schedule(rows, True, False)
 
 
-def _time_of_two(turns: Sequence[Turn], plan: Plan) -> float:
+def _time_of_two(turns: Sequence[Turn]) -> float:
     """Estimate the cycles of a step on two threads: work, barriers, lines between the cores."""
     cycles = float(_BARRIER)
     last: dict[int, int] = {}
@@ -123,9 +131,8 @@ def _time_of_two(turns: Sequence[Turn], plan: Plan) -> float:
         cycles = float(_BARRIER)
         for turn in turns:
             cycles += turn.cost * (0.5 if turn.shared else 1.0) + (_BARRIER if turn.waits else 0)
-            phase = _Phase(plan)
-            reads, writes = phase.accesses(turn)
-            sizes = {id(v.buffer): v.buffer.nbytes for v, _ in _reads(turn.kernel, plan)}
+            reads, writes = _accesses(turn)
+            sizes = {id(v.buffer): v.buffer.nbytes for v, _ in turn.reads}
             for key, tag in reads.items():
                 if key in last and (tag == _ALL or last[key] != tag):
                     cycles += _LINE * sizes[key] / 64 / 2
@@ -143,9 +150,9 @@ def schedule(
     has to do for others; then a barrier. What nobody waits for comes last.
     """
     left = [_turn(kernel, lanes, columns, plan) for kernel in plan.kernels]
-    needs = _needs(left, plan)
+    needs = _needs(left)
     wanted = {id(other) for others in needs.values() for other in others}
-    phase = _Phase(plan)
+    phase = _Phase()
     for buffer in gathered:
         phase.write(buffer, _FIRST if columns or not buffer.extents else buffer.extents[0])
     done: list[Turn] = []
@@ -155,7 +162,7 @@ def schedule(
         ready = [t for t in left if all(id(other) in over for other in needs[id(t)])]
         turn = _next(ready, phase, wanted)
         if turn is None:
-            number, waits, phase = number + 1, True, _Phase(plan)
+            number, waits, phase = number + 1, True, _Phase()
             continue
         turn.waits, waits = waits, False
         turn.phase = number
@@ -168,17 +175,18 @@ def schedule(
 def _turn(kernel: Kernel, lanes: int, columns: bool, plan: Plan) -> Turn:
     length, inner = counts(kernel)
     estimate = cost(kernel, lanes)
+    reads = _reads(kernel, plan)
     able = can_share(kernel)
     if columns:
-        able = _has_columns(kernel, plan)
+        able = _has_columns(kernel, plan, reads)
         length = kernel.shape[-1] if able else length
-    return Turn(kernel, length, inner, able, estimate, columns=columns and able, able=able)
+    return Turn(kernel, reads, length, inner, able, estimate, columns=columns and able, able=able)
 
 
-def _has_columns(kernel: Kernel, plan: Plan) -> bool:
+def _has_columns(kernel: Kernel, plan: Plan, reads: Sequence[tuple[View, str]]) -> bool:
     """Whether threads can each take some columns of a kernel's result, in whole vectors."""
     rank = len(kernel.shape)
-    views = [view for view, _ in _reads(kernel, plan)] + [view for _, view in kernel.stores]
+    views = [view for view, _ in reads] + [view for _, view in kernel.stores]
     wide = 0 < rank <= 2 and kernel.shape[-1] >= _COLUMNS_FROM and 0 not in kernel.shape
     if not wide or any(v.buffer.home == "given" for v in views):
         return False
@@ -192,7 +200,7 @@ def _has_columns(kernel: Kernel, plan: Plan) -> bool:
     return kernel.kind == "map"
 
 
-def _needs(turns: Sequence[Turn], plan: Plan) -> dict[int, list[Turn]]:
+def _needs(turns: Sequence[Turn]) -> dict[int, list[Turn]]:
     """Give, for each turn, those that have to be over before it: whoever wrote what it reads or
     writes, and whoever read what it writes.
     """
@@ -200,7 +208,7 @@ def _needs(turns: Sequence[Turn], plan: Plan) -> dict[int, list[Turn]]:
     writers: dict[int, list[Turn]] = {}
     needs: dict[int, list[Turn]] = {}
     for turn in turns:
-        reads = {id(view.buffer) for view, _ in _reads(turn.kernel, plan)}
+        reads = {id(view.buffer) for view, _ in turn.reads}
         writes = {id(view.buffer) for _, view in turn.kernel.stores}
         found = [t for key in reads | writes for t in writers.get(key, ())]
         found += [t for key in writes for t in readers.get(key, ())]
@@ -255,33 +263,16 @@ def can_share(kernel: Kernel) -> bool:
 class _Phase:
     """What has been read and written since the last barrier, and by which share of rows."""
 
-    def __init__(self, plan: Plan) -> None:
-        self.plan = plan
+    def __init__(self) -> None:
         self.written: dict[int, set[int]] = {}  # buffer -> lengths by which threads shared it
         self.read: dict[int, set[int]] = {}
 
     def write(self, buffer: Buffer, length: int) -> None:
         self.written.setdefault(id(buffer), set()).add(length)
 
-    def accesses(self, turn: Turn) -> tuple[dict[int, int], dict[int, int]]:
-        """Give, by buffer, the length by whose rows threads share it, or one of the tags below."""
-        reads: dict[int, int] = {}
-        for view, along in _reads(turn.kernel, self.plan):
-            key = id(view.buffer)
-            if turn.columns:
-                apart = "columns" in along and _by_columns(view, turn.length)
-            else:
-                apart = "rows" in along and _by_rows(view)
-            tag = turn.length if apart else _ALL
-            tag = tag if turn.shared else _FIRST
-            reads[key] = tag if reads.get(key, tag) == tag else _ALL
-        tag = turn.length if turn.shared else _FIRST
-        writes = {id(view.buffer): tag for _, view in turn.kernel.stores}
-        return reads, writes
-
     def follows(self, turn: Turn) -> bool:
         """Whether a turn, shared, goes on with rows that the same threads have just written."""
-        reads, _ = self.accesses(turn)
+        reads, _ = _accesses(turn)
         before = {key: self.written[key] for key in reads if key in self.written}
         return bool(before) and all(
             lengths == {turn.length} and reads[key] == turn.length
@@ -290,7 +281,7 @@ class _Phase:
 
     def clashes(self, turn: Turn) -> bool:
         """Whether a turn touches what another thread may still be working on."""
-        reads, writes = self.accesses(turn)
+        reads, writes = _accesses(turn)
         after_write = ((tag, self.written.get(key, set())) for key, tag in reads.items())
         after_both = (
             (tag, self.written.get(key, set()) | self.read.get(key, set()))
@@ -302,11 +293,32 @@ class _Phase:
         )
 
     def add(self, turn: Turn) -> None:
-        reads, writes = self.accesses(turn)
+        reads, writes = _accesses(turn)
         for key, tag in reads.items():
             self.read.setdefault(key, set()).add(tag)
         for key, tag in writes.items():
             self.written.setdefault(key, set()).add(tag)
+
+
+def _accesses(turn: Turn) -> _Accesses:
+    """Give what a turn reads and writes."""
+    known = turn.accesses.get(turn.shared)
+    if known is not None:
+        return known
+    reads: dict[int, int] = {}
+    for view, along in turn.reads:
+        key = id(view.buffer)
+        if turn.columns:
+            apart = "columns" in along and _by_columns(view, turn.length)
+        else:
+            apart = "rows" in along and _by_rows(view)
+        tag = turn.length if apart else _ALL
+        tag = tag if turn.shared else _FIRST
+        reads[key] = tag if reads.get(key, tag) == tag else _ALL
+    tag = turn.length if turn.shared else _FIRST
+    writes = {id(view.buffer): tag for _, view in turn.kernel.stores}
+    turn.accesses[turn.shared] = reads, writes
+    return reads, writes
 
 
 def _by_rows(view: View) -> bool:
