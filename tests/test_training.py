@@ -609,13 +609,26 @@ def test_never_a_network_with_an_infinite_loss(
         assert np.isfinite(net.evaluate(X, y)["loss"])
 
 
-def test_the_last_update_is_judged_too() -> None:
+@pytest.mark.parametrize("long_step", [0.0, 1e9])  # judged by some rows, by all
+def test_the_last_update_is_judged_too(monkeypatch: pytest.MonkeyPatch, long_step: float) -> None:
+    monkeypatch.setattr(training, "_LONG_STEP", long_step)
     X, y = table(40)
     net = lp.Network([3, 1], dtype="float64", seed=0)
     before = copies(net)
     with pytest.raises(lp.DivergenceError, match=r"the loss became inf at step 1 \(epoch 1\)"):
         net.fit(X * 1e60, y, optimizer=lp.SGD(0.1), epochs=1, batch_size=40)
     assert same_bits(copies(net), before)
+
+
+def test_judging_by_some_rows_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    X, y = table(40)
+    nets = []
+    for long_step in (0.0, 1e9):
+        monkeypatch.setattr(training, "_LONG_STEP", long_step)
+        net = lp.Network([3, lp.Dense(5), lp.BatchNorm(), lp.Dropout(0.3), 1], seed=0)
+        net.fit(X, y, epochs=3, batch_size=16, sample_weight=np.arange(40), freeze="output.bias")
+        nets.append(copies(net))
+    assert same_bits(*nets)
 
 
 @pytest.mark.parametrize("length", [1, 3, 1000])

@@ -25,9 +25,9 @@ from limpide.errors import (
     LimpideWarning,
 )
 from limpide.history import History
-from limpide.ir import Array
+from limpide.ir import Array, spec_of
 from limpide.row_orders import Orders, orders
-from limpide.steps import StepPlan
+from limpide.steps import StepPlan, trace_losses
 from limpide.threads import available
 from limpide.tracing import Pace, slices
 
@@ -93,6 +93,8 @@ def rows_a_step(batch_size: int | None, n_rows: int) -> int:
 
 
 _FEW_STEPS = 16
+_COPIES = 50.0  # times what copying takes: then it is little of the whole
+_LONG_STEP, _SOME = 0.02, 64  # steps of so many seconds are judged by so many rows
 _PART_SECONDS = 0.5  # after which the carried arrays are copied anew: replays take no longer
 
 
@@ -125,12 +127,14 @@ class Trainer:
     callbacks: Sequence[Callback] = ()
     history: History = field(default_factory=History)
     _run: Run = field(init=False)
-    _carry: list[Array] = field(init=False)
+    _shown: list[Array] = field(init=False)  # parameters and state as others see them
+    _carry: list[Array] = field(init=False)  # the same and the optimizer's, as the loop has them
     _held: list[Array] = field(init=False)
     _rows: list[Array] = field(init=False)
     _first: _Part = field(init=False)  # before any step
     _earlier: _Part = field(init=False)  # the part before the last
     _part: _Part = field(init=False)  # the last one, to which steps are added
+    _part_seconds: float = _PART_SECONDS  # how long a part lasts
     _losses: Array = field(init=False)  # of the steps of the epoch that is under way
     _pace: Pace = field(default_factory=Pace)
 
@@ -146,7 +150,16 @@ class Trainer:
         """Train; parameters and state change in place. See ``Network.fit``."""
         history = self.history
         history.batch_size, history.engine = self.batch_size, engines.get(self.engine).name
-        self._carry, self._held = self._carried(), self._constant()
+        trained = [self.params[n] for n in self.params if n not in self.plan.frozen]
+        self._shown = [*trained, *self.state.values()]
+        self._carry = engines.working(self.run_loop, [*self._shown, *self._own(trained)])
+        self._held = self._constant()
+        try:
+            return self._train(history)
+        finally:
+            self._show()
+
+    def _train(self, history: History) -> History:
         self._rows, self._losses = self.data.arrays(), np.empty(self._an_epoch)
         self._first = _Part([array.copy() for array in self._carry])
         self._part = self._earlier = self._first
@@ -161,9 +174,21 @@ class Trainer:
                 if history.stopped:
                     break
             self._check_last_step()
+            self._show()
             for callback in self.callbacks:
                 callback.end(self._run)
+            self._take_back()
         return history
+
+    def _show(self) -> None:
+        """Let others see what the loop has come to."""
+        for shown, array in zip(self._shown, self._carry, strict=False):
+            np.copyto(shown, array)
+
+    def _take_back(self) -> None:
+        """Go on with what others may have changed."""
+        for shown, array in zip(self._shown, self._carry, strict=False):
+            np.copyto(array, shown)
 
     @property
     def _an_epoch(self) -> int:
@@ -187,11 +212,13 @@ class Trainer:
         """Do what is to be done after an epoch."""
         if not self._is_watched:
             return
+        self._show()
         if self.validate is not None:
             self.history.validation_loss.append(self.validate())
         for callback in self.callbacks:
             callback.epoch_end(self._run)
         if self.callbacks:
+            self._take_back()
             self._check_callbacks()
             self._part.seconds = np.inf  # they may have changed what is carried: copy it
 
@@ -220,7 +247,7 @@ class Trainer:
 
     def _take_steps(self, order: Array, steps: int, at: int) -> None:
         """Run the loop once, from step ``at`` of an epoch on."""
-        if self._part is self._first or self._part.seconds >= _PART_SECONDS:
+        if self._part is self._first or self._part.seconds >= self._part_seconds:
             self._begin_part()
         part = self._part
         part.orders.append(order)
@@ -238,6 +265,7 @@ class Trainer:
 
     def _begin_part(self) -> None:
         """Copy what is carried, into the copies that are not needed any more."""
+        began = time.perf_counter()
         if self._earlier is self._first:
             before = [array.copy() for array in self._carry]
         else:
@@ -245,6 +273,7 @@ class Trainer:
             for old, array in zip(before, self._carry, strict=True):
                 np.copyto(old, array)
         self._earlier, self._part = self._part, _Part(before)
+        self._part_seconds = max(_PART_SECONDS, _COPIES * (time.perf_counter() - began))
 
     def _run_steps(self, order: Array) -> Array:
         losses = self.run_loop(self._carry, self._held, self._rows, order, 0)[0]
@@ -313,7 +342,9 @@ class Trainer:
         Every other update is judged by the loss of the step that follows it.
         """
         last = self._part.steps - 1
-        loss = self._judged(self._batch(last))
+        rows = self._batch(last)
+        is_long = self._part.seconds > _LONG_STEP * self._part.steps
+        loss = self._judged_by_some(rows[0, :_SOME]) if is_long else self._judged(rows)
         if not np.isfinite(loss):
             self._diverged(last, loss)
 
@@ -347,8 +378,21 @@ class Trainer:
 
     def _judged(self, rows: Array) -> float:
         """Give the loss on some rows, i64[1, n], and leave the weights as they are."""
-        carry = [array.copy() for array in self._carry]
-        return float(self.run_loop(carry, self._held, self._rows, rows, 0)[0][0])
+        before = [array.copy() for array in self._carry]
+        try:
+            return float(self.run_loop(self._carry, self._held, self._rows, rows, 0)[0][0])
+        finally:
+            for array, old in zip(self._carry, before, strict=True):
+                np.copyto(array, old)
+
+    def _judged_by_some(self, rows: Array) -> float:
+        """Give the loss on a few rows, i64[n], without a step and without compiling anything."""
+        plan, (X, y) = self.plan, (array[rows] for array in self._rows[:2])
+        self._show()
+        specs = [spec_of(X), spec_of(y)]
+        graph = trace_losses(plan.placed, plan.loss, self.params, self.state, specs)
+        arrays = [*self.params.values(), *self.state.values(), X, y]
+        return float(engines.get("reference").compile(graph)(arrays)[0].mean())
 
     def _replay(self, part: _Part, steps: int) -> None:
         """Go back to the start of a part, and through its first steps again."""
@@ -412,13 +456,10 @@ class Trainer:
     def _epoch_of(self, step: int) -> int:
         return (step - 1) // self._an_epoch + 1
 
-    def _carried(self) -> list[Array]:
-        trained = [n for n in self.params if n not in self.plan.frozen]
-        slots = [
-            np.zeros_like(self.params[n]) for n in trained for _ in self.plan.optimizer.slots()
-        ]
-        step = np.zeros((), np.uint32)
-        return [*(self.params[n] for n in trained), *self.state.values(), *slots, step]
+    def _own(self, trained: Sequence[Array]) -> list[Array]:
+        """Give what only the optimizer carries: its slots, and the number of the step."""
+        slots = [np.zeros_like(array) for array in trained for _ in self.plan.optimizer.slots()]
+        return [*slots, np.zeros((), np.uint32)]
 
     def _constant(self) -> list[Array]:
         frozen = [self.params[n] for n in self.params if n in self.plan.frozen]

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
 from limpide.engines import reference
 from limpide.errors import ArgumentError, choice_error
@@ -76,6 +76,15 @@ def threads_of(run: object) -> int:
     """Give how many threads a compiled loop would use now."""
     count = getattr(run, "threads", None)
     return 1 if count is None else int(count())
+
+
+def working(run: object, carry: list[Array]) -> list[Array]:
+    """Give arrays of the same numbers that a compiled loop changes without copying them.
+
+    They are the loop's own memory, for as long as the list lives, or ``carry`` itself.
+    """
+    make = getattr(run, "working", None)
+    return carry if make is None else cast("list[Array]", make(carry))
 
 
 def row_order_of(run: object) -> type[RowOrder]:

@@ -53,13 +53,15 @@ def _check(given: Sequence[Array], nodes: Sequence[Node], first_axis: int = 0) -
 
 def _raise_index(nodes: Sequence[Node], status: Array) -> NoReturn:
     """Say which index was out of range; the words are those of the reference engine."""
-    node = nodes[int(status[0]) - 1]
+    number, found = int(status[0]), int(status[1])
+    status[:] = 0
+    node = nodes[number - 1]
     axis = node.params["axis"]
     size = node.inputs[0].spec.shape[axis] if node.op.name == "gather" else node.params["size"]
     allowed = f"from 0 to {size - 1}" if size else "none, since the axis is empty"
     raise ArgumentError(
         f"{node.op.name} received an index out of range for axis {axis} of size {size}: "
-        f"{int(status[1])}; allowed are {allowed}. Negative indices do not count from the end: "
+        f"{found}; allowed are {allowed}. Negative indices do not count from the end: "
         "add the size to them."
     )
 
@@ -68,6 +70,19 @@ def _constants(module: Module, graphs: Sequence[Graph]) -> list[Array]:
     """Give the arrays that a program finds in its memory, in the order of their places."""
     pairs = zip(graphs, module.places, strict=True)
     return [graph.nodes[i].value for graph, places in pairs for i in places]
+
+
+class _Working(list[Array]):
+    """What a loop carries, in a block of its own."""
+
+    def __init__(self, blocks: Blocks, carry: Sequence[Array]) -> None:
+        self.blocks, self.block = blocks, blocks.take()
+        super().__init__(self.block.homes[: len(carry)])
+        for home, array in zip(self, carry, strict=True):
+            np.copyto(home, array, casting="no")
+
+    def __del__(self) -> None:
+        self.blocks.give_back(self.block)
 
 
 class _Whole:
@@ -219,11 +234,13 @@ class NativeEngine:
                 epochs, n = order.shape
                 steps, at_order = epochs * -(-n // batch), address(order)
             observed = [np.empty((steps, *s.shape), s.numpy_dtype) for s in seen]
-            block = blocks.take()
+            lent = carry.block if isinstance(carry, _Working) and carry.blocks is blocks else None
+            block = lent or blocks.take()
             alive = block.point([], [*row_arrays, *observed])
             homes = block.homes
-            for home, array in zip(homes, [*carry, *held], strict=True):
-                np.copyto(home, array, casting="no")
+            given = [*carry, *held]
+            for i in range(n_carry if lent else 0, len(given)):
+                np.copyto(homes[i], given[i], casting="no")
             at_seen = block.at_table + 8 * n_rows
             begin = (block.at_arena, block.at_table)
             whole = _Whole(epochs, n, batch if n_rows else 1)
@@ -246,13 +263,15 @@ class NativeEngine:
             del alive
             if block.status[0]:
                 _raise_index(numbered, block.status)
-            for i in range(n_carry):
-                np.copyto(carry[i], homes[i])
-            blocks.give_back(block)
+            if not lent:
+                for i in range(n_carry):
+                    np.copyto(carry[i], homes[i])
+                blocks.give_back(block)
             return observed
 
         run.program = found  # type: ignore[attr-defined]
         run.threads = threads_now  # type: ignore[attr-defined]
+        run.working = partial(_Working, blocks)  # type: ignore[attr-defined]
         run.row_order = FastRowOrder  # type: ignore[attr-defined]
         build = partial(program.build_loop, loop, target)
         run.compiled = partial(Compiled, build, target)  # type: ignore[attr-defined]
