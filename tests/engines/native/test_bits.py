@@ -19,7 +19,7 @@ import pytest
 from natively import NATIVE, RandomLoop, graph_of
 
 import limpide as lp
-from limpide.engines.native import program, schedule
+from limpide.engines.native import loops, schedule
 from limpide.engines.native.threads import Pace
 from limpide.threads import limit_threads
 
@@ -37,8 +37,8 @@ def _all_threads(monkeypatch: pytest.MonkeyPatch) -> None:
 def _shared_always(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """Let threads share steps and kernels of any size: only barriers keep them in order then."""
     columns = request.param == "columns"
-    monkeypatch.setattr(program, "THREADS_FROM", 0.25 if columns else 0.5)  # a key of its own
-    monkeypatch.setattr(program, "TINY_BYTES", -1)
+    monkeypatch.setattr(loops, "THREADS_FROM", 0.25 if columns else 0.5)  # a key of its own
+    monkeypatch.setattr(loops, "TINY_BYTES", -1)
     monkeypatch.setattr(schedule, "_SHARED_FROM", 0)
     monkeypatch.setattr(schedule, "_COLUMNS_FROM", 17)
 
@@ -46,7 +46,7 @@ def _shared_always(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPat
         turns = schedule.schedule(plan, lanes, gathered, columns=columns)
         return schedule.Schedule(turns, True, columns)
 
-    monkeypatch.setattr(program, "best_schedule", always)
+    monkeypatch.setattr(loops, "best_schedule", always)
 
 
 @pytest.fixture
@@ -119,16 +119,16 @@ def test_this_network_is_large_enough_for_threads_to_share(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     shared = []
-    build = program.build_loop
+    build = loops.build_loop
 
     def watching(*arguments: Any) -> Any:
         module = build(*arguments)
         shared.append(module.together)
         return module
 
-    monkeypatch.setattr(program, "build_loop", watching)
+    monkeypatch.setattr(loops, "build_loop", watching)
     monkeypatch.setenv("LIMPIDE_CACHE", "")
-    monkeypatch.setattr(program, "THREADS_FROM", program.THREADS_FROM + 1)  # another key
+    monkeypatch.setattr(loops, "THREADS_FROM", loops.THREADS_FROM + 1)  # another key
     fitted(epochs=1)
     assert shared == [True]
 

@@ -12,7 +12,7 @@ from natively import NATIVE, RandomLoop, graph_of
 
 import limpide as lp
 from limpide import ops
-from limpide.engines.native import program, schedule, threads
+from limpide.engines.native import loops, schedule, threads
 from limpide.engines.native.jit import Code, make_object
 from limpide.engines.native.target import host
 from limpide.engines.native.threads import POOL
@@ -115,8 +115,8 @@ def test_a_word_of_the_callers_own_is_kept() -> None:
 
 
 def test_in_the_threads_of_the_pool(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(program, "THREADS_FROM", 0.5)
-    monkeypatch.setattr(program, "TINY_BYTES", -1)
+    monkeypatch.setattr(loops, "THREADS_FROM", 0.5)
+    monkeypatch.setattr(loops, "TINY_BYTES", -1)
     monkeypatch.setattr(schedule, "_SHARED_FROM", 0)
     monkeypatch.setattr(schedule, "_PAYS", 1e9)
     monkeypatch.setattr(threads.Pace, "choose", lambda pace, most, left: (most, left))

@@ -12,7 +12,7 @@ from natively import NATIVE, REFERENCE, RandomLoop, assert_close, graph_of
 
 import limpide as lp
 from limpide import ops
-from limpide.engines.native import program
+from limpide.engines.native import loops
 from limpide.ir import Loop
 from tolerances import tolerance
 
@@ -24,8 +24,8 @@ def _either_way(request: pytest.FixtureRequest) -> Iterator[None]:
     """Small steps are compiled in another way than large ones; here they are in both."""
     with pytest.MonkeyPatch.context() as patch:
         if request.param == "apart":
-            patch.setattr(program, "TINY_BYTES", -1)
-            patch.setattr(program, "TINY_CYCLES", -1)
+            patch.setattr(loops, "TINY_BYTES", -1)
+            patch.setattr(loops, "TINY_CYCLES", -1)
         yield
 
 

@@ -10,7 +10,7 @@ import pytest
 from natively import RandomLoop, graph_of
 
 import programs
-from limpide.engines.native import program
+from limpide.engines.native import graphs, loops
 from limpide.engines.native.jit import make_object
 from limpide.engines.native.target import host
 from limpide.ir import Loop
@@ -25,17 +25,17 @@ def texts() -> dict[str, Any]:
         dtype = ("float32", "float64")[seed % 2]
         arrays = programs.inputs(seed, dtype)
         graph = graph_of(programs.program(seed, 20), *arrays)
-        found[f"graph {seed}"] = program.build_graph(graph, host())
+        found[f"graph {seed}"] = graphs.build_graph(graph, host())
     for seed in range(8):
         dtype = ("float32", "float64")[seed % 2]
-        found[f"loop {seed}"] = program.build_loop(RandomLoop(seed, dtype).loop(), host())
+        found[f"loop {seed}"] = loops.build_loop(RandomLoop(seed, dtype).loop(), host())
     return found
 
 
-@pytest.mark.parametrize("threads_from", [program.THREADS_FROM, 0.5])
+@pytest.mark.parametrize("threads_from", [loops.THREADS_FROM, 0.5])
 def test_no_flag_lets_results_change(threads_from: float, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(program, "THREADS_FROM", threads_from)
-    monkeypatch.setattr(program, "TINY_BYTES", -1 if threads_from == 0.5 else program.TINY_BYTES)
+    monkeypatch.setattr(loops, "THREADS_FROM", threads_from)
+    monkeypatch.setattr(loops, "TINY_BYTES", -1 if threads_from == 0.5 else loops.TINY_BYTES)
     for name, module in texts().items():
         assert LOOSE.search(module.text) is None, name
         assert "define" in module.text
@@ -50,10 +50,10 @@ def test_a_flag_would_be_found() -> None:
 
 def test_texts_depend_on_what_is_computed_alone() -> None:
     x = np.ones((5, 7))
-    one, two = (program.build_graph(graph_of(lambda x: x @ x.T + 1, x), host()) for _ in range(2))
+    one, two = (graphs.build_graph(graph_of(lambda x: x @ x.T + 1, x), host()) for _ in range(2))
     assert one.text == two.text
     loop = RandomLoop(1, "float32")
-    first, second = (program.build_loop(loop.loop(), host()) for _ in range(2))
+    first, second = (loops.build_loop(loop.loop(), host()) for _ in range(2))
     assert first.text == second.text
     assert make_object(first.text, host()) == make_object(second.text, host())
 
@@ -65,8 +65,8 @@ def test_equal_kernels_are_written_once() -> None:
         return x
 
     w = [np.ones((20, 20)) for _ in range(6)]
-    few = program.build_graph(graph_of(chain, np.ones((8, 20)), *w[:3]), host()).text
-    many = program.build_graph(graph_of(chain, np.ones((8, 20)), *w), host()).text
+    few = graphs.build_graph(graph_of(chain, np.ones((8, 20)), *w[:3]), host()).text
+    many = graphs.build_graph(graph_of(chain, np.ones((8, 20)), *w), host()).text
     assert many.count("define internal") == few.count("define internal")
 
 
@@ -78,5 +78,5 @@ def test_a_loop_verifies_with_a_tail_and_without() -> None:
     step = graph_of(lambda a, x: a + x[0, 0], np.array(0.0), np.ones((3, 2)))
     tail = graph_of(lambda a, x: a + x[0, 0], np.array(0.0), np.ones((1, 2)))
     for loop in (Loop(step, None, 1, 0), Loop(step, tail, 1, 0)):
-        text = program.build_loop(loop, host()).text
+        text = loops.build_loop(loop, host()).text
         assert make_object(text, host())

@@ -13,8 +13,8 @@ from typing import Any
 
 import numpy as np
 
+from limpide.engines.native.module import Module, Slot
 from limpide.engines.native.moves import STATUS_WORDS
-from limpide.engines.native.program import Module, Slot
 from limpide.ir import Array
 
 

@@ -1,7 +1,7 @@
 """The native engine: what ``engines.get("native")`` gives.
 
 Answers for running compiled graphs and loops on NumPy arrays. Not for: what the code is
-(``program``), or compiling (``jit``).
+(``graphs``, ``loops``), or compiling (``jit``).
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ from typing import Any, NoReturn
 
 import numpy as np
 
-from limpide.engines.native import program, store
+from limpide.engines.native import control, graphs, loops, store
 from limpide.engines.native.blocks import Block, Blocks, address, plain
 from limpide.engines.native.jit import Code, make_object
+from limpide.engines.native.module import Module
 from limpide.engines.native.moves import STATUS_WORDS
-from limpide.engines.native.program import Module
 from limpide.engines.native.report import Compiled, Share, shares
 from limpide.engines.native.shuffling import FastRowOrder
 from limpide.engines.native.target import host
@@ -114,7 +114,7 @@ class NativeEngine:
         """Compile a graph; runs of one program may go side by side."""
         target = host()
         key = store.graph_key(graph, target)
-        found = store.obtain(key, target, "call", lambda: program.build_graph(graph, target))
+        found = store.obtain(key, target, "call", lambda: graphs.build_graph(graph, target))
         module, call = found.module, _CALL(found.code.address("call"))
         n = len(graph.inputs) + len(graph.outputs)
         blocks = Blocks(module, _constants(module, [graph]), n)
@@ -133,7 +133,7 @@ class NativeEngine:
             return outputs
 
         run.program = found  # type: ignore[attr-defined]  # lives as long as what calls it
-        build = partial(program.build_graph, graph, target)
+        build = partial(graphs.build_graph, graph, target)
         run.compiled = partial(Compiled, build, target)  # type: ignore[attr-defined]
         return run
 
@@ -141,7 +141,7 @@ class NativeEngine:
         """Compile a graph over a batch of rows; threads take batches of their own."""
         target = host()
         key = store.rows_key(graph, n_held, target)
-        build = partial(program.build_rows, graph, n_held, target)
+        build = partial(graphs.build_rows, graph, n_held, target)
         found = store.obtain(key, target, "rows", build)
         module, call = found.module, _ROWS(found.code.address("rows"))
         n = len(graph.inputs) + len(graph.outputs)
@@ -202,7 +202,7 @@ class NativeEngine:
         """Compile a loop around its steps."""
         target = host()
         key = store.loop_key(loop, target)
-        found = store.obtain(key, target, "loop", lambda: program.build_loop(loop, target))
+        found = store.obtain(key, target, "loop", lambda: loops.build_loop(loop, target))
         module, call = found.module, _LOOP(found.code.address("loop"))
         graphs = [g for g in (loop.step, loop.tail) if g is not None]
         kept = [n.spec for n in loop.step.inputs[: loop.n_carry + loop.n_held]]
@@ -273,7 +273,7 @@ class NativeEngine:
         run.threads = threads_now  # type: ignore[attr-defined]
         run.working = partial(_Working, blocks)  # type: ignore[attr-defined]
         run.row_order = FastRowOrder  # type: ignore[attr-defined]
-        build = partial(program.build_loop, loop, target)
+        build = partial(loops.build_loop, loop, target)
         run.compiled = partial(Compiled, build, target)  # type: ignore[attr-defined]
         return run
 
@@ -285,7 +285,7 @@ class NativeEngine:
         The arrays are as for ``compile_loop``, ``order`` i64[epochs, n]; ``carry`` stays as it is.
         """
         target = host()
-        module = program.build_loop(loop, target, timed=True)
+        module = loops.build_loop(loop, target, timed=True)
         code = Code(make_object(module.text, target), target, ["loop"])
         graphs = [g for g in (loop.step, loop.tail) if g is not None]
         kept = [(n.spec.shape, n.spec.numpy_dtype) for n in loop.step.inputs[: len(module.kept)]]
@@ -310,7 +310,7 @@ class NativeEngine:
     def ticks(self, seconds: float) -> float:
         """Give how many ticks of the clock that ``profile`` counts there are in a microsecond."""
         target = host()
-        code = Code(make_object(program.clock_text(target), target), target, ["clock"])
+        code = Code(make_object(control.clock_text(target), target), target, ["clock"])
         clock = ctypes.CFUNCTYPE(ctypes.c_int64)(code.address("clock"))
         before, began = clock(), time.perf_counter()
         while time.perf_counter() - began < seconds:

@@ -1,7 +1,7 @@
 """What was compiled, to be read: LLVM text, assembly, which ops share a kernel, where time goes.
 
 Answers for ``print(network.compiled())`` and ``limpide bench --profile``. Not for: running
-(``engine``), or writing code (``program``).
+(``engine``), or writing code (``graphs``, ``loops``).
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from functools import cached_property
 from itertools import groupby
 
 from limpide.engines.native.jit import assembly
-from limpide.engines.native.program import Module, Piece
+from limpide.engines.native.module import Module, Piece
 from limpide.engines.native.target import Target
 
 

@@ -14,7 +14,7 @@ import numpy as np
 
 from limpide.engines.native import store
 from limpide.engines.native.blocks import address
-from limpide.engines.native.program import Module
+from limpide.engines.native.module import Module
 from limpide.engines.native.target import Target, host
 from limpide.engines.native.writer import module_text
 from limpide.ir import Array

@@ -1,7 +1,7 @@
 """Programs by what they compute: built once, kept in memory while used and on disk for next time.
 
 Answers for the key of a graph or a loop, and for what is stored beside its machine code. Not for:
-files (``cache``), or building (``program``).
+files (``cache``), or building (``graphs``, ``loops``).
 """
 
 from __future__ import annotations
@@ -13,9 +13,9 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from weakref import WeakValueDictionary
 
-from limpide.engines.native import cache, program
+from limpide.engines.native import cache, loops
 from limpide.engines.native.jit import Code, make_object
-from limpide.engines.native.program import Module, Slot
+from limpide.engines.native.module import Module, Slot
 from limpide.engines.native.target import Target
 from limpide.ir import CONSTANT, Graph, Loop
 
@@ -51,7 +51,7 @@ def loop_key(loop: Loop, target: Target) -> str:
 
 
 def _digest(parts: Sequence[str]) -> str:
-    limits = f"{program.THREADS_FROM} {program.TINY_BYTES} {program.TINY_CYCLES}"
+    limits = f"{loops.THREADS_FROM} {loops.TINY_BYTES} {loops.TINY_CYCLES}"
     return hashlib.sha256("\n".join([limits, *parts]).encode()).hexdigest()
 
 
