@@ -71,7 +71,8 @@ class Block:
         self.arena = memory(max(module.arena_bytes, 1))
         self.homes: list[Array] = []
         self.table = np.zeros(n_addresses, np.uint64)
-        self.status = np.zeros(STATUS_WORDS, np.int64)
+        # Behind the words, a loop that counts has one for each piece.
+        self.status = np.zeros(STATUS_WORDS + len(module.pieces), np.int64)
         self.barrier = memory(64).view(np.int64)
         whole = (self.arena, self.table, self.status, self.barrier)
         self.at_arena, self.at_table, self.at_status, self.at_barrier = map(address, whole)

@@ -13,6 +13,8 @@ import threading
 import time
 from collections.abc import Callable
 
+MOST_THREADS = 64
+
 
 class _Worker:
     """A thread that sleeps until it is given something to run."""
