@@ -26,6 +26,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "errors": set(),
     "keywords": {"errors"},
     "memory": {"errors"},
+    "locks": set(),
     "stopping": {"errors"},
     "threads": {"errors"},
     # the core: ir <- tensor <- ops <- gradient <- tape; engines know graphs alone
@@ -36,8 +37,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "ops": VALUES | {"rng", "keywords"},
     "gradient": VALUES | {"ops"},
     "tape": VALUES | {"ops", "gradient", "keywords"},
-    "engines": {"errors", "ir", "rng", "threads"},
-    "tracing": VALUES | {"engines", "keywords", "memory"},
+    "engines": {"errors", "ir", "locks", "memory", "rng", "threads"},
+    "tracing": VALUES | {"engines", "keywords", "locks", "memory"},
     "check": VALUES | {"ops", "gradient", "tape", "engines", "keywords"},
     # what networks are made of, written in ops: no engine, no training
     "generator": NUMBERS,
@@ -60,7 +61,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     # networks
     "parameters": NUMBERS | {"arrays"},
     "summary": {"errors", "layers"},
-    "structure": PARTS | {"storage", "generator", "parameters", "scalars", "summary"},
+    "structure": PARTS | {"locks", "storage", "generator", "parameters", "scalars", "summary"},
     "network": PARTS
     | REPORTS
     | {"engines", "steps", "threads", "tracing", "training", "arrays", "structure"},

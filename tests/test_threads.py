@@ -12,8 +12,8 @@ import pytest
 
 import limpide as lp
 from limpide import threads
-from limpide.engines.native import engine
-from limpide.engines.native.threads import Pool, _Worker
+from limpide.engines.native import engine, loop_run, loops
+from limpide.engines.native.threads import Pool, Team, _Worker
 
 
 @pytest.fixture(autouse=True)
@@ -102,13 +102,13 @@ def test_the_quota_of_a_container_counts(
 def test_fit_predict_and_evaluate_keep_to_the_limit(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(engine, "_CYCLES_A_THREAD", 1.0)
     used: list[int] = []
-    original = engine.POOL.run
+    original = Team.run
 
-    def run(tasks: Any) -> None:
+    def run(team: Team, tasks: Any) -> None:
         used.append(len(tasks))
-        original(tasks)
+        original(team, tasks)
 
-    monkeypatch.setattr(engine.POOL, "run", run)
+    monkeypatch.setattr(Team, "run", run)
     X = np.random.default_rng(0).normal(size=(5000, 3))
     results = []
     for number in (1, 2, 3):
@@ -144,10 +144,32 @@ def test_a_pool_that_is_interrupted_waits_for_its_workers(
         done.set()
 
     monkeypatch.setattr(_Worker, "wait", wait)
-    with pytest.raises(KeyboardInterrupt):
-        pool.run([first, second])
+    with pytest.raises(KeyboardInterrupt), pool.lend(2) as team:
+        team.run([first, second])
     assert done.is_set()
     again: list[int] = []
-    pool.run([lambda: again.append(1), lambda: again.append(2)])  # the same worker is lent again
+    with pool.lend(2) as team:  # the same worker is lent again
+        team.run([lambda: again.append(1), lambda: again.append(2)])
     assert sorted(again) == [1, 2]
     assert len(pool._idle) == 1
+
+
+def test_where_no_thread_can_be_started_one_does_it_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(engine, "_CYCLES_A_THREAD", 1.0)
+    monkeypatch.setattr(loops, "THREADS_FROM", 0.5)
+    X = np.random.default_rng(0).normal(size=(700, 40))
+    results = []
+    for starts in (True, False):
+        if not starts:
+            monkeypatch.setattr(loop_run, "POOL", Pool())
+            monkeypatch.setattr(engine, "POOL", loop_run.POOL)
+
+            def refuse(thread: threading.Thread) -> None:
+                raise RuntimeError("can't start new thread")
+
+            monkeypatch.setattr(threading.Thread, "start", refuse)
+        net = lp.Network([40, 64, 1], seed=0)
+        net.fit(X, X[:, 0], epochs=1, threads=3, progress=False)
+        with lp.limit_threads(3):
+            results.append((net.predict(X).tobytes(), net.params["output.weights"].tobytes()))
+    assert results[0] == results[1]

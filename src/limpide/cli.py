@@ -425,6 +425,11 @@ def bench(
     the fastest counts; what is not installed is left out. The peak is what the processor's cores
     reach at best, measured meanwhile.
     """
+    if profile and (quick or peers or engine or out is not None or as_json):
+        raise program.Misuse(
+            "--profile times the native engine's kernels alone. Leave --quick, --peer, --engine, "
+            "--out and --json out."
+        )
     kind = _picture_kind(out, force) if out is not None else ""
     room = limpide.bench
     plan = room.Plan(peers=peers or _PEERS, engine=engine)
@@ -437,23 +442,26 @@ def bench(
             room.print_profile(screen, work)
         return
     status = limpide.terminal.console(sys.stderr)
-    found = []
+    limpide.engines.get(engine)  # a wrong name is said before anything is shown
+    found: list[Any] = []
     if not as_json:
         room.table.print_head(screen, plan)
-    for work in works:
-        with room.table.saying(status, work.label) as say:
-            (comparison,) = room.compare([work], plan, say)
-        found.append(comparison)
-        if not as_json:
-            room.table.print_comparison(screen, comparison)
-    if as_json:
-        program.write(limpide.reports.as_json(room.table.report(found, plan)))
-    else:
-        room.table.print_worst(screen, found)
-    if out is not None:
-        picture = io.BytesIO()
-        room.table.draw(found, picture, kind)
-        limpide.storage.atomic_write(out, picture.getvalue())
+    try:
+        for work in works:
+            with room.table.saying(status, work.label) as say:
+                (comparison,) = room.compare([work], plan, say)
+            found.append(comparison)
+            if not as_json:
+                room.table.print_comparison(screen, comparison)
+    finally:  # what was measured until Ctrl-C or a failure is kept
+        if as_json:
+            program.write(limpide.reports.as_json(room.table.report(found, plan)))
+        elif found:
+            room.table.print_worst(screen, found)
+        if out is not None and found:
+            picture = io.BytesIO()
+            room.table.draw(found, picture, kind)
+            limpide.storage.atomic_write(out, picture.getvalue())
 
 
 def _picture_kind(out: str, force: bool) -> str:

@@ -7,6 +7,7 @@ stands in its row; nor for watching eager code (``limpide.tape``).
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import nullcontext
 from typing import Any, NamedTuple
 
 from limpide.errors import ArgumentError, ShapeError
@@ -55,17 +56,25 @@ def backward(
         g = gradients.get(entry.output_key)
         if g is None:
             continue
-        for index, key in enumerate(entry.input_keys):
-            if key not in depends:
-                continue
-            rule = entry.op.rule(index)
-            part = None if rule is None else rule(g, entry.output, *entry.inputs, **entry.params)
-            if part is None:
-                continue
-            assert part.spec == entry.inputs[index].spec, (entry.op.name, index, part.spec)
-            before = gradients.get(key)
-            gradients[key] = part if before is None else before + part
+        # What is traced for a derivative belongs to the layer whose derivative it is.
+        layer = entry.output.node.layer if isinstance(entry.output, Traced) else ""
+        with layer_scope(layer) if layer else nullcontext():
+            for index, key in enumerate(entry.input_keys):
+                if key in depends:
+                    _pull_back(entry, index, g, gradients)
     return gradients
+
+
+def _pull_back(entry: Applied, index: int, g: Tensor, gradients: dict[int, Tensor]) -> None:
+    """Add what one op's derivative gives to the gradient of one of its inputs."""
+    rule = entry.op.rule(index)
+    part = None if rule is None else rule(g, entry.output, *entry.inputs, **entry.params)
+    if part is None:
+        return
+    assert part.spec == entry.inputs[index].spec, (entry.op.name, index, part.spec)
+    key = entry.input_keys[index]
+    before = gradients.get(key)
+    gradients[key] = part if before is None else before + part
 
 
 def seed_gradient(target: Tensor) -> Tensor:

@@ -7,6 +7,7 @@ measuring what is used.
 from __future__ import annotations
 
 import math
+import mmap
 import os
 from collections.abc import Iterable, Sequence
 from functools import cache
@@ -46,6 +47,29 @@ def check_fits(needed: float, what: str, remedy: str) -> None:
         raise MemoryLimitError(
             f"{what} needs about {_size(needed)} of memory, and there is {_size(there)}. {remedy}"
         )
+
+
+def check_room(needed: int, what: str, remedy: str) -> None:
+    """Refuse what needs more bytes than the system gives now; nothing is kept.
+
+    For code that ends the process when memory is short.
+
+    Raises
+    ------
+    MemoryLimitError
+        Says what, how much it needs, and the remedy.
+    """
+    try:
+        mmap.mmap(-1, needed).close()
+    except (OSError, MemoryError):
+        raise short_of_memory(needed, what, remedy) from None
+
+
+def short_of_memory(needed: float, what: str, remedy: str) -> MemoryLimitError:
+    """Give the error for bytes that the system has refused."""
+    return MemoryLimitError(
+        f"{what} needs about {_size(needed)} of memory, and the system gives no more. {remedy}"
+    )
 
 
 def check_parameters(shapes: Iterable[Sequence[int]], itemsize: int) -> None:

@@ -37,7 +37,7 @@ from limpide.layers import (
     forward,
 )
 from limpide.losses import Loss, resolve_loss
-from limpide.memory import check_step
+from limpide.memory import check_step, short_of_memory
 from limpide.ops import sigmoid, softmax
 from limpide.optimizers import Optimizer, resolve_optimizer
 from limpide.progress import progress_bar
@@ -223,8 +223,8 @@ class Network(Structure):
         """Give the machine code of the last fit, or of predicting ``rows`` rows, to be read.
 
         Printing it lists the kernels: what is computed together, over which shapes, for which
-        layers. Its ``ir`` is LLVM's text, its ``assembly`` the processor's instructions. Before
-        any fit it is that of one row's prediction.
+        layers. Its ``ir`` is LLVM's text, its ``assembly`` the processor's instructions. Many rows
+        are predicted some at a time. Before any fit it is that of one row's prediction.
 
         Raises
         ------
@@ -240,7 +240,8 @@ class Network(Structure):
         """
         if rows is None and self._fitted is not None:
             return engines.compiled(self._fitted)
-        return engines.compiled(self._program(check_size(rows or 1, "rows"), "native", True))
+        rows = 1 if rows is None else check_size(rows, "rows")
+        return engines.compiled(self._program(self._batch(rows), "native", True))
 
     # Training ---------------------------------------------------------------------------------
 
@@ -313,6 +314,7 @@ class Network(Structure):
         check_flag(progress or False, "progress")
         frozen = self._frozen(freeze)
         number, limit = check_seed(seed), limit_threads(threads)
+        engine = engines.get(engine).name
         watched = as_callbacks(callbacks)
         data = self._data(X, y, resolved, sample_weight)
         data, validate = self._validation(validation, data, resolved, number, engine)
@@ -340,7 +342,12 @@ class Network(Structure):
         with limit, progress_bar(progress, epochs) as bar:
             if bar is not None:
                 trainer.watch = bar.tick
-            return trainer.fit()
+            try:
+                return trainer.fit()
+            except MemoryError as error:
+                needed = 8 * self.n_parameters * self.dtype.itemsize
+                what, remedy = f"Training {self.n_parameters:,} parameters", "Use smaller layers."
+                raise short_of_memory(needed, what, remedy) from error
 
     def _loop(
         self, plan: StepPlan, data: Data, batch_size: int, engine: str | None

@@ -174,7 +174,10 @@ class _Drawn:
     def _is_helped(self) -> bool:
         if self._has_helper and self._helper is None:
             self._helper = threading.Thread(target=self._help, daemon=True, name="limpide rows")
-            self._helper.start()
+            try:
+                self._helper.start()
+            except RuntimeError:  # the system starts no more threads
+                self._has_helper, self._helper = False, None
         elif self._helper is not None and not (self._helper.is_alive() or self._over):
             # A forked child has none of its parent's threads, and locks as they were just then.
             self._has_helper, self._helper, self._next = False, None, None

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from limpide.ir import Array, Graph, Loop, Spec, spec_of
+from limpide.ir import Array, Graph, Loop, Spec, layer_scope, spec_of
 from limpide.layers import Placed, forward
 from limpide.losses import Loss, row_means, weighted_mean
 from limpide.ops import cast
@@ -115,9 +115,10 @@ def _update(
     params: dict[str, Tensor] = {}
     slots: dict[str, Tensor] = {}
     for name, gradient in zip(trained, gradients, strict=True):
-        params[name], new = optimizer.update(
-            inputs.params[name], gradient, inputs.slots[name], rate, before + 1, inputs.scalars
-        )
+        with layer_scope(name.rpartition(".")[0]):
+            params[name], new = optimizer.update(
+                inputs.params[name], gradient, inputs.slots[name], rate, before + 1, inputs.scalars
+            )
         slots |= {f"{name}.{slot}": new[slot] for slot in optimizer.slots()}
     return params, slots
 

@@ -7,7 +7,6 @@ training (``limpide.network``).
 from __future__ import annotations
 
 import os
-import threading
 from collections.abc import Mapping, Sequence
 from typing import Any, Self
 
@@ -33,6 +32,7 @@ from limpide.layers import (
     place,
     resolve_layers,
 )
+from limpide.locks import Lock
 from limpide.losses import Loss
 from limpide.memory import check_parameters
 from limpide.ops import softmax
@@ -86,7 +86,7 @@ class Structure:
         self._forget()
 
     def _forget(self) -> None:
-        self._lock = threading.RLock()
+        self._lock = Lock()
         self._compiled: dict[Any, Any] = {}
         self._fitted: Any = None  # the compiled loop of the last fit
         self._variables: dict[int, Variable] = {}

@@ -9,7 +9,6 @@ from __future__ import annotations
 import functools
 import inspect
 import sys
-import threading
 import time
 import weakref
 from collections.abc import Callable, Iterator, Mapping
@@ -23,6 +22,7 @@ from limpide.conversion import as_array, cast_array, is_plain, plain_array
 from limpide.errors import ArgumentError, ArgumentTypeError
 from limpide.ir import FLOATS, INPUT, Array, Graph, Loop, Node, Spec, Trace, spec_of
 from limpide.keywords import known_keywords
+from limpide.locks import Lock
 from limpide.memory import check_fits
 from limpide.tensor import (
     Tensor,
@@ -77,7 +77,7 @@ class Function:
         self._python = python
         self._name = getattr(python, "__name__", type(python).__name__)
         self._concrete: dict[Any, Concrete] = {}  # the least recently used first
-        self._lock = threading.RLock()
+        self._lock = Lock()
         functools.update_wrapper(self, python)
 
     def __reduce_ex__(self, protocol: Any) -> Any:

@@ -141,10 +141,20 @@ class Trainer:
     def begin(self, network: Any) -> None:
         """Let the callbacks begin; they may refuse the run, and nothing has changed yet."""
         check_finite(self.params, self.state)
+        self._check_writeable()
         watched = self.validate is not None
         self._run = Run(network, self.history, self.epochs, self.params, self.state, watched)
         for callback in self.callbacks:
             callback.begin(self._run)
+
+    def _check_writeable(self) -> None:
+        trained = {n: a for n, a in self.params.items() if n not in self.plan.frozen}
+        for name, array in (trained | self.state).items():
+            if not array.flags.writeable:
+                raise ArgumentError(
+                    f"{name} is read-only, and training changes it. Set "
+                    f"params[{name!r}].flags.writeable to True, or freeze it."
+                )
 
     def fit(self) -> History:
         """Train; parameters and state change in place. See ``Network.fit``."""

@@ -10,6 +10,7 @@ import pytest
 import limpide as lp
 from limpide import engines
 from limpide.engines.native import engine
+from limpide.engines.native.threads import Team
 from limpide.ir import Graph, Loop
 from limpide.threads import limit_threads
 
@@ -203,9 +204,9 @@ def test_threads_share_rows_and_change_no_bit(
             if many:
                 patched.setattr(engine, "_CYCLES_A_THREAD", 1.0)
             tasks: list[int] = []
-            original = engine.POOL.run
+            original = Team.run
             patched.setattr(
-                engine.POOL, "run", lambda t, to=original, all=tasks: (all.append(len(t)), to(t))
+                Team, "run", lambda s, t, to=original, all=tasks: (all.append(len(t)), to(s, t))
             )
             found = outputs(999)
             scoring("native", 4)(held, [x, scale], found)

@@ -104,10 +104,12 @@ def get(name: str | None) -> Engine:
     ArgumentError
         For a name that no engine has.
     """
+    argument = "engine"
     if name is None:
-        name = os.environ.get("LIMPIDE_ENGINE") or _NAMES[0]
+        argument = "LIMPIDE_ENGINE"
+        name = os.environ.get(argument) or _NAMES[0]
     if name not in _NAMES:
-        raise choice_error("engine", name, _NAMES)
+        raise choice_error(argument, name, _NAMES)
     if name not in _ENGINES:
         # Looked up when first wanted: LLVM takes 50 ms to load.
         from limpide.engines.native import NativeEngine

@@ -132,6 +132,7 @@ def test_in_the_threads_of_the_pool(monkeypatch: pytest.MonkeyPatch) -> None:
             meet.wait()  # so that each task has a thread of its own
             found.append((threading.get_ident(), word()))
 
-        POOL.run([look] * 4)
+        with POOL.lend(4) as team:
+            team.run([look] * 4)
     assert len({ident for ident, _ in found}) == 4
     assert {each for _, each in found} == {expected}

@@ -15,10 +15,13 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 
-from limpide.engines.native import jit
+import limpide as lp
+from limpide.engines.native import jit, store
 from limpide.engines.native.jit import Code, assembly, make_object
 from limpide.engines.native.target import Target, host
 from limpide.errors import ArgumentTypeError, CompileError, LimpideError, NameKeyError
@@ -391,3 +394,36 @@ def test_a_spawned_process_loads_the_object() -> None:
     data = make_object(adding(1), host())
     with multiprocessing.get_context("spawn").Pool(1) as pool:
         assert pool.apply(load_and_run, (data,)) == 42
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="POSIX")
+@pytest.mark.filterwarnings("ignore:.*multi-threaded.*:DeprecationWarning")
+@pytest.mark.parametrize("kind", ["network", "function"])
+def test_a_fork_while_another_thread_compiles_leaves_no_lock(
+    kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun, go = threading.Event(), threading.Event()
+    original = store.obtain
+
+    def slow(*arguments: Any) -> Any:
+        if threading.current_thread() is not threading.main_thread():
+            begun.set()
+            assert go.wait(60)
+        return original(*arguments)
+
+    monkeypatch.setattr(store, "obtain", slow)
+    X = np.ones((5, 3))
+    net, function = lp.Network([3, 4, 1], seed=0), lp.function(lambda x: lp.tanh(x) * 0.37)
+    run = {"network": lambda: net.predict(X), "function": lambda: function(lp.Tensor(X))}[kind]
+    thread = threading.Thread(target=run)
+    thread.start()
+    assert begun.wait(60)
+    child = os.fork()
+    if child == 0:
+        signal.alarm(60)
+        run()
+        os._exit(0)
+    _, status = os.waitpid(child, 0)
+    go.set()
+    thread.join()
+    assert status == 0

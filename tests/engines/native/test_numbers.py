@@ -73,7 +73,7 @@ def test_loops_take_denormal_numbers_for_zero() -> None:
     tiny, small = np.full(19, 1e-40, np.float32), np.full(19, 1e-30, np.float32)
 
     def step(x: Any, y: Any) -> Any:
-        return y * 1e-10, x + 0, x * 2.0, y * y
+        return y * 1e-10, x + 0, x * 2.0, y * y, x * 1e20
 
     run = NATIVE.compile_loop(Loop(graph_of(step, tiny, small), None, 1, 1))
     carry = [tiny.copy()]
@@ -81,6 +81,7 @@ def test_loops_take_denormal_numbers_for_zero() -> None:
     assert carry[0].tolist() == [0.0] * 19
     assert (seen[1] == 0).all()
     assert (seen[2] == 0).all()
+    assert (seen[3] == 0).all()  # operands too: the result alone would be 1e-20
 
 
 @dtypes

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,8 @@ import pytest
 from natively import NATIVE, assert_agrees, graph_of
 
 from limpide import ops
+from limpide.engines.native import engine
+from limpide.engines.native.target import host
 
 Array = npt.NDArray[Any]
 SIZES = [0, 1, 2, 5, 16, 17, 33, 130]
@@ -49,6 +52,35 @@ def test_sizes_around_those_of_vectors(k: int, dtype: str) -> None:
 def test_no_rows_no_columns_and_empty_sums(dtype: str) -> None:
     sizes = [(0, 3, 2), (3, 0, 2), (2, 3, 0), (1, 0, 1), (0, 0, 0), (1, 0, 33), (33, 0, 1)]
     together(sizes, dtype)
+
+
+@dtypes
+@pytest.mark.parametrize(
+    ("m", "k", "n"),
+    [
+        (531, 700, 50),  # sums in three stretches, more rows than wait between two of them
+        (70, 1025, 37),
+        (403, 40, 701),  # results that outgrow the caches, three rows left over
+        (130, 9, 3001),
+    ],
+)
+def test_long_sums_and_many_results(m: int, k: int, n: int, dtype: str) -> None:
+    together([(m, k, n)], dtype)
+
+
+@dtypes
+@pytest.mark.parametrize(("vector_bytes", "registers"), [(32, 16), (16, 32), (16, 16)])
+def test_narrower_vectors(
+    vector_bytes: int, registers: int, dtype: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The kernels of AVX2, NEON and SSE2, as far as this processor runs them."""
+    if host().vector_bytes < vector_bytes:
+        pytest.skip("this processor's vectors are narrower")
+    narrow = replace(host(), vector_bytes=vector_bytes, registers=registers)
+    monkeypatch.setattr(engine, "host", lambda: narrow)
+    monkeypatch.setenv("LIMPIDE_CACHE", "")
+    sizes = [(m, k, n) for m in (1, 2, 17) for k in (1, 17) for n in (1, 5, 33)]
+    together([*sizes, (19, 600, 21), (403, 40, 701)], dtype)
 
 
 @pytest.mark.long

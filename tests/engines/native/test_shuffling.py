@@ -23,6 +23,11 @@ def test_it_knows_this_numpy() -> None:
     assert shuffling._agrees()
 
 
+def test_a_numpy_that_draws_otherwise_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(shuffling, "row_order", lambda seed, epoch, n: np.arange(n))
+    assert not shuffling._agrees.__wrapped__()
+
+
 def test_a_numpy_that_draws_otherwise_draws_itself(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(shuffling, "_agrees", lambda: False)
     monkeypatch.setattr(shuffling, "_draw", None)

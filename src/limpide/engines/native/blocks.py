@@ -7,20 +7,28 @@ bytes of an arena each value gets (``arena``).
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from ctypes import addressof, c_char, c_void_p
 from operator import is_
 from typing import Any
+from weakref import WeakKeyDictionary, ref
 
 import numpy as np
 
 from limpide.engines.native.module import Module, Slot
 from limpide.engines.native.moves import STATUS_WORDS
 from limpide.ir import Array
+from limpide.locks import Lock
+from limpide.memory import short_of_memory
 
 
 def memory(nbytes: int) -> Array:
     """Give zeros that begin at a multiple of 64 bytes."""
-    raw = np.zeros(nbytes + 64, np.uint8)
+    try:
+        raw = np.zeros(nbytes + 64, np.uint8)
+    except MemoryError:
+        remedy = "Use smaller batches or smaller layers."
+        raise short_of_memory(nbytes, "A compiled step", remedy) from None
     start = -address(raw) % 64
     return raw[start : start + nbytes]
 
@@ -69,6 +77,7 @@ class Block:
 
     def __init__(self, module: Module, n_addresses: int) -> None:
         self.arena = memory(max(module.arena_bytes, 1))
+        self.is_large = self.arena.nbytes >= _LARGE_FROM
         self.homes: list[Array] = []
         self.table = np.zeros(n_addresses, np.uint64)
         # Behind the words, a loop that counts has one for each piece.
@@ -121,9 +130,12 @@ class Blocks:
 
     def take(self) -> Block:
         try:
-            return self._free.pop()
+            block = self._free.pop()
         except IndexError:
             return self._new()
+        if block.is_large:
+            _LARGE.forget(block)
+        return block
 
     def _new(self) -> Block:
         block = Block(self._module, self._n_addresses)
@@ -137,3 +149,43 @@ class Blocks:
 
     def give_back(self, block: Block) -> None:
         self._free.append(block)
+        if block.is_large:
+            _LARGE.note(self, block)
+
+    def drop(self, block: Block) -> None:
+        """Let a block that nobody uses go."""
+        with suppress(ValueError):  # somebody has just taken it
+            self._free.remove(block)
+
+
+class _Large:
+    """Large blocks that nobody uses: but for the last one, they share a small allowance.
+
+    A network that was fitted with many batch sizes would keep an arena for each of them.
+    """
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self._idle: WeakKeyDictionary[Block, ref[Blocks]] = WeakKeyDictionary()  # oldest first
+
+    def note(self, owner: Blocks, block: Block) -> None:
+        with self._lock:
+            others = [(b, found()) for b, found in self._idle.items() if b is not block]
+            self._idle[block] = ref(owner)
+            kept = sum(other.arena.nbytes for other, _ in others)
+            for other, its_owner in others:
+                if kept <= _ALLOWANCE:
+                    break
+                kept -= other.arena.nbytes
+                self._idle.pop(other, None)
+                if its_owner is not None:
+                    its_owner.drop(other)
+
+    def forget(self, block: Block) -> None:
+        with self._lock:
+            self._idle.pop(block, None)
+
+
+_LARGE = _Large()
+_LARGE_FROM = 1 << 20  # bytes of an arena that is made anew if need be
+_ALLOWANCE = 64 << 20  # bytes of such arenas, apart from the last

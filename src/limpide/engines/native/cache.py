@@ -174,6 +174,7 @@ def fingerprint(target: Target) -> str:
     64
     """
     parts = [target.triple, target.cpu, target.features, target.layout, llvmlite.__version__]
+    parts += [str(target.vector_bytes), str(target.registers), str(target.has_fma)]
     parts += [str(llvm.llvm_version_info), str(FORMAT), _SOURCES]
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 

@@ -28,7 +28,7 @@ def check_arrays(given: Sequence[Array], nodes: Sequence[Node], first_axis: int 
 
 
 def raise_index(nodes: Sequence[Node], status: Array) -> NoReturn:
-    """Say which index was out of range; the words are those of the reference engine."""
+    """Say which index was out of range, the first that was met; the reference engine counts all."""
     number, found = int(status[0]), int(status[1])
     status[:] = 0
     node = nodes[number - 1]

@@ -21,7 +21,7 @@ from limpide.engines.native.jit import Code, make_object
 from limpide.engines.native.loop_run import LoopRun
 from limpide.engines.native.report import Compiled, Share, shares
 from limpide.engines.native.target import host
-from limpide.engines.native.threads import MOST_THREADS, POOL
+from limpide.engines.native.threads import MOST_THREADS, POOL, Team
 from limpide.ir import Array, Graph, Loop
 from limpide.threads import most
 
@@ -61,7 +61,7 @@ class NativeEngine:
 
         run.program = found  # type: ignore[attr-defined]  # lives as long as what calls it
         build = partial(graphs.build_graph, graph, target)
-        run.compiled = partial(Compiled, build, target)  # type: ignore[attr-defined]
+        run.compiled = partial(Compiled, "a graph", build, target)  # type: ignore[attr-defined]
         return run
 
     def compile_rows(self, graph: Graph, n_held: int) -> Any:
@@ -76,7 +76,8 @@ class NativeEngine:
         batch = graph.inputs[n_held].spec.shape[0]
         enough = max(1, int(_CYCLES_A_THREAD / max(module.cost, 1.0)))  # batches for a thread
 
-        def several(arrays: list[Array], held: Sequence[Array], trips: int, threads: int) -> None:
+        def several(arrays: list[Array], held: Sequence[Array], trips: int, team: Team) -> None:
+            threads = team.size
             taken = [blocks.take() for _ in range(threads)]
             alive = [block.point(held, arrays) for block in taken]
             ends = [trips * i // threads for i in range(threads + 1)]
@@ -85,7 +86,7 @@ class NativeEngine:
                 block = taken[i]
                 call(*block.given, ends[i], ends[i + 1])
 
-            POOL.run([partial(share, i) for i in range(threads)])
+            team.run([partial(share, i) for i in range(threads)])
             del alive
             for block in taken:
                 give_back(block)
@@ -115,14 +116,16 @@ class NativeEngine:
             if threads > 1:
                 threads = min(threads, most())
             if threads > 1:
-                several(arrays, held, trips, threads)
+                with POOL.lend(threads) as team:
+                    several(arrays, held, trips, team)
             else:
                 one(arrays, held, trips)
             if trips * batch < n:
                 one([a[n - batch :] for a in arrays], held, 1)
 
         run.program = found  # type: ignore[attr-defined]
-        run.compiled = partial(Compiled, build, target)  # type: ignore[attr-defined]
+        title = "one row" if batch == 1 else f"rows, {batch} at a time"
+        run.compiled = partial(Compiled, title, build, target)  # type: ignore[attr-defined]
         return run
 
     def compile_loop(self, loop: Loop) -> LoopRun:
@@ -130,7 +133,7 @@ class NativeEngine:
         target = host()
         build = partial(loops.build_loop, loop, target)
         found = store.obtain(store.loop_key(loop, target), target, "loop", build)
-        return LoopRun(loop, found, partial(Compiled, build, target))
+        return LoopRun(loop, found, partial(Compiled, _title(loop), build, target))
 
     def profile(
         self, loop: Loop, carry: list[Array], held: list[Array], rows: list[Array], order: Array
@@ -142,7 +145,8 @@ class NativeEngine:
         target = host()
         module = loops.build_loop(loop, target, timed=True)
         code = Code(make_object(module.text, target), target, ["loop"])
-        run = LoopRun(loop, store.Program(code, module), lambda: Compiled(lambda: module, target))
+        compiled = partial(Compiled, _title(loop), lambda: module, target)
+        run = LoopRun(loop, store.Program(code, module), compiled)
         return shares(module.pieces, run.ticks(carry, held, rows, order))
 
     def ticks(self, seconds: float) -> float:
@@ -155,3 +159,12 @@ class NativeEngine:
             pass
         ticks = float(clock() - before)
         return ticks / (time.perf_counter() - began) / 1e6
+
+
+def _title(loop: Loop) -> str:
+    if not loop.n_rows:
+        return "a step"
+    first = loop.n_carry + loop.n_held
+    sizes = [g.inputs[first].spec.shape[0] for g in (loop.step, loop.tail) if g is not None]
+    words = f"a step of {sizes[0]:,} rows"
+    return f"{words} (the last of an epoch has {sizes[1]:,})" if len(sizes) > 1 else words

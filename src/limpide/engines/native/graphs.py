@@ -9,6 +9,7 @@ from limpide.engines.native import arena
 from limpide.engines.native.kernels import Builder, Caller
 from limpide.engines.native.module import (
     Module,
+    Piece,
     constants_of,
     constants_read,
     lifetimes,
@@ -69,19 +70,20 @@ class _PlannedGraph:
         passing = lifetimes(self.plan, self.turns, together=False)
         self.end = arena.place_passing(passing, end)
         self.given = [b for b in self.plan.buffers if b.home == "given"]
+        self.pieces: list[Piece] = []
 
     def call(self, w: Writer, memory: Value, status: Value, given: dict[int, Value]) -> None:
         numbers = {id(n): i for i, n in enumerate(self.graph.nodes)}
         caller = Caller(self.builder, w, memory, status, given)
         for turn in self.turns:
             number = numbers.get(id(turn.kernel.root), 0)
-            caller.call(turn, self.plan, number, index(0), index(turn.length))
+            name = caller.call(turn, self.plan, number, index(0), index(turn.length))
+            self.pieces.append(piece_of(turn, name))
 
     def module(self, w: Writer) -> Module:
         text = self.builder.module(w)
         cost = sum(turn.cost for turn in self.turns)
         places = [constants_read(self.graph, self.plan)]
-        pieces = [piece_of(turn) for turn in self.turns]
         return Module(
-            text, self.end, [], slots_of(self.constants), places, cost=cost, pieces=pieces
+            text, self.end, [], slots_of(self.constants), places, cost=cost, pieces=self.pieces
         )

@@ -19,6 +19,7 @@ import llvmlite.binding as llvm
 
 from limpide.engines.native.target import Target
 from limpide.errors import ArgumentTypeError, CompileError, NameKeyError
+from limpide.memory import check_room
 
 _LEVEL = 2  # of code generation; higher levels gave no faster loops, lower ones slower code
 _LINKS_A_SESSION = 32  # see _Linker
@@ -64,6 +65,7 @@ def make_object(text: str, target: Target, *, promote: bool = False) -> bytes:
     >>> type(make_object(text, host()))
     <class 'bytes'>
     """
+    _check_room()
     with _llvm("compile", target), _module(text, target, promote) as module, _fewer_passes():
         made: bytes = _machine(target).emit_object(module)
         return made
@@ -122,6 +124,7 @@ class Code:
     """
 
     def __init__(self, data: bytes, target: Target, names: Sequence[str]) -> None:
+        _check_room()
         with _llvm("load", target):
             tracker = _LINKER.link(data, target, names)
             self._addresses: dict[str, int] = {name: tracker[name] for name in names}
@@ -191,6 +194,14 @@ class _Linker:
 
 
 _LINKER = _Linker()
+
+
+def _check_room() -> None:
+    """Refuse where memory is short: LLVM would end the process."""
+    check_room(_ROOM, "Compiling", "Close other programs, or use engine='reference'.")
+
+
+_ROOM = 64 << 20  # bytes, more than code for any usual network takes
 
 
 @contextmanager

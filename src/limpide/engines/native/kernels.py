@@ -11,6 +11,7 @@ from collections.abc import Hashable, Iterator, Sequence
 
 from limpide.engines.native.elements import immediate
 from limpide.engines.native.maps import Body, lanes_for, write_map
+from limpide.engines.native.module import piece_of
 from limpide.engines.native.moves import Mover
 from limpide.engines.native.operands import matrices
 from limpide.engines.native.places import Buffer, View
@@ -79,7 +80,7 @@ class Builder:
         else:
             bounds = (low, high) if can_share(kernel) else None
             Mover(w, kernel, plan.views, pointers, status, number, bounds).write()
-        return self._known(w)
+        return self._known(w, piece_of(turn).ops)
 
     def rows(self, kernel: Kernel, plan: Plan, shape: tuple[int, ...]) -> str:
         """Write the kernel that brings a batch of rows together."""
@@ -89,16 +90,16 @@ class Builder:
         pointers = {id(kernel.stores[0][1].buffer): target}
         mover = Mover(w, kernel, plan.views, pointers, target, 0)
         mover.rows(source, order, shape, low, high)
-        return self._known(w)
+        return self._known(w, "rows of a batch brought together")
 
-    def _known(self, w: Writer) -> str:
+    def _known(self, w: Writer, comment: str) -> str:
         text = w.text()
         name = self.functions.get(text)
         if name is None:
             name = f"kernel{len(self.functions)}"
             self.functions[text] = name
             self.writers.append(w)
-            self.texts.append(w.text(name=name))
+            self.texts.append(f"; {comment}\n{w.text(name=name)}")
         return name
 
     def _body(
@@ -194,8 +195,8 @@ class Caller:
             return self.given[id(buffer)]
         return self.w.at(self.memory, buffer.offset, "i8")
 
-    def call(self, turn: Turn, plan: Plan, number: int, low: Value, high: Value) -> None:
-        """Write the call of one kernel for the rows from ``low`` to ``high``."""
+    def call(self, turn: Turn, plan: Plan, number: int, low: Value, high: Value) -> str:
+        """Write the call of one kernel for the rows from ``low`` to ``high``; gives its name."""
         name, buffers = self.builder.kernel(turn, plan, number)
         in_arena = self.builder.in_arena
         where = [self.address(b) for b in buffers if not in_arena(b)]
@@ -206,6 +207,7 @@ class Caller:
         else:
             last = [self.w.table(I64, [*numbers, *(b.offset for b in buffers if in_arena(b))])]
         self.w.call(name, [*where, low, high, self.status, self.memory, *last])
+        return name
 
 
 def _numbers(w: Writer, table: Value) -> Iterator[Value]:

@@ -19,7 +19,7 @@ from limpide.engines.native.moves import STATUS_WORDS
 from limpide.engines.native.report import Compiled
 from limpide.engines.native.shuffling import FastRowOrder
 from limpide.engines.native.store import Program
-from limpide.engines.native.threads import MOST_THREADS, POOL, Pace, yield_address
+from limpide.engines.native.threads import MOST_THREADS, POOL, Pace, Team, yield_address
 from limpide.ir import Array, Loop
 from limpide.threads import most
 
@@ -103,12 +103,16 @@ class LoopRun:
 
     def _run(self, block: Block, whole: _Whole, at_order: int) -> None:
         """Run all steps, in parts for which the number of threads is chosen."""
+        with POOL.lend(self.threads()) as team:
+            self._run_together(block, whole, at_order, team)
+
+    def _run_together(self, block: Block, whole: _Whole, at_order: int, team: Team) -> None:
         call, pace, done = self._call, self._pace, 0
         seen = block.table[self._n_rows :]
         begin = (block.at_arena, block.at_table)
         at_seen = block.at_table + 8 * self._n_rows
         while done < whole.steps:
-            threads, wanted = pace.choose(self.threads(), whole.steps - done)
+            threads, wanted = pace.choose(team.size, whole.steps - done)
             place, epochs, n, taken = whole.part(done, wanted)
             before = (*begin, at_order + 8 * place, at_seen, block.at_status, epochs, n)
             began = time.perf_counter()
@@ -117,7 +121,7 @@ class LoopRun:
             else:
                 block.barrier[0] = 0
                 end = (threads, block.at_barrier, yield_address())
-                POOL.run([partial(call, *before, i, *end) for i in range(threads)])
+                team.run([partial(call, *before, i, *end) for i in range(threads)])
             pace.note(threads, taken, time.perf_counter() - began)
             done += taken
             seen += self._sizes * np.uint64(taken)

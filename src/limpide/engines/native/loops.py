@@ -153,10 +153,9 @@ def build_loop(loop: Loop, target: Target, timed: bool = False) -> Module:
     tiny = memory <= TINY_BYTES and steps[0].cost <= TINY_CYCLES
     if timed:
         together = tiny = False
-    text = _LoopWriter(loop, steps, target, together, tiny, timed).text()
+    writer = _LoopWriter(loop, steps, target, together, tiny, timed)
+    text, pieces = writer.text(), writer.pieces
     places = [constants_read(s.graph, s.plan) for s in steps]
-    gathers = [Piece("rows", "rows", n.name, v.shape, 0, together) for _, n, v in steps[0].rows]
-    pieces = [*gathers, *map(piece_of, steps[0].turns)]
     return Module(
         text, end, slots, slots_of(constants), places, together, tiny, steps[0].cost, pieces
     )
@@ -177,6 +176,7 @@ class _LoopWriter:
         self.loop, self.steps, self.together, self.tiny = loop, steps, together, tiny
         self.timed = timed
         self.builder = Builder(target, tiny)
+        self.pieces: list[Piece] = []  # of a whole step
         names = [(PTR, "arena"), (PTR, "rows"), (PTR, "order"), (PTR, "observed")]
         names += [(PTR, "status"), (I64, "epochs"), (I64, "n"), (I64, "thread"), (I64, "threads")]
         w = self.w = Writer(target, "loop", [*names, (PTR, "barrier"), (PTR, "yield")])
@@ -295,7 +295,10 @@ class _LoopWriter:
         caller = Caller(self.builder, w, self.memory, self.status, given, order)
         for i, (number, node, view) in enumerate(step.rows):
             with self._time(step, i):
-                self._gather(step, caller, node, view, self.sources[number], order)
+                name = self._gather(step, caller, node, view, self.sources[number], order)
+            if step is self.steps[0]:
+                shape, shared = view.shape, self.together
+                self.pieces.append(Piece("rows", "rows", node.name, shape, 0, shared, name))
         numbers = {id(n): i for i, n in enumerate(step.graph.nodes, step.first_number)}
         numbered = list(enumerate(step.turns, len(step.rows)))
         for _, group in groupby(numbered, lambda pair: (pair[1].phase, pair[1].shared)):
@@ -309,7 +312,9 @@ class _LoopWriter:
                     number = numbers.get(id(turn.kernel.root), 0)
                     low, high = self._bounds(step, turn.length) if turn.shared else _all(turn)
                     with self._time(step, i):
-                        caller.call(turn, step.plan, number, low, high)
+                        name = caller.call(turn, step.plan, number, low, high)
+                    if step is self.steps[0]:
+                        self.pieces.append(piece_of(turn, name))
         if self.together:
             self._wait()
 
@@ -332,7 +337,7 @@ class _LoopWriter:
 
     def _gather(
         self, step: _Step, caller: Caller, node: Node, view: View, source: Value, order: Value
-    ) -> None:
+    ) -> str:
         kernel = Kernel("rows", view.shape)
         kernel.stores.append((node, view))
         name = self.builder.rows(kernel, step.plan, node.spec.shape)
@@ -341,9 +346,10 @@ class _LoopWriter:
         if self.together and (length == 1 or step.order.columns):
             with self.w.when(self.is_first):
                 self.w.call(name, [*where, index(0), index(length)])
-            return
+            return name
         low, high = self._bounds(step, length) if length > 1 else (index(0), index(1))
         self.w.call(name, [*where, low, high])
+        return name
 
 
 def _all(turn: Turn) -> tuple[Value, Value]:

@@ -38,6 +38,8 @@ class Piece:
         What its loops run over, and how many numbers each of its sums has.
     shared
         Whether threads share it.
+    function
+        Its name in the text; kernels that are alike have one.
     """
 
     kind: str
@@ -46,16 +48,18 @@ class Piece:
     shape: tuple[int, ...]
     inner: int
     shared: bool
+    function: str = ""
 
 
-def piece_of(turn: Turn) -> Piece:
+def piece_of(turn: Turn, function: str = "") -> Piece:
+    """Give what is told of a kernel."""
     kernel = turn.kernel
     first = [kernel.root] if kernel.kind == "product" and kernel.root is not None else []
     last = [] if first or kernel.root is None else [kernel.root]
     nodes = [*first, *kernel.nodes, *last]
     ops = ", ".join(n.op.name for n in nodes) or kernel.kind
     layers = ", ".join(dict.fromkeys(n.layer for n in nodes if n.layer))
-    return Piece(kernel.kind, ops, layers, kernel.shape, turn.inner, turn.shared)
+    return Piece(kernel.kind, ops, layers, kernel.shape, turn.inner, turn.shared, function)
 
 
 @dataclass

@@ -380,27 +380,30 @@ class Planner:
 
     def _carry_back(self, index: dict[int, int], needs: dict[int, set[int]]) -> list[Kernel]:
         late: list[Kernel] = []
+        before = _closure(self.kernels, needs)
+        views: dict[int, list[int]] = {}  # buffer -> the nodes whose views are of it
+        for key, view in self.views.items():
+            views.setdefault(id(view.buffer), []).append(key)
         pairs = zip(self.graph.inputs[: self.n_carry], self.graph.outputs, strict=False)
         for i, (home, node) in enumerate(pairs):
             origin = self.origins[id(node)]
             if origin is home:
                 continue
             kernel = self.kernel_of.get(id(origin))
-            if kernel is not None and self._in_place(home, origin, kernel, index, needs):
+            if kernel is not None and self._in_place(home, origin, kernel, index, needs, before):
                 view = self.views[id(home)].essential()
-                self._replace(origin, view)
+                self._replace(views.get(id(self.views[id(origin)].buffer), ()), view)
                 kernel.stores.append((origin, view))
                 self.placed.add(id(origin))
             else:
                 late.append(self._late_copy(node, self.views[id(self.graph.inputs[i])], True))
         return late
 
-    def _replace(self, origin: Node, view: View) -> None:
+    def _replace(self, keys: Iterable[int], view: View) -> None:
         """Let a node, and all views of it, lie in other memory of the same extents."""
-        old = self.views[id(origin)].buffer
-        for key, known in self.views.items():
-            if known.buffer is old:
-                self.views[key] = View(view.buffer, known.shape, known.strides, known.offset)
+        for key in keys:
+            known = self.views[key]
+            self.views[key] = View(view.buffer, known.shape, known.strides, known.offset)
 
     def _in_place(
         self,
@@ -409,6 +412,7 @@ class Planner:
         kernel: Kernel,
         index: dict[int, int],
         needs: dict[int, set[int]],
+        before: dict[int, int],
     ) -> bool:
         """Say whether a result may overwrite a carried value: its readers come before, or now."""
         if kernel.kind not in ("map", "reduce", "product") or id(origin) in self.placed:
@@ -419,11 +423,16 @@ class Planner:
         readers = [k for k in self.kernels if id(home) in k.reads]
         if kernel in readers and not self._reads_at_its_place(kernel, home):
             return False
-        before = _closure(self.kernels, needs)
         others = {index[id(k)] for k in readers if k is not kernel}
         if any(before[id(self.kernels[i])] >> at & 1 for i in others):
             return False
         needs[id(kernel)] |= others
+        more = 0
+        for i in others:
+            more |= before[id(self.kernels[i])] | 1 << i
+        for other in self.kernels:
+            if other is kernel or before[id(other)] >> at & 1:
+                before[id(other)] |= more
         return True
 
     def _reads_at_its_place(self, kernel: Kernel, home: Node) -> bool:

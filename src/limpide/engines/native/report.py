@@ -38,18 +38,26 @@ class Share:
 class Compiled:
     """Machine code to look at; printing it lists its kernels.
 
+    Parameters
+    ----------
+    title
+        What is computed.
+    build
+        Writes the module anew.
+
     Attributes
     ----------
     ir
-        LLVM's text, before code generation.
+        LLVM's text, before code generation; where a step is held in registers, before its kernels
+        are made one function too.
     assembly
         The processor's instructions.
     pieces
         The kernels of a step, in running order.
     """
 
-    def __init__(self, build: Callable[[], Module], target: Target) -> None:
-        self._build, self._target = build, target
+    def __init__(self, title: str, build: Callable[[], Module], target: Target) -> None:
+        self.title, self._build, self._target = title, build, target
 
     @cached_property
     def _module(self) -> Module:
@@ -69,16 +77,18 @@ class Compiled:
 
     def __str__(self) -> str:
         module, target = self._module, self._target
-        words = f"{target.vector_bytes * 8}-bit vectors"
-        head = f"compiled for {target.cpu}, {words}; {_size(module.arena_bytes)} of memory"
+        words = f"{target.cpu}, {target.vector_bytes * 8}-bit vectors"
+        head = [f"{self.title}, compiled for {words}; {_size(module.arena_bytes)} of memory"]
         if module.tiny:
-            head += "; held in registers"
-        if module.together:
-            head += "; threads share a step"
-        return "\n".join([head, *table(self.pieces)])
+            head.append("held in registers: LLVM makes these kernels one function, without calls")
+        marks = ["*" if module.together and piece.shared else "" for piece in self.pieces]
+        columns = [(mark, piece.function) for mark, piece in zip(marks, self.pieces, strict=True)]
+        legend = "[shape] of what loops run over; k: numbers in each sum of a product"
+        if any(marks):
+            legend += "; *: shared by threads"
+        return "\n".join([*head, *table(self.pieces, columns), legend])
 
-    def __repr__(self) -> str:
-        return f"<Compiled: {len(self.pieces)} kernels>"
+    __repr__ = __str__
 
 
 def _size(nbytes: int) -> str:

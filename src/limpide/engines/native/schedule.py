@@ -7,6 +7,7 @@ it has written itself or what was complete before. Not for: the threads themselv
 from __future__ import annotations
 
 import math
+from bisect import insort
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -30,7 +31,7 @@ _COSTS = {"divide": 8, "sqrt": 8, "power": 80, "sin": 30, "cos": 30}
 _Accesses = tuple[dict[int, int], dict[int, int]]
 
 
-@dataclass
+@dataclass(eq=False)
 class Turn:
     """One kernel in the schedule.
 
@@ -157,19 +158,38 @@ def schedule(
         phase.write(buffer, _FIRST if columns or not buffer.extents else buffer.extents[0])
     done: list[Turn] = []
     number, waits = 0, False
-    while left:
-        over = {id(turn) for turn in done}
-        ready = [t for t in left if all(id(other) in over for other in needs[id(t)])]
-        turn = _next(ready, phase, wanted)
+    queue = _Queue(left, needs)
+    while queue.ready:
+        turn = _next(queue.ready, phase, wanted)
         if turn is None:
             number, waits, phase = number + 1, True, _Phase()
             continue
         turn.waits, waits = waits, False
         turn.phase = number
         phase.add(turn)
-        left.remove(turn)
+        queue.take(turn)
         done.append(turn)
     return done
+
+
+class _Queue:
+    """Turns that wait for others; those that wait for none are ``ready``, in their order."""
+
+    def __init__(self, turns: Sequence[Turn], needs: dict[int, list[Turn]]) -> None:
+        self._place = {id(turn): i for i, turn in enumerate(turns)}
+        self._missing = {id(turn): len(needs[id(turn)]) for turn in turns}
+        self._users: dict[int, list[Turn]] = {}
+        for turn in turns:
+            for other in needs[id(turn)]:
+                self._users.setdefault(id(other), []).append(turn)
+        self.ready = [turn for turn in turns if not self._missing[id(turn)]]
+
+    def take(self, turn: Turn) -> None:
+        self.ready.remove(turn)
+        for user in self._users.get(id(turn), ()):
+            self._missing[id(user)] -= 1
+            if not self._missing[id(user)]:
+                insort(self.ready, user, key=lambda t: self._place[id(t)])
 
 
 def _turn(kernel: Kernel, lanes: int, columns: bool, plan: Plan) -> Turn:
@@ -222,22 +242,25 @@ def _needs(turns: Sequence[Turn]) -> dict[int, list[Turn]]:
 
 def _next(ready: Sequence[Turn], phase: _Phase, wanted: set[int]) -> Turn | None:
     """Give the turn to take now, or None where a barrier has to come first."""
-    alone: list[Turn] = []
-    for turn in ready:
+    possible: set[int] = set()
+    open_turns = [turn for turn in ready if id(turn) not in phase.refused]
+    # Those that can be shared first: in deep graphs many others wait for the end.
+    for turn in sorted(open_turns, key=lambda turn: not turn.able):
         turn.shared = turn.able and (turn.cost >= _SHARED_FROM or phase.follows(turn))
         if phase.clashes(turn) and turn.able and not turn.shared:
             turn.shared = True  # a barrier costs more than what is little to share
         if phase.clashes(turn):
+            phase.refused.add(id(turn))
             continue
         if turn.shared:
             return turn
-        alone.append(turn)
+        possible.add(id(turn))
+    alone = [turn for turn in ready if id(turn) in possible]
     first = [turn for turn in alone if id(turn) in wanted]
     if first:
         return first[0]
     # What nobody waits for is left to the end, when no other turn is there.
-    others = [turn for turn in ready if turn not in alone]
-    return alone[0] if alone and not others else None
+    return alone[0] if len(alone) == len(ready) and alone else None
 
 
 def grain(turns: Sequence[Turn], length: int) -> int:
@@ -266,6 +289,7 @@ class _Phase:
     def __init__(self) -> None:
         self.written: dict[int, set[int]] = {}  # buffer -> lengths by which threads shared it
         self.read: dict[int, set[int]] = {}
+        self.refused: set[int] = set()  # turns that have to wait for a barrier
 
     def write(self, buffer: Buffer, length: int) -> None:
         self.written.setdefault(id(buffer), set()).add(length)

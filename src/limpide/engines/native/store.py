@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import threading
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from weakref import WeakValueDictionary
@@ -17,7 +16,9 @@ from limpide.engines.native import cache, loops
 from limpide.engines.native.jit import Code, make_object
 from limpide.engines.native.module import Module, Slot
 from limpide.engines.native.target import Target
+from limpide.errors import CompileError
 from limpide.ir import CONSTANT, Graph, Loop
+from limpide.locks import Lock
 
 
 @dataclass(eq=False)
@@ -29,7 +30,7 @@ class Program:
 
 
 _living: WeakValueDictionary[str, Program] = WeakValueDictionary()
-_lock = threading.Lock()
+_lock = Lock()
 
 
 def graph_key(graph: Graph, target: Target) -> str:
@@ -89,12 +90,22 @@ def _stored(key: str, target: Target, name: str) -> Program | None:
     payload = cache.load(key)
     if payload is None:
         return None
+    try:
+        module, data = _unpacked(payload)
+        return Program(Code(data, target, [name]), module)
+    except (KeyError, TypeError, ValueError, CompileError):
+        return None  # of no use, whatever wrote it: compiled anew
+
+
+def _unpacked(payload: bytes) -> tuple[Module, bytes]:
     length = int.from_bytes(payload[:4], "little")
     facts = json.loads(payload[4 : 4 + length])
     kept = [Slot(*slot) for slot in facts.pop("kept")]
     constants = [Slot(*slot) for slot in facts.pop("constants")]
-    module = Module(text="", kept=kept, constants=constants, **facts)
-    return Program(Code(payload[4 + length :], target, [name]), module)
+    data = payload[4 + length :]
+    if not any(data[:4]):  # no object file begins so; LLVM may end the process over one that does
+        raise ValueError("no object file")
+    return Module(text="", kept=kept, constants=constants, **facts), data
 
 
 def _without_text(module: Module) -> Module:

@@ -11,7 +11,10 @@ import math
 import os
 import threading
 import time
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from operator import call
 
 MOST_THREADS = 64
 
@@ -36,9 +39,13 @@ class _Worker:
                 self._task = None
                 self._done.release()
 
-    def start(self, task: Callable[[], object]) -> None:
+    def give(self, task: Callable[[], object] | None) -> None:
+        """Say what to run when it is woken."""
         self._task = task
-        self._wake.release()
+
+    @property
+    def wake(self) -> Callable[[], object]:
+        return self._wake.release
 
     def wait(self) -> bool:
         return self._done.acquire()
@@ -48,37 +55,61 @@ class Pool:
     """Workers that are lent to one run at a time and kept for the next."""
 
     def __init__(self) -> None:
-        self._idle: list[_Worker] = []
-        self._lock = threading.Lock()
+        self._forget()
         if hasattr(os, "register_at_fork"):
             os.register_at_fork(after_in_child=self._forget)
 
     def _forget(self) -> None:
         """A forked child has none of its parent's threads."""
-        self._idle = []
-        self._lock = threading.Lock()
+        self._idle: deque[_Worker] = deque()
 
-    def run(self, tasks: list[Callable[[], object]]) -> None:
-        """Run tasks at the same time, the first one in this thread."""
-        with self._lock:
-            workers = [self._idle.pop() for _ in tasks[1:] if self._idle]
-        workers += [_Worker() for _ in range(len(tasks) - 1 - len(workers))]
-        for worker, task in zip(workers, tasks[1:], strict=True):
-            worker.start(task)
-        interrupted: BaseException | None = None
+    @contextmanager
+    def lend(self, threads: int) -> Iterator[Team]:
+        """Lend a team of so many threads, or of fewer where the system starts no more."""
+        workers: list[_Worker] = []
         try:
-            tasks[0]()
+            with suppress(IndexError):
+                while len(workers) < threads - 1:
+                    workers.append(self._idle.pop())
+            with suppress(RuntimeError):  # "can't start new thread"
+                while len(workers) < threads - 1:
+                    workers.append(_Worker())
+            yield Team(workers)
+        finally:
+            self._idle.extend(workers)
+
+
+class Team:
+    """The calling thread and some workers.
+
+    Attributes
+    ----------
+    size
+        How many threads it has.
+    """
+
+    def __init__(self, workers: Sequence[_Worker]) -> None:
+        self._workers, self.size = workers, len(workers) + 1
+
+    def run(self, tasks: Sequence[Callable[[], object]]) -> None:
+        """Run as many tasks as there are threads, at the same time."""
+        first, *others = tasks
+        for worker, task in zip(self._workers, others, strict=True):
+            worker.give(task)
+        interrupted: BaseException | None = None
+        begin = [*(worker.wake for worker in self._workers), first]
+        try:
+            # One call, so that Ctrl-C cannot come between: threads that meet wait for all others.
+            deque(map(call, begin), maxlen=0)
         except BaseException as error:
             interrupted = error
-        for worker in workers:
+        for worker in self._workers:
             done = False
             while not done:
                 try:
                     done = worker.wait()
                 except BaseException as error:  # Ctrl-C: memory is in use until workers are done
                     interrupted = error
-        with self._lock:
-            self._idle += workers
         if interrupted is not None:
             raise interrupted
 
