@@ -297,7 +297,7 @@ class _LoopWriter:
             with self._time(step, i):
                 name = self._gather(step, caller, node, view, self.sources[number], order)
             if step is self.steps[0]:
-                shape, shared = view.shape, self.together
+                shape, shared = view.shape, self.together and not step.order.columns
                 self.pieces.append(Piece("rows", "rows", node.name, shape, 0, shared, name))
         numbers = {id(n): i for i, n in enumerate(step.graph.nodes, step.first_number)}
         numbered = list(enumerate(step.turns, len(step.rows)))
