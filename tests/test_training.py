@@ -532,10 +532,12 @@ def test_divergence_restores_the_last_finite_weights(
 
 @pytest.mark.parametrize("engine", ["reference", "native"])
 @pytest.mark.parametrize("part", [0.0, 0.5, 1e9])
+@pytest.mark.parametrize("long_step", [0.0, 0.02])
 def test_divergence_is_the_same_wherever_slices_end(
-    monkeypatch: pytest.MonkeyPatch, engine: str, part: float
+    monkeypatch: pytest.MonkeyPatch, engine: str, part: float, long_step: float
 ) -> None:
     monkeypatch.setattr(training, "_PART_SECONDS", part)
+    monkeypatch.setattr(training, "_LONG_STEP", long_step)
     X, y = table(11)
     seen = []
     for length in (1, 2, 5, 1000):  # an epoch has 3 steps
@@ -618,6 +620,24 @@ def test_the_last_update_is_judged_too(monkeypatch: pytest.MonkeyPatch, long_ste
     with pytest.raises(lp.DivergenceError, match=r"the loss became inf at step 1 \(epoch 1\)"):
         net.fit(X * 1e60, y, optimizer=lp.SGD(0.1), epochs=1, batch_size=40)
     assert same_bits(copies(net), before)
+
+
+@pytest.mark.parametrize("long_step", [0.0, 0.02])
+@pytest.mark.parametrize("part", [0.0, 1e9])
+@pytest.mark.parametrize("length", [1, 4, 1000])
+def test_what_the_optimizer_keeps_is_looked_at_too(
+    monkeypatch: pytest.MonkeyPatch, length: int, part: float, long_step: float
+) -> None:
+    monkeypatch.setattr(training, "_LONG_STEP", long_step)
+    monkeypatch.setattr(training, "_PART_SECONDS", part)
+    pieces(monkeypatch, length)
+    X, y = np.zeros((30, 3)), np.zeros(30)
+    X[16], y[16] = 1e3, 1e18  # the gradient's square overflows; what it divides stays finite
+    net = lp.Network([3, 1], seed=0)
+    with pytest.raises(lp.DivergenceError) as caught:
+        net.fit(X, y, optimizer=lp.Adam(1e-3), batch_size=2, epochs=2, shuffle=False)
+    assert caught.value.step == 9
+    assert caught.value.history.loss == []
 
 
 def test_judging_by_some_rows_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:

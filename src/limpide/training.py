@@ -275,8 +275,11 @@ class Trainer:
 
     def _begin_part(self) -> None:
         """Copy what is carried, into the copies that are not needed any more."""
+        self._check_the_rest()
         began = time.perf_counter()
-        if self._earlier is self._first:
+        if self._part is self._first:
+            before = self._first.before  # nothing has changed since
+        elif self._earlier.before is self._first.before:
             before = [array.copy() for array in self._carry]
         else:
             before = self._earlier.before
@@ -315,11 +318,11 @@ class Trainer:
         bad = n = len(losses)
         if not np.isfinite(losses).all():
             bad = int(np.flatnonzero(~np.isfinite(losses))[0])
-        elif _finite(self._carry):
+        elif _finite(self._carry[: len(self._shown)] if self._is_long else self._carry):
             return
         loss = float(losses[bad]) if bad < n else np.inf
         start = self._part.steps - n
-        update = self._first_bad_update(start, start + bad) - start
+        update = self._first_bad_update(0 if self._is_long else start, start + bad) - start
         if update < bad:
             bad, loss = update, np.inf
         self.history.steps += bad + 1 - n
@@ -327,6 +330,21 @@ class Trainer:
         if whole > 0:
             self._record(losses[:whole], at)
         self._diverged(start + bad, loss)
+
+    @property
+    def _is_long(self) -> bool:
+        """Whether steps are long, and what is looked at after each slice costs much of them."""
+        return self._part.seconds > _LONG_STEP * self._part.steps
+
+    def _check_the_rest(self) -> None:
+        """Notice divergence in what the optimizer keeps, which long steps leave until now."""
+        steps = self._part.steps
+        if not steps or not self._is_long or _finite(self._carry):
+            return
+        update = self._first_bad_update(0, steps)
+        self.history.steps += update + 1 - steps
+        del self.history.loss[(self.history.steps - 1) // self._an_epoch :]
+        self._diverged(update, np.inf)
 
     def _first_bad_update(self, low: int, steps: int) -> int:
         """Give the first step of the last part that left weights not finite; if none, ``steps``.
@@ -351,10 +369,10 @@ class Trainer:
 
         Every other update is judged by the loss of the step that follows it.
         """
+        self._check_the_rest()
         last = self._part.steps - 1
         rows = self._batch(last)
-        is_long = self._part.seconds > _LONG_STEP * self._part.steps
-        loss = self._judged_by_some(rows[0, :_SOME]) if is_long else self._judged(rows)
+        loss = self._judged_by_some(rows[0, :_SOME]) if self._is_long else self._judged(rows)
         if not np.isfinite(loss):
             self._diverged(last, loss)
 

@@ -13,6 +13,7 @@ from limpide.engines.native.elements import COSTLY
 from limpide.engines.native.left import Left
 from limpide.engines.native.maps import Body, Place, Point
 from limpide.engines.native.operands import Matrices
+from limpide.engines.native.places import View
 from limpide.engines.native.writer import Type, Value, Writer, constant, index
 from limpide.ir import Node
 
@@ -21,7 +22,8 @@ _DEEP = 512  # longer sums are added in stretches …
 _STRETCH = 256  # … of about so many numbers
 _TALL = 256  # rows whose sums wait between two stretches
 _NEAR = 1 << 18  # bytes of a right matrix that a core's own cache keeps
-_FAR = 1 << 20  # bytes of results that it does not
+_FAR = 1 << 20  # bytes of results that it does not …
+_LATER, _LINE = 2, 64  # … of which the rows so far ahead are asked for, by lines of so many bytes
 
 
 @dataclass(frozen=True)
@@ -63,9 +65,22 @@ class Epilogue:
     @property
     def nbytes(self) -> int:
         """How many bytes are read and written, a number for each sum."""
+        return sum(view.buffer.nbytes for view in self._views())
+
+    def _views(self) -> list[View]:
+        """Give what is read and written, a number for each sum, of each buffer one."""
         views = [*self.body.reads(), *(v for _, v in self.body.kernel.stores)]
-        far = {id(v.buffer): v.buffer.nbytes for v in views if len(v.shape) > 1 and all(v.strides)}
-        return sum(far.values())
+        return list(
+            {id(v.buffer): v for v in views if len(v.shape) > 1 and all(v.strides)}.values()
+        )
+
+    def expect(self, point: Point, nbytes: int) -> None:
+        """Ask for so many bytes of each from a point on."""
+        w = self.body.w
+        for view in self._views():
+            first = self.body.address(view, point)
+            for start in range(0, nbytes, _LINE):
+                w.prefetch(first, start)
 
 
 class Tiles:
@@ -268,6 +283,10 @@ class Tiles:
         full = width - 1 if columns.rest else width
         with w.loop(index(0), rows) as down:
             at_row = Place(w.add(first, down.index))
+            if self.end.nbytes >= _FAR:
+                later = Place(at_row.base, _LATER)
+                nbytes = width * lanes * self.vector.bits // 8
+                self.end.expect(Point([*self.places, later, start]), nbytes)
             line = w.at(memory, w.mul(down.index, index(width * lanes)), self.element)
             if full:
                 with w.loop(0, full) as along:
