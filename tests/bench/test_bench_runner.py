@@ -62,6 +62,7 @@ class Fake:
 @pytest.fixture
 def fake(monkeypatch: pytest.MonkeyPatch) -> type[Fake]:
     monkeypatch.setattr(runner, "Child", Fake)
+    monkeypatch.setattr(runner, "_REST", 0.0)
     monkeypatch.setattr(Fake, "log", [])
     monkeypatch.setattr(Fake, "alive", [])
     return Fake

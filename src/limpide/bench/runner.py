@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import statistics
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -21,6 +22,7 @@ from limpide.errors import LimpideError
 
 _AGREEMENT = 1e-4  # relative, of the losses of two programs that train the same network
 _WITH_DROPOUT = 0.1  # the same where each draws its own random bits
+_REST = 0.3  # seconds before a sample
 _SHORT_EPOCH, _MANY = 1e-3, 400  # epochs of less than a millisecond: so many a sample at least
 
 
@@ -215,15 +217,25 @@ def _compared(work: Workload, plan: Plan, say: Say) -> Comparison:
         for pair in range(plan.pairs):
             for figures, theirs, epochs in rivals:
                 if pair % 2:
-                    figures.micros.append(theirs.step_seconds(epochs) * 1e6)
-                    figures.ours.append(ours.step_seconds(our_epochs) * 1e6)
+                    figures.micros.append(_sample(theirs, epochs))
+                    figures.ours.append(_sample(ours, our_epochs))
                 else:
-                    figures.ours.append(ours.step_seconds(our_epochs) * 1e6)
-                    figures.micros.append(theirs.step_seconds(epochs) * 1e6)
-            found.micros.append(ours.step_seconds(our_epochs) * 1e6)
+                    figures.ours.append(_sample(ours, our_epochs))
+                    figures.micros.append(_sample(theirs, epochs))
+            found.micros.append(_sample(ours, our_epochs))
             found.peaks.append(peak.peak(plan.seconds / 5))
         found.micros += [micros for figures in found.peers for micros in figures.ours]
     return found
+
+
+def _sample(child: Child, epochs: int) -> float:
+    """Give µs a step, timed when the other programs' threads have gone to sleep.
+
+    Those of OpenMP and of some matrix libraries turn round in place for up to 0.2 s after their
+    work, and would take the next program's processors.
+    """
+    time.sleep(_REST)
+    return child.step_seconds(epochs) * 1e6
 
 
 def _epochs(child: Child, work: Workload, seconds: float) -> int:
