@@ -58,6 +58,17 @@ def test_no_thread_is_woken_for_what_is_short(monkeypatch: pytest.MonkeyPatch) -
     assert machine.spent[2] == 0
 
 
+def test_never_more_than_allowed(monkeypatch: pytest.MonkeyPatch) -> None:
+    machine, pace = Machine(monkeypatch, 5e-6, 3e-6), Pace(1e4)
+    machine.seconds |= {4: 2e-6, 3: 2e-6}
+    for most in (4, 3, 1, 2, 4):
+        for _ in range(30):
+            threads, steps = pace.choose(most, 1000)
+            assert threads in (1, most)
+            machine.now += steps * machine.seconds[threads]
+            pace.note(threads, steps, steps * machine.seconds[threads])
+
+
 def test_long_steps_are_always_shared(monkeypatch: pytest.MonkeyPatch) -> None:
     machine, pace = Machine(monkeypatch, 0.3, 0.4), Pace(1e9)
     machine.run(pace, 30)

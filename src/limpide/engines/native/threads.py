@@ -121,7 +121,7 @@ class Pace:
     """How many threads serve a program best just now, by the time of its steps.
 
     Where other programs keep the processors busy, threads that meet after every step wait for each
-    other's turns, and one alone is faster. What is slower is tried again now and then, briefly.
+    other's turns, and one alone is faster. Both are compared again now and then, briefly.
     Steps that outlast such turns are always shared.
 
     Parameters
@@ -132,52 +132,69 @@ class Pace:
 
     def __init__(self, cycles: float) -> None:
         self._is_long = cycles >= _LONG
+        self._best = 0  # threads that were fastest when last compared; 0 before
         self._seconds: dict[int, float] = {}  # threads -> a step, lately
-        self._tried: dict[int, float] = {}  # threads -> when
-        self._trials: dict[int, int] = {}  # threads -> how often
+        self._trials: list[int] = []  # threads that are to be tried next
+        self._found: dict[int, float] = {}  # threads -> a step, in these trials
+        self._compared = 0.0  # when
+        self._first = 0.0  # seconds of one of the first steps
 
     def choose(self, most: int, left: int) -> tuple[int, int]:
         """Give how many threads to use, and for how many of the steps that are left."""
         if most == 1 or self._is_long:
             return most, left
-        known = self._seconds
-        if not known:
+        if not self._first:
             return 1, min(left, _FEW_STEPS)  # how long a trial has to be
-        fastest = min(known.values())
-        if left * fastest < _SHORT:
+        a_step = min(self._seconds.values(), default=self._first)
+        if left * a_step < _SHORT:
             return 1, left
-        trial = max(1, int(_TRIAL / fastest))
-        for threads in (most, 1):
-            if self._trials.get(threads, 0) < _TRIALS:
-                return threads, min(left, trial)
-        best = most if known[most] <= _FAVOUR * known[1] else 1
-        other = 1 if best == most else most
-        since = time.perf_counter() - self._tried[other]
-        lost = trial * (known[other] - known[best])
-        if since > max(_AGAIN * known[other] / known[best], lost / _LOST):
-            return other, min(left, trial)
-        return best, left
+        if self._trials and max(self._trials) > most:
+            self._trials = []  # fewer are allowed now
+        if not self._trials and self._is_time(most, a_step):
+            # Twice each, of which the faster counts: threads and caches are cold in the first.
+            self._trials, self._found = [most, most, 1, 1], {}
+        if self._trials:
+            return self._trials[0], min(left, max(1, int(_TRIAL / a_step)))
+        return self._best, left
+
+    def _is_time(self, most: int, a_step: float) -> bool:
+        """Whether to compare now: at first, now and then, and where the best has become slow."""
+        if not self._best or self._best not in (most, 1):
+            return True
+        since = time.perf_counter() - self._compared
+        other = self._seconds[1 if self._best == most else most]
+        slower = max(other / a_step, 1.0)
+        if self._seconds[self._best] > _FAVOUR * other and since > _AGAIN / 5:
+            return True
+        lost = 2 * _TRIAL * (slower - 1)
+        return since > max(_AGAIN * slower, lost / _LOST)
 
     def note(self, threads: int, steps: int, seconds: float) -> None:
         """Remember how long some steps took; a few only say what to expect."""
-        if seconds >= _SHORT / 2:
-            trials = self._trials[threads] = self._trials.get(threads, 0) + 1
-            before = self._seconds.get(threads, math.inf) if trials <= _TRIALS else math.inf
-            self._seconds[threads] = min(before, seconds / steps)
-            self._tried[threads] = time.perf_counter()
-        elif not self._seconds:
-            self._seconds[_COLD] = seconds / steps
+        each = seconds / steps
+        if not self._first:
+            self._first = each
+        if seconds < _SHORT / 2:
+            return
+        if not self._trials or self._trials[0] != threads:
+            self._seconds[threads] = each
+            return
+        del self._trials[0]
+        self._found[threads] = min(each, self._found.get(threads, math.inf))
+        if not self._trials:
+            self._seconds = self._found
+            many = max(self._found)
+            self._best = many if self._found[many] <= _FAVOUR * self._found[1] else 1
+            self._compared = time.perf_counter()
 
 
 _SHORT = 0.001  # seconds for which it does not pay to wake a thread
 _LONG = 1e7  # cycles of a step: a few milliseconds, for which systems let a program run
 _LOST = 0.01  # share of the time that trials of what is slower may cost
-_AGAIN = 0.5  # seconds after which what was slower is tried again; later, the slower it was
+_AGAIN = 0.5  # seconds after which numbers are compared again; later, the slower the other was
 _TRIAL = 0.006  # seconds of a trial, about
 _FAVOUR = 1.1  # a trial's first part is slow with many threads: some have to be woken
-_TRIALS = 2  # at first, of which the faster counts: threads and caches are cold in the first
 _FEW_STEPS = 16
-_COLD = 0  # stands for the number of threads of the first steps
 
 
 def yield_address() -> int:
