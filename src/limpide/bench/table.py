@@ -179,17 +179,26 @@ def draw(found: Sequence[Comparison], file: IO[bytes], kind: str) -> None:
         own = [(each, best) for each, best in measured if best.name == name]
         work = [each.work.flops / each.work.steps for each, _ in own]
         axes.scatter(work, [best.ratio for _, best in own], label=PEERS[name].TITLE, s=24)
-        low = [min(best.ratios) for _, best in own]
-        axes.vlines(work, low, [max(best.ratios) for _, best in own], alpha=0.4)
+        least = [min(best.ratios) for _, best in own]
+        axes.vlines(work, least, [max(best.ratios) for _, best in own], alpha=0.4)
     axes.axhline(1, color="black", linewidth=0.8)
     axes.set_xscale("log")
     axes.set_yscale("log")
     axes.set_xlabel("floating-point operations a step")
     axes.set_ylabel("time of the best peer / limpide's")
+    low, high = axes.get_ylim()
+    ticks = [n * 10.0**e for e in range(-2, 5) for n in (1, 2, 5)]
+    axes.set_yticks([tick for tick in ticks if low <= tick <= high])
+    axes.yaxis.set_major_formatter("{x:g}")
+    axes.yaxis.set_minor_formatter("")
+    axes.grid(alpha=0.25)
     worst = worst_of(found)
     if worst is not None:
         place = (worst.work.flops / worst.work.steps, _best_ratio(worst))
         text = f"{worst.work.label}: {_short(place[1])}"
-        axes.annotate(text, place, (6, -12), textcoords="offset points", fontsize=8)
+        left, right = axes.get_xlim()
+        is_right = place[0] > (left * right) ** 0.5  # the middle of a logarithmic axis
+        where, side = (-8, "right") if is_right else (8, "left")
+        axes.annotate(text, place, (where, -3), textcoords="offset points", ha=side, fontsize=8)
         axes.legend(title="best peer")
     picture.savefig(file, format=kind)
