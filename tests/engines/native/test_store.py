@@ -68,6 +68,8 @@ def test_another_processor_has_other_keys() -> None:
     targets = [host(), *(replace(host(), **{name: 4}) for name in ("vector_bytes", "registers"))]
     targets += [replace(host(), features="+none"), replace(host(), has_fma=not host().has_fma)]
     assert len({store.graph_key(graph, target) for target in targets}) == len(targets)
+    assert len({store.text_key("text", target) for target in targets}) == len(targets)
+    assert store.text_key("text", host()) != store.text_key("other", host())
 
 
 def test_names_and_arrays_in_memory_change_no_key() -> None:

@@ -7,7 +7,6 @@ are drawn (``limpide.row_orders``).
 from __future__ import annotations
 
 import ctypes
-import hashlib
 from functools import cache
 
 import numpy as np
@@ -176,8 +175,7 @@ _FUNCTION = ctypes.CFUNCTYPE(None, ctypes.c_void_p, *([ctypes.c_int64] * 4))
 def _program() -> tuple[store.Program, ctypes._FuncPointer]:
     target = host()
     text = draw_text(target)
-    key = hashlib.sha256(text.encode()).hexdigest()
-    found = store.obtain(key, target, "draw", lambda: Module(text, 0))
+    found = store.obtain(store.text_key(text, target), target, "draw", lambda: Module(text, 0))
     return found, _FUNCTION(found.code.address("draw"))
 
 

@@ -51,6 +51,11 @@ def loop_key(loop: Loop, target: Target) -> str:
     return _digest(parts)
 
 
+def text_key(text: str, target: Target) -> str:
+    """Give the same for a module written out."""
+    return _digest(["text", cache.fingerprint(target), text])
+
+
 def _digest(parts: Sequence[str]) -> str:
     limits = f"{loops.THREADS_FROM} {loops.TINY_BYTES} {loops.TINY_CYCLES}"
     return hashlib.sha256("\n".join([limits, *parts]).encode()).hexdigest()
