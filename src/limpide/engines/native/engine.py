@@ -166,5 +166,5 @@ def _title(loop: Loop) -> str:
         return "a step"
     first = loop.n_carry + loop.n_held
     sizes = [g.inputs[first].spec.shape[0] for g in (loop.step, loop.tail) if g is not None]
-    words = f"a step of {sizes[0]:,} rows"
+    words = "a step of one row" if sizes[0] == 1 else f"a step of {sizes[0]:,} rows"
     return f"{words} (the last of an epoch has {sizes[1]:,})" if len(sizes) > 1 else words
