@@ -14,7 +14,7 @@ from natively import NATIVE, graph_of
 
 import limpide as lp
 from limpide import ops
-from limpide.engines.native import store
+from limpide.engines.native import jit, store
 from limpide.ir import Loop
 
 
@@ -72,3 +72,24 @@ def test_memory_levels_off_over_a_thousand_shapes(monkeypatch: pytest.MonkeyPatc
     halfway = megabytes()
     compile_shapes(500, 500)
     assert megabytes() - halfway < 30  # kept, the code of 500 shapes is 75
+
+
+def test_tiny_loops_stay_the_same_when_nothing_more_is_promoted(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("LIMPIDE_CACHE", "")
+    rows = np.random.default_rng(0).standard_normal((12, 2))
+
+    def weights() -> tuple[bool, list[np.ndarray]]:
+        net = lp.Network([2, 2, 1], seed=3, dtype="float64")
+        net.fit(rows, rows[:, 0], epochs=5, batch_size=5)
+        (run,) = net._compiled.values()
+        return run.program.module.tiny, [np.asarray(p) for p in net.variables]
+
+    tiny, promoted = weights()
+    gc.collect()
+    monkeypatch.setattr(jit, "_promoted", jit._PROMOTIONS_AT_MOST)
+    still_tiny, plain = weights()
+    assert (tiny, still_tiny) == (True, False)
+    for a, b in zip(promoted, plain, strict=True):
+        np.testing.assert_array_equal(a, b)

@@ -24,6 +24,7 @@ from limpide.memory import check_room
 _LEVEL = 2  # of code generation; higher levels gave no faster loops, lower ones slower code
 _LINKS_A_SESSION = 32  # see _Linker
 _WORDS_AT_MOST = 500  # characters of LLVM's own message that are shown
+_PROMOTIONS_AT_MOST = 128  # llvmlite 0.50 never frees 84 kB of what each run of passes needs
 
 # One lock around every call into LLVM. llvmlite has its own, but this one is also taken before a
 # fork, so that no child inherits LLVM in the midst of another thread's work, locked for ever.
@@ -34,6 +35,7 @@ if hasattr(os, "register_at_fork"):
     )
 
 _DEAD: deque[llvm.ResourceTracker] = deque()  # code that nothing uses, not yet unloaded
+_promoted = 0  # modules of this process, see promotes
 
 
 def make_object(text: str, target: Target, *, promote: bool = False) -> bytes:
@@ -266,8 +268,15 @@ def _module(text: str, target: Target, promote: bool) -> Iterator[llvm.ModuleRef
         yield module
 
 
+def promotes() -> bool:
+    """Tell whether this process may still promote: each time costs memory for good."""
+    return _promoted < _PROMOTIONS_AT_MOST
+
+
 def _promote(module: llvm.ModuleRef, target: Target) -> None:
     """Inline what asks for it, unroll short loops, and turn local arrays into registers."""
+    global _promoted
+    _promoted += 1
     with (
         llvm.create_pipeline_tuning_options(speed_level=1) as options,
         llvm.create_pass_builder(_machine(target), options) as builder,

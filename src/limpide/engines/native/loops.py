@@ -11,7 +11,7 @@ from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from itertools import groupby
 
-from limpide.engines.native import arena, control
+from limpide.engines.native import arena, control, jit
 from limpide.engines.native.kernels import Builder, Caller
 from limpide.engines.native.module import (
     Module,
@@ -150,7 +150,7 @@ def build_loop(loop: Loop, target: Target, timed: bool = False) -> Module:
     end, constants = _place(steps, kept, together)
     slots = slots_of([steps[0].plan.views[id(n)].buffer for n in loop.step.inputs[:kept]])
     memory = sum(b.nbytes for step in steps for b in step.plan.buffers if b.offset >= 0)
-    tiny = memory <= TINY_BYTES and steps[0].cost <= TINY_CYCLES
+    tiny = memory <= TINY_BYTES and steps[0].cost <= TINY_CYCLES and jit.promotes()
     if timed:
         together = tiny = False
     writer = _LoopWriter(loop, steps, target, together, tiny, timed)

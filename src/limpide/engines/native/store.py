@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from weakref import WeakValueDictionary
 
-from limpide.engines.native import cache, loops
+from limpide.engines.native import cache, jit, loops
 from limpide.engines.native.jit import Code, make_object
 from limpide.engines.native.module import Module, Slot
 from limpide.engines.native.target import Target
@@ -46,6 +46,7 @@ def rows_key(graph: Graph, n_held: int, target: Target) -> str:
 def loop_key(loop: Loop, target: Target) -> str:
     """Give the same for a loop."""
     parts = ["loop", cache.fingerprint(target), f"{loop.n_carry} {loop.n_held}"]
+    parts.append(f"promotes {jit.promotes()}")
     for graph in (loop.step, loop.tail):
         parts += ["step", *(_lines(graph) if graph is not None else [])]
     return _digest(parts)
