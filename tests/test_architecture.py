@@ -75,10 +75,20 @@ MAY_IMPORT: dict[str, set[str]] = {
     # models: a network with its table
     "recipe": PARTS | {"network", "table_layers", "tables"},
     "model_facts": {"errors", "history", "storage", "tables"},
-    "model": PARTS
+    "model": GROUND
+    | {"ir", "history", "engines", "metrics", "network", "parameters", "storage", "tables"}
+    | {"model_facts"},
+    "learning": PARTS
     | REPORTS
-    | {"arrays", "metrics", "network", "parameters", "spam", "storage", "tables", "table_layers"}
-    | {"generator", "recipe", "model_facts", "threads"},
+    | {"arrays", "model", "model_facts", "network", "recipe", "tables", "threads"},
+    # estimators: scikit-learn's classes around a model, and the only importer of scikit-learn
+    "estimator_html": {"history", "model"},
+    "estimator_metrics": {"errors", "ir", "callbacks", "metrics", "model"},
+    "estimating": GROUND
+    | REPORTS
+    | {"ir", "arrays", "learning", "model", "network", "recipe", "tables", "estimator_metrics"},
+    "estimators": GROUND
+    | {"ir", "rng", "tables", "estimating", "estimator_html", "estimator_metrics"},
     # measuring: the whole library from outside, its peers, and the engine's writer for the peak
     "bench": {"errors", "ir", "engines", "layers", "losses", "optimizers", "steps", "network"}
     | {"reports", "limpide"},

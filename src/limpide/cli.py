@@ -178,7 +178,7 @@ def train(
     with limpide.terminal.watching(sys.stderr, session.stop, plain=not as_json) as view:
         table, target, example = sources.for_training(data, target, reading)
         table = sources.without(table, list(dict.fromkeys(drop)), target)
-        model = limpide.model.train(table, target, callbacks=[view], progress=False, **settings)
+        model = limpide.learning.train(table, target, callbacks=[view], progress=False, **settings)
     path, fault = place.save(model)
     interrupted = model.history.interrupted or session.stop.asked
     if as_json:

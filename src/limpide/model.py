@@ -1,7 +1,7 @@
-"""Model: a network with the columns, labels and preprocessing of its table; ``train`` and ``load``.
+"""Model: a network with the columns, labels and preprocessing of its table; and ``load``.
 
-Answers for tables in, labels and figures out, and for the file of a model. Not for: numerics,
-which are layers, nor for what is done to a column (``limpide.tables``).
+Answers for tables in, labels and figures out, and for the file of a model. Not for: making one
+(``limpide.learning``), numerics, which are layers, or columns (``limpide.tables``).
 """
 
 from __future__ import annotations
@@ -9,13 +9,11 @@ from __future__ import annotations
 import os
 import warnings
 from collections.abc import Mapping
-from dataclasses import asdict
 from typing import Any
 
 import numpy as np
 
-from limpide import storage
-from limpide.arrays import as_weights
+from limpide import engines, storage
 from limpide.errors import ArgumentTypeError, DataError, LimpideWarning, ModelFileError
 from limpide.history import History
 from limpide.ir import Array
@@ -23,29 +21,18 @@ from limpide.keywords import known_keywords
 from limpide.metrics import classification_figures, regression_figures
 from limpide.model_facts import MOST_CONFUSED, Facts, from_json, summary, to_json
 from limpide.network import Network
-from limpide.optimizers import AdamW
 from limpide.parameters import Parameters
-from limpide.recipe import build, check_scaling, check_share, choose, settle_unseen, split_rows
-from limpide.rng import check_seed
-from limpide.schedules import Cosine
 from limpide.tables import Table, missing_column, read_table
-from limpide.tables.features import check_finite, plain
-from limpide.tables.fitting import fit_columns
+from limpide.tables.numeric import NumberPlan, Numeric
 from limpide.tables.preprocessing import ARRAY, Preprocessing
-from limpide.tables.targets import (
-    Target,
-    class_weights,
-    find_target,
-    look_alike,
-    overrule,
-    with_scale,
-)
-from limpide.threads import limit_threads
+from limpide.tables.targets import Target
 
 TABLE = "table"
 """The tensor of a model file that holds all but the network's arrays, as packed JSON."""
 
 _BLOCK = 512  # rows that the network predicts at a time
+_FEW_NUMBERS = 1 << 14
+_SMALL = 1e70  # of a sum of squares: then each number is within what float32 holds
 
 
 class Model:
@@ -56,7 +43,7 @@ class Model:
     network
         The ``Network``: its first layer, ``columns``, scales and encodes the table's matrix.
     task
-        ``"binary"``, ``"multiclass"`` or ``"regression"``.
+        ``"binary"``, ``"multiclass"`` or ``"regression"``; an estimator's may be ``"multilabel"``.
     target, features
         The names of the target and of the columns that a table must have.
     classes
@@ -80,6 +67,12 @@ class Model:
         self.preprocessing = preprocessing
         self.facts = facts
         self._target = target
+        self._plan = NumberPlan.of(preprocessing.columns)
+
+    @property
+    def labels(self) -> Target:
+        """The target: its classes, or the unit of a regression."""
+        return self._target
 
     @property
     def task(self) -> str:
@@ -137,11 +130,7 @@ class Model:
         LimpideWarning
             For columns that are not used, and for categories that the model does not know.
         """
-        X = self._matrix(self._read(data))
-        if self.classes is None:
-            found = self._target.in_unit(self._sums(X)[:, 0])
-        else:
-            found = self._target.labels(self._probabilities(X).argmax(axis=1))
+        found = self.decided(self.sums_of_matrix(self.matrix(self._read(data))))
         return found[0] if self._is_row(data) else found
 
     @known_keywords
@@ -153,11 +142,11 @@ class Model:
         ArgumentTypeError
             For a regression.
         """
-        if self.classes is None:
+        if self.task == "regression":
             raise ArgumentTypeError(
                 "predict_proba is for classes, and this model's task is regression. Use predict."
             )
-        found = self._probabilities(self._matrix(self._read(data)))
+        found = self.probabilities(self.sums_of_matrix(self.matrix(self._read(data))))
         return found[0] if self._is_row(data) else found
 
     @known_keywords
@@ -171,6 +160,11 @@ class Model:
         DataError
             The target is missing, or holds a class that the model does not know.
         """
+        if self._target.outputs > 1:
+            raise ArgumentTypeError(
+                f"evaluate is for one target, and this model has {self._target.outputs}. Use "
+                "predict, and lp.metrics for each of them."
+            )
         table = self._read(data, target=True)
         if self.target not in table.columns:
             raise missing_column(self.target, table.columns, "Target column")
@@ -180,7 +174,7 @@ class Model:
                 f"{table.source}, target column {self.target!r}: every cell is missing. "
                 "Give rows whose target is known."
             )
-        return self._figures(self._matrix(table)[there], y[there])
+        return self.figures_on(self.matrix(table)[there], y[there])
 
     def _read(self, data: Any, target: bool = False) -> Table:
         text = self.preprocessing.text
@@ -188,7 +182,7 @@ class Model:
             text = [*text, self.target]
         if self._is_row(data):
             data = data[None]
-        table = _as_table(data, text=text)
+        table = as_table(data, text=text)
         if table.source == self.facts.source == ARRAY and _are_numbered(table.columns):
             return self._numbered(table)
         return table
@@ -210,45 +204,114 @@ class Model:
             f"those, or all {len(names) + 1} with the target {self.target!r}."
         )
 
-    def _matrix(self, table: Table) -> Array:
-        X, notes = self.preprocessing.matrix(table)
-        known = {self.target, *(column.name for column in self.preprocessing.columns)}
-        extra = [name for name in table.columns if name not in known]
-        if extra:
-            some = ", ".join(repr(name) for name in extra[:5]) + ", …" * (len(extra) > 5)
-            notes = [*notes, f"{_count(extra)} that the model does not use: {some}"]
+    def matrix(self, rows: Table | Numeric) -> Array:
+        """Give the network's matrix of some rows; what is odd about them is warned of."""
+        dtype = self.network.dtype
+        if isinstance(rows, Numeric) and self._plan is not None:
+            X, notes = self._plan.matrix(rows, dtype)
+        else:
+            table = rows.table() if isinstance(rows, Numeric) else rows
+            X, notes = self.preprocessing.matrix(table, dtype)
+            known = {self.target, *(column.name for column in self.preprocessing.columns)}
+            extra = [name for name in table.columns if name not in known]
+            if extra:
+                some = ", ".join(repr(name) for name in extra[:5]) + ", …" * (len(extra) > 5)
+                notes = [*notes, f"{_count(extra)} that the model does not use: {some}"]
         for note in notes:
-            warnings.warn(f"{table.source}: {note}", LimpideWarning, stacklevel=4)
+            warnings.warn(f"{rows.source}: {note}", LimpideWarning, stacklevel=4)
         return X
 
-    def _sums(self, X: Array) -> Array:
+    def sums(self, rows: Table | Numeric) -> Array:
         """Give the network's sums before its last activation, f64[n, outputs].
 
-        They are taken in blocks of one size, a single one filled up: a matrix product may round a
-        row differently in a product of another size, and a row's prediction must not depend on
-        the rows beside it.
+        What is sparse is made dense some rows at a time.
         """
-        n = len(X)
+        if not isinstance(rows, Numeric) or not rows.is_sparse or self._plan is None:
+            return self.sums_of_matrix(self.matrix(rows))
+        parts = [
+            self.sums_of_matrix(self.matrix(Numeric(block, rows.names, rows.source)))
+            for _, block in rows.rows()
+        ]
+        return np.concatenate(parts)
+
+    def sums_of_few(self, X: Any) -> Array | None:
+        """Give ``sums`` of a few rows that are plain floats, without a detour; else None.
+
+        The numbers are those of ``sums``, to the bit.
+        """
+        plan = self._plan
+        if (
+            plan is None
+            or type(X) is not np.ndarray
+            or X.ndim != 2
+            or X.shape[1] != plan.n_columns
+            or X.dtype.char not in "df"
+            or not 0 < X.size <= _FEW_NUMBERS
+            or not float(np.vdot(X, X)) < _SMALL  # NaN and infinities are not
+        ):
+            return None
+        dtype = self.network.dtype
+        chosen = X if plan.places is None else X[:, plan.places]
+        if not plan.is_plain:
+            chosen = (chosen.astype(np.float64) - plan.origin) / plan.unit
+        return self.sums_of_matrix(np.ascontiguousarray(chosen, dtype))
+
+    def sums_of_matrix(self, X: Array) -> Array:
+        """Give the sums of rows of the matrix; a row's do not depend on the rows beside it."""
+        n, network = len(X), self.network
+        if engines.get(None).name == "native":
+            # It works each number out in an order that depends on the layer's shape alone.
+            block = 1 if n < 16 else 16 if n < 256 else 256
+            return network.sums(X, block=block).astype(np.float64)
+        # NumPy may round a row differently in a product of another size: one size, filled up.
         if n < _BLOCK:
             X = np.concatenate([X, np.resize(X[-1:], (_BLOCK - n, X.shape[1]))])
-        return self.network.sums(X, block=_BLOCK)[:n].astype(np.float64)
+        return network.sums(X, block=_BLOCK)[:n].astype(np.float64)
 
-    def _probabilities(self, X: Array) -> Array:
-        """Give f64[n, classes]; worked out in float64, small ones stay apart from 0."""
-        z = self._sums(X)
+    def probabilities(self, z: Array) -> Array:
+        """Give f64[n, classes] from sums; worked out in float64, small ones stay apart from 0.
+
+        Of several labels, f64[n, labels], each by itself.
+        """
+        if self.task == "multiclass":
+            powers = np.exp(z - z.max(axis=1, keepdims=True))
+            return np.asarray(powers / powers.sum(axis=1, keepdims=True))
+        # sigmoid(z) is the softmax of 0 and z
+        power = np.exp(-np.abs(z))
+        whole = power + 1
+        likely, other = 1 / whole, power / whole
+        positive = z > 0
+        if self.task == "multilabel":
+            return np.where(positive, likely, other)
+        result = np.empty((len(z), 2))
+        result[:, :1] = np.where(positive, other, likely)
+        result[:, 1:] = np.where(positive, likely, other)
+        return result
+
+    def decided(self, z: Array) -> Array:
+        """Give labels in their own type, or a regression's numbers in its own unit, from sums."""
+        if self.task == "regression":
+            found = self._target.in_unit(z)
+            return found if self._target.outputs > 1 else found[:, 0]
+        if self.task == "multilabel":
+            return (z > 0).astype(np.int64)
+        return self._target.labels(self.codes(z))
+
+    def codes(self, z: Array) -> Array:
+        """Give the class number of each row from sums: the most probable, the first of equals."""
         if self.task == "binary":
-            z = np.hstack([np.zeros_like(z), z])  # sigmoid(z) is the softmax of 0 and z
-        powers = np.exp(z - z.max(axis=1, keepdims=True))
-        return np.asarray(powers / powers.sum(axis=1, keepdims=True))
+            return np.asarray(z[:, 0] > 0, np.int64)
+        return np.asarray(z.argmax(axis=1))
 
-    def _figures(self, X: Array, y: Array, weights: Array | None = None) -> dict[str, Any]:
+    def figures_on(self, X: Array, y: Array, weights: Array | None = None) -> dict[str, Any]:
+        """Give the figures on rows of the matrix whose class numbers or values are y."""
+        z = self.sums_of_matrix(X)
         if self.classes is None:
             learned = self._target.scaled(y)
-            found = self._target.in_unit(self._sums(X)[:, 0])
-            figures: dict[str, Any] = dict(regression_figures(y, found, weights))
+            figures: dict[str, Any] = dict(regression_figures(y, self.decided(z), weights))
         else:
             learned = y
-            figures = classification_figures(y, self._probabilities(X), weights)
+            figures = classification_figures(y, self.probabilities(z), weights)
             if len(self.classes) > MOST_CONFUSED:
                 del figures["confusion"]
         loss = self.network.evaluate(X, learned, sample_weight=weights)["loss"]
@@ -282,9 +345,9 @@ class Model:
         packed = storage.expect_tensor(tensors, TABLE, (None,), np.uint8, where="the model file")
         preprocessing, target, facts = from_json(storage.unpack_json(packed, TABLE), TABLE)
         network = Network.from_stored(tensors, config)
-        outputs = (
-            len(target.classes) if target.task == "multiclass" and target.classes is not None else 1
-        )
+        outputs = target.outputs
+        if target.task == "multiclass" and target.classes is not None:
+            outputs = len(target.classes)
         if (network.n_inputs, network.n_outputs) != (preprocessing.width, outputs):
             raise ModelFileError(
                 f"The model file's table makes {preprocessing.width} inputs and {outputs} outputs, "
@@ -318,7 +381,7 @@ def _count(names: list[str]) -> str:
     return "1 column" if len(names) == 1 else f"{len(names)} columns"
 
 
-def _as_table(data: Any, **options: Any) -> Table:
+def as_table(data: Any, **options: Any) -> Table:
     """Read a table; a dict of single values is one row."""
     if isinstance(data, Table):
         return data
@@ -333,219 +396,6 @@ def _are_numbered(names: list[str]) -> bool:
 
 def _is_single(value: Any) -> bool:
     return value is None or isinstance(value, (str, bytes)) or not hasattr(value, "__len__")
-
-
-def _target_name(target: Any, table: Table) -> str:
-    if not isinstance(target, (str, int, np.integer)):
-        what = "None" if target is None else f"a {type(target).__name__}"
-        raise ArgumentTypeError(
-            "target is the name of a column of the table (of an array, its number); received "
-            f"{what}. Put y into the table, and name its column."
-        )
-    name = str(target)
-    if name in table.columns:
-        return name
-    if isinstance(target, (int, np.integer)) and f"x{name}" in table.columns:
-        return f"x{name}"
-    raise missing_column(name, table.columns, "Target column")
-
-
-@known_keywords
-def train(
-    data: Any,
-    target: str | int,
-    *,
-    task: str = "auto",
-    hidden: Any = None,
-    epochs: int | None = None,
-    batch_size: int | None = None,
-    learning_rate: float | None = None,
-    validation: float | None = 0.2,
-    scaling: str = "robust",
-    engine: str | None = None,
-    threads: int | None = None,
-    seed: int | None = 0,
-    class_weight: Any = None,
-    sample_weight: Any = None,
-    delimiter: str | None = None,
-    decimal: str | None = None,
-    encoding: str | None = None,
-    callbacks: Any = None,
-    progress: bool | None = None,
-) -> Model:
-    """Train a network on a table, with all that its columns need, and give it as a ``Model``.
-
-    Parameters
-    ----------
-    data
-        A path (CSV, TSV, Parquet, Arrow), any data frame, a dict of columns, a NumPy array (its
-        columns are x0, x1, …), or a ``limpide.tables.Table``.
-    target
-        The name of the column to predict (for an array, its number). Rows without a target are
-        left out, with a note.
-    task
-        ``"auto"``: text, booleans and at most 10 different whole numbers are classes, other
-        numbers a regression. Or ``"binary"``, ``"multiclass"``, ``"regression"``.
-    hidden
-        Sizes of the hidden layers; None: one of 128, or with up to 3 columns 64, 64, 64. ``[]``:
-        none, a logistic or linear regression.
-    epochs, batch_size, learning_rate
-        None: by the number of rows. The rate falls along half a cosine; AdamW.
-    validation
-        The share of rows held out for the figures, of each class alike, drawn by ``seed``. They
-        are never trained on, and nothing is chosen by them: the number of epochs is fixed
-        beforehand. 0 or None, or fewer than 20 rows: none.
-    scaling
-        ``"robust"`` (median, quartiles, smooth clipping) or ``"standard"``.
-    class_weight
-        ``"balanced"``, or a dict label → weight.
-    sample_weight
-        A weight a row, f64[n].
-    delimiter, decimal, encoding
-        Of a text file; found unless given.
-    engine, threads, seed, callbacks, progress
-        As in ``Network.fit``.
-
-    Raises
-    ------
-    DataError, ArgumentError
-        For a table, a target or an option that cannot be used.
-    DivergenceError
-        When the loss is no longer finite.
-
-    Notes
-    -----
-    After Ctrl-C the model trained so far is given, and ``model.history.interrupted`` is True.
-
-    Examples
-    --------
-    >>> import limpide as lp
-    >>> table = {"height": [1.5, 1.6, 1.8, 1.9], "sex": ["F", "F", "M", "M"]}
-    >>> model = lp.train(table, "sex")
-    >>> model.predict({"height": 1.95}).tolist()
-    ['M']
-    """
-    check_scaling(scaling)
-    share, number, limit = check_share(validation), check_seed(seed), limit_threads(threads)
-    table = _as_table(data, delimiter=delimiter, decimal=decimal, encoding=encoding)
-    name = _target_name(target, table)
-    names = [column for column in table.columns if column != name]
-    check_finite(table, names)
-    rows, known, notes = _rows_with_target(table, name)
-    found = find_target(known, name, task)
-    y, _ = found.encode(known)
-    trained, held, more = split_rows(
-        np.arange(known.n_rows), None if found.classes is None else y, share, number
-    )
-    seen = known if len(held) == 0 else known.take(trained)
-    more += _single_rows(found, y) if len(held) else []
-    more += [*overrule(found), *look_alike(found), *_constant(found, y[trained])]
-    columns, numbers = fit_columns(seen, names, scaling)
-    preprocessing = Preprocessing(tuple(columns))
-    recipe = choose(
-        found.task,
-        len(trained),
-        preprocessing.width,
-        hidden,
-        epochs,
-        batch_size,
-        learning_rate,
-    )
-    if found.classes is None:
-        found = with_scale(found, y[trained])
-    outputs = len(found.classes) if found.classes is not None and found.task == "multiclass" else 1
-    network = build(preprocessing, numbers, scaling, recipe, found.task, outputs, number)
-    facts = Facts(
-        table.source,
-        len(trained),
-        len(held),
-        None,
-        [*table.notes, *notes, *more],
-        History(),
-        {**asdict(recipe), "hidden": list(recipe.hidden), "scaling": scaling, "seed": number},
-    )
-    model = Model(network, preprocessing, found, facts)
-    weights = as_weights(sample_weight, table.n_rows, "f64")
-    weights = None if weights is None else weights[rows]
-    chosen = class_weights(class_weight, found, y)
-    X, _ = preprocessing.matrix(known)
-    with limit:
-        _fit(model, X, y, trained, held, weights, chosen, engine, callbacks, progress)
-    return model
-
-
-def _rows_with_target(table: Table, name: str) -> tuple[Array, Table, list[str]]:
-    """Give the numbers of the rows whose target is known, a table of them, and a note."""
-    there = plain(table.frame[name]).is_not_null()
-    lost = int((~there).sum())
-    if lost == table.n_rows:
-        raise DataError(
-            f"{table.source}, target column {name!r}: every cell is missing. Choose another target."
-        )
-    rows = np.flatnonzero(np.asarray(there))
-    if not lost:
-        return rows, table, []
-    words = "row {} is left out" if lost == 1 else "rows {} are left out"
-    note = f"{lost} {words.format(f'without a target ({name!r})')}"
-    return rows, table.take(rows), [note]
-
-
-def _single_rows(target: Target, codes: Array) -> list[str]:
-    """Say which classes have a single row, so that none of it can be held out."""
-    if target.classes is None:
-        return []
-    single = np.flatnonzero(np.bincount(codes) == 1)
-    if len(single) > 1:
-        return [f"{len(single)} classes have 1 row each, which is trained on; none is held out"]
-    return [
-        f"class {target.classes.tolist()[code]!r} has 1 row, which is trained on; none is held out"
-        for code in single
-    ]
-
-
-def _constant(target: Target, values: Array) -> list[str]:
-    """Say that a regression has nothing to learn, where its target never changes."""
-    if target.classes is not None or values.min() < values.max():
-        return []
-    return [f"target {target.name!r} is {values[0]:g} in every row: it is all there is to predict"]
-
-
-def _fit(
-    model: Model,
-    X: Array,
-    y: Array,
-    trained: Array,
-    held: Array,
-    weights: Array | None,
-    class_weight: Any,
-    engine: str | None,
-    callbacks: Any,
-    progress: bool | None,
-) -> None:
-    """Train the network of a new model, and take its figures on the rows held out."""
-    recipe, target = model.facts.recipe, model._target
-    learned = target.scaled(y) if target.classes is None else y
-    Xt, Xh = (X, X[:0]) if len(held) == 0 else (X[trained], X[held])
-    del X
-    model.facts.history = model.network.fit(
-        Xt,
-        learned[trained],
-        optimizer=AdamW(Cosine(recipe["learning_rate"]), weight_decay=recipe["weight_decay"]),
-        epochs=recipe["epochs"],
-        batch_size=recipe["batch_size"],
-        validation=(Xh, learned[held]) if len(held) else None,
-        sample_weight=None if weights is None else weights[trained],
-        class_weight=class_weight,
-        callbacks=callbacks,
-        engine=engine,
-        seed=recipe["seed"],
-        progress=progress,
-    )
-    settle_unseen(model.network, Xt)
-    if len(held):
-        model.facts.figures = model._figures(
-            Xh, y[held], None if weights is None else weights[held]
-        )
 
 
 @known_keywords
