@@ -86,7 +86,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "estimator_metrics": {"errors", "ir", "callbacks", "metrics", "model"},
     "estimating": GROUND
     | REPORTS
-    | {"ir", "arrays", "learning", "model", "network", "recipe", "tables", "estimator_metrics"},
+    | {"ir", "arrays", "learning", "model", "network", "recipe", "tables", "estimator_metrics"}
+    | {"layers"},
     "estimators": GROUND
     | {"ir", "rng", "tables", "estimating", "estimator_html", "estimator_metrics"},
     # measuring: the whole library from outside, its peers, and the engine's writer for the peak

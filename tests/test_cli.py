@@ -419,8 +419,8 @@ def test_out_where_no_model_can_be_is_refused_before_the_training(
 def test_out_is_checked_alike_by_every_command_before_its_work(
     limpide: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for name in ("train", "load"):
-        monkeypatch.setattr(lp.model, name, None)
+    monkeypatch.setattr(lp.learning, "train", None)
+    monkeypatch.setattr(lp.model, "load", None)
     monkeypatch.setattr(lp.datasets, "circle", None)
     for words in (
         ("train", "bakery.csv", "--target", "sold_out"),

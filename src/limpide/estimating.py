@@ -25,6 +25,7 @@ from limpide.errors import (
 from limpide.estimator_metrics import Held, Prepared, Scorers, as_metrics
 from limpide.history import History
 from limpide.ir import Array
+from limpide.layers import check_flag
 from limpide.learning import FEW_ROWS, Settings, learn, new_model
 from limpide.model import Model
 from limpide.network import Network
@@ -134,7 +135,7 @@ class Learner:
             class_weight=self._class_factors(labels),
             callbacks=self._watchers(watched, held is not None),
             engine=self.engine,
-            progress=bool(self.verbose),
+            progress=self._is_verbose(),
         )
         self.history_ = model.history
 
@@ -195,7 +196,7 @@ class Learner:
         if not self._stops():
             return [*before, *as_callbacks(self.callbacks)]
         epochs = self.model_.facts.recipe["epochs"]
-        patience = max(10, epochs // 5) if stop is True else None if stop == "best" else stop
+        patience = max(10, epochs // 5) if stop is True else None if stop == "best" else int(stop)
         monitor = "validation_loss" if has_validation else "loss"
         monitor = metrics[0].name if metrics else monitor
         return [*before, *as_callbacks(self.callbacks), EarlyStopping(patience, monitor)]
@@ -214,7 +215,15 @@ class Learner:
                 "early_stopping must be True, False, 'best', a number of epochs or an "
                 f"lp.EarlyStopping; received {stop!r}."
             )
+        if isinstance(stop, (int, np.integer)) and stop < 1:
+            raise ArgumentError(
+                f"early_stopping waits for at least 1 epoch; received {stop}. Use False for none."
+            )
         return True
+
+    def _is_verbose(self) -> bool:
+        check_flag(self.verbose, "verbose")
+        return bool(self.verbose)
 
     def _settings(self) -> Settings:
         names = (
@@ -236,6 +245,9 @@ class Learner:
             probe = copy.copy(self)
             probe.model_ = copy.copy(self.model_)
             probe.model_.facts = copy.copy(self.model_.facts)
+            if not all(array.flags.writeable for array in self.network_.tensors().values()):
+                # joblib has mapped it from a file
+                probe.model_.network = copy.deepcopy(self.network_)
             lesson = self._others(X, y, sample_weight, "X", "y", "sample_weight")
             past = self.history_
         learn(
@@ -247,7 +259,7 @@ class Learner:
             class_weight=probe._class_factors(Labels(probe.model_.labels, lesson.values, None)),
             callbacks=self.callbacks,
             engine=self.engine,
-            progress=bool(self.verbose),
+            progress=self._is_verbose(),
             once=True,
         )
         history = probe.model_.history
@@ -359,6 +371,5 @@ def _model(lesson: _Lesson, labels: Labels, settings: Settings, seed: int, few: 
         weights=lesson.counts,
         few=few,
     )
-    if is_unnamed(rows.columns):
-        model.facts.source = ARRAY
+    model.facts.source = ARRAY if is_unnamed(rows.columns) else "X"
     return model

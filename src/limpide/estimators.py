@@ -12,7 +12,7 @@ from typing import Any, Self
 import numpy as np
 
 from limpide import estimator_html
-from limpide.errors import ArgumentError, MissingExtraError, ShapeError
+from limpide.errors import ArgumentError, ArgumentTypeError, MissingExtraError, ShapeError
 from limpide.estimating import Learner
 from limpide.estimator_metrics import Scorers
 from limpide.ir import Array
@@ -50,7 +50,13 @@ class _Estimator(Learner, BaseEstimator):  # type: ignore[misc]
     def _seed(self) -> int:
         if isinstance(self.random_state, (int, np.integer)):
             return check_seed(self.random_state, "random_state")
-        return int(check_random_state(self.random_state).randint(2**31))
+        try:
+            return int(check_random_state(self.random_state).randint(2**31))
+        except ValueError:
+            raise ArgumentTypeError(
+                "random_state must be a whole number, None or a numpy RandomState; received "
+                f"{self.random_state!r}."
+            ) from None
 
     def _scorers(self) -> Scorers:
         return Scorers(get_scorer, tuple(get_scorer_names()))

@@ -58,8 +58,11 @@ from limpide.threads import limit_threads
 FEW_ROWS = 200
 """Up to so many rows an estimator takes all of them in each step, in float64."""
 
-_FEW_EPOCHS = 500
-_FEW_RATE = 1e-2
+# Chosen on tables of 80 to 240 rows, so that no default is far from the best of a logistic
+# regression and a well-known network; what dropout would do is left to the decay.
+_FEW_EPOCHS = 300
+_FEW_RATE = 0.02
+_FEW_DECAY = 1.4  # times the recipe's
 _A_PART_RATE = 1e-3  # for rows that come part by part, nobody knows how many
 
 
@@ -110,12 +113,12 @@ def new_model(
         Build for steps of all rows in float64, in which nothing is drawn at random but the first
         weights: a row of weight 2 is then two rows.
     """
+    check_dense(rows, 8 if few else 4)
     if isinstance(rows, Numeric):
         columns, numbers = fit_numeric(rows, settings.scaling, weights)
     else:
         columns, numbers = fit_columns(rows, names, settings.scaling, weights)
     preprocessing = Preprocessing(tuple(columns))
-    check_dense(rows, preprocessing.width, 8 if few else 4)
     recipe = _recipe(settings, target, rows.n_rows, count, preprocessing.width, few)
     network = build(
         preprocessing,
@@ -167,6 +170,7 @@ def _recipe(
             batch_size=recipe.batch_size if settings.batch_size is not None else n_rows,
             epochs=recipe.epochs if settings.epochs is not None else _FEW_EPOCHS,
             learning_rate=_FEW_RATE if rate is None else recipe.learning_rate,
+            weight_decay=_FEW_DECAY * recipe.weight_decay,
             dropout=0.0,
         )
     if scheduled:

@@ -32,6 +32,7 @@ TABLE = "table"
 
 _BLOCK = 512  # rows that the network predicts at a time
 _FEW_NUMBERS = 1 << 14
+_FLOATS = (np.dtype(np.float64), np.dtype(np.float32))
 _SMALL = 1e70  # of a sum of squares: then each number is within what float32 holds
 
 
@@ -68,6 +69,7 @@ class Model:
         self.facts = facts
         self._target = target
         self._plan = NumberPlan.of(preprocessing.columns)
+        self._is_native: bool | None = None  # the engine, once it is asked for
 
     @property
     def labels(self) -> Target:
@@ -106,6 +108,9 @@ class Model:
     @property
     def notes(self) -> list[str]:
         return [*self.facts.notes, *self.preprocessing.left_out]
+
+    def __getstate__(self) -> dict[str, Any]:
+        return self.__dict__ | {"_is_native": None}
 
     # Prediction -------------------------------------------------------------------------------
 
@@ -245,7 +250,8 @@ class Model:
             or type(X) is not np.ndarray
             or X.ndim != 2
             or X.shape[1] != plan.n_columns
-            or X.dtype.char not in "df"
+            or X.dtype not in _FLOATS
+            or not X.flags.aligned
             or not 0 < X.size <= _FEW_NUMBERS
             or not float(np.vdot(X, X)) < _SMALL  # NaN and infinities are not
         ):
@@ -259,10 +265,12 @@ class Model:
     def sums_of_matrix(self, X: Array) -> Array:
         """Give the sums of rows of the matrix; a row's do not depend on the rows beside it."""
         n, network = len(X), self.network
-        if engines.get(None).name == "native":
+        if self._is_native is None:
+            self._is_native = engines.get(None).name == "native"
+        if self._is_native:
             # It works each number out in an order that depends on the layer's shape alone.
             block = 1 if n < 16 else 16 if n < 256 else 256
-            return network.sums(X, block=block).astype(np.float64)
+            return network.sums_of_checked(X, block).astype(np.float64)
         # NumPy may round a row differently in a product of another size: one size, filled up.
         if n < _BLOCK:
             X = np.concatenate([X, np.resize(X[-1:], (_BLOCK - n, X.shape[1]))])
@@ -276,17 +284,17 @@ class Model:
         if self.task == "multiclass":
             powers = np.exp(z - z.max(axis=1, keepdims=True))
             return np.asarray(powers / powers.sum(axis=1, keepdims=True))
-        # sigmoid(z) is the softmax of 0 and z
-        power = np.exp(-np.abs(z))
-        whole = power + 1
-        likely, other = 1 / whole, power / whole
-        positive = z > 0
         if self.task == "multilabel":
-            return np.where(positive, likely, other)
-        result = np.empty((len(z), 2))
-        result[:, :1] = np.where(positive, other, likely)
-        result[:, 1:] = np.where(positive, likely, other)
-        return result
+            powers = -z
+        else:
+            powers = np.empty((len(z), 2))
+            powers[:, :1] = z
+            np.negative(z, out=powers[:, 1:])
+        # 1 / (1 + exp(−z)), as exact near 0 as near 1; exp(700) is no infinity
+        np.minimum(powers, 700.0, out=powers)
+        np.exp(powers, out=powers)
+        powers += 1.0
+        return np.reciprocal(powers, out=powers)
 
     def decided(self, z: Array) -> Array:
         """Give labels in their own type, or a regression's numbers in its own unit, from sums."""

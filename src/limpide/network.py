@@ -140,6 +140,13 @@ class Network(Structure):
             block = check_size(block, "block")
         return self._outputs(rows, activated=False, block=block)
 
+    def sums_of_checked(self, X: Array, block: int) -> Array:
+        """Give ``sums`` of rows that are known to be right: C-contiguous, in the network's dtype.
+
+        A check costs a single row as much as the network does.
+        """
+        return self._outputs(X, None, False, block)
+
     def _outputs(
         self,
         X: Array,

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from limpide.errors import DataError, DtypeError, MemoryLimitError, ShapeError, nearest
 from limpide.tables.columns import is_missing
+from limpide.tables.table import plural
 from limpide.tables.targets import MOST_CLASSES, Target, with_scale
 
 Floats = NDArray[np.float64]
@@ -152,8 +153,8 @@ def _kind(item: Any) -> str:
 
 def _missing(name: str, count: int, row: int) -> DataError:
     return DataError(
-        f"{name} has no label in {count} {'row' if count == 1 else 'rows'}, the first in row "
-        f"{row} (NaN or None). Leave those rows out of X and {name}."
+        f"{name} is missing (NaN or None) in {plural(count, 'row')}, the first row {row}. Leave "
+        f"those rows out of X and {name}."
     )
 
 
@@ -166,8 +167,8 @@ def _finite(array: NDArray[Any], name: str) -> None:
             if what is None:
                 raise _missing(name, int(bad.sum()), row)
             raise DataError(
-                f"{name} holds {int(bad.sum())} infinite values, the first in row {row}. Correct "
-                "or remove those rows."
+                f"{name} holds {plural(int(bad.sum()), 'infinite value')}, the first in row "
+                f"{row}. Correct or remove those rows."
             )
 
 

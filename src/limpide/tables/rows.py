@@ -11,6 +11,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import replace
 from typing import Any
 
+import narwhals.stable.v2 as nw
 import numpy as np
 from numpy.typing import NDArray
 
@@ -27,6 +28,8 @@ from limpide.tables.reading import read_table
 from limpide.tables.table import Table
 
 Rows = Table | Numeric
+
+_A_COLUMN = 1000  # bytes that it takes to remember a column
 
 
 def read_rows(X: Any, *, name: str = "X", text: Collection[str] = ()) -> Rows:
@@ -65,7 +68,7 @@ def read_rows(X: Any, *, name: str = "X", text: Collection[str] = ()) -> Rows:
     if not isinstance(X, np.ndarray):
         table = read_table(X, text=text)
         frame = table.frame
-        if not any(isinstance(column, str) for column in _names(X)):
+        if nw.dependencies.is_pandas_like_dataframe(X) and not _has_text(X.columns):
             # As in scikit-learn, numbers are no names.
             frame = frame.rename(dict(zip(frame.columns, numbered(frame.width), strict=True)))
         return replace(table, frame=frame, source=f"{name} ({table.source})")
@@ -126,27 +129,28 @@ def matched(rows: Rows, names: Sequence[str], has_names: bool, owner: str) -> Ro
     return replace(rows, frame=rows.frame.rename(dict(zip(given, names, strict=True))))
 
 
-def check_dense(rows: Rows, width: int, itemsize: int) -> None:
-    """Refuse a sparse matrix whose dense rows would not fit in memory."""
+def check_dense(rows: Rows, itemsize: int) -> None:
+    """Refuse a sparse matrix whose dense rows would not fit in memory.
+
+    Columns that are empty throughout are never made dense.
+    """
     if isinstance(rows, Numeric) and rows.is_sparse:
+        n, d = rows.values.shape
+        used = len(np.unique(rows.values.indices))
         check_fits(
-            1.5 * rows.n_rows * width * itemsize,
-            f"Training on {rows.source} of {rows.n_rows:,} rows and {width:,} columns, sparse here "
-            "and dense in the network,",
+            1.5 * n * used * itemsize + _A_COLUMN * d,
+            f"Training on {rows.source} of {n:,} rows and {d:,} columns, sparse here and dense in "
+            "the network,",
             "Keep fewer columns, such as TfidfVectorizer(max_features=2000).",
         )
 
 
 def _is_frame(X: Any) -> bool:
-    return hasattr(X, "__arrow_c_stream__") or hasattr(X, "columns") or hasattr(X, "keys")
+    return any(hasattr(type(X), name) for name in ("__arrow_c_stream__", "columns", "keys"))
 
 
-def _names(X: Any) -> list[Any]:
-    """Give the names of a frame's columns, where it tells them."""
-    found = getattr(X, "columns", None)
-    if found is None or callable(found):
-        found = getattr(X, "column_names", None)
-    return [""] if found is None else list(found)
+def _has_text(names: Any) -> bool:
+    return any(isinstance(name, str) for name in names)
 
 
 def _as_array(X: Any, name: str) -> NDArray[Any]:
@@ -241,4 +245,5 @@ def _sparse(X: Any, name: str) -> Numeric:
             f"{name} has 0 {lost}(s) (shape={(n, d)}) while a minimum of 1 is required. Give it "
             "rows and columns."
         )
+    check_fits(_A_COLUMN * d, f"{name} of {d:,} columns", "Keep fewer columns.")
     return Numeric(values, numbered(d), name)
