@@ -270,7 +270,7 @@ class Model:
         if self._is_native:
             # It works each number out in an order that depends on the layer's shape alone.
             block = 1 if n < 16 else 16 if n < 256 else 256
-            return network.sums_of_checked(X, block).astype(np.float64)
+            return np.asarray(network.sums_of_checked(X, block).astype(np.float64))
         # NumPy may round a row differently in a product of another size: one size, filled up.
         if n < _BLOCK:
             X = np.concatenate([X, np.resize(X[-1:], (_BLOCK - n, X.shape[1]))])
@@ -294,7 +294,7 @@ class Model:
         np.minimum(powers, 700.0, out=powers)
         np.exp(powers, out=powers)
         powers += 1.0
-        return np.reciprocal(powers, out=powers)
+        return np.asarray(np.reciprocal(powers, out=powers))
 
     def decided(self, z: Array) -> Array:
         """Give labels in their own type, or a regression's numbers in its own unit, from sums."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 import copy
 import pickle
 
-import cloudpickle
 import joblib
 import numpy as np
 import pandas as pd
@@ -13,6 +12,7 @@ import polars as pl
 import pyarrow as pa
 import pytest
 import sklearn
+from joblib.externals import cloudpickle
 from scipy import sparse
 from sklearn.base import clone
 from sklearn.calibration import CalibratedClassifierCV
