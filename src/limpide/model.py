@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import warnings
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -25,6 +26,7 @@ from limpide.parameters import Parameters
 from limpide.tables import Table, missing_column, read_table
 from limpide.tables.numeric import NumberPlan, Numeric
 from limpide.tables.preprocessing import ARRAY, Preprocessing
+from limpide.tables.rows import read_rows
 from limpide.tables.targets import Target
 
 TABLE = "table"
@@ -32,6 +34,7 @@ TABLE = "table"
 
 _BLOCK = 512  # rows that the network predicts at a time
 _FEW_NUMBERS = 1 << 14
+_BELOW = 6  # frames from where it is warned of odd rows up to who called predict
 _FLOATS = (np.dtype(np.float64), np.dtype(np.float32))
 _SMALL = 1e70  # of a sum of squares: then each number is within what float32 holds
 
@@ -135,7 +138,7 @@ class Model:
         LimpideWarning
             For columns that are not used, and for categories that the model does not know.
         """
-        found = self.decided(self.sums_of_matrix(self.matrix(self._read(data))))
+        found = self.decided(self._sums(data))
         return found[0] if self._is_row(data) else found
 
     @known_keywords
@@ -151,7 +154,7 @@ class Model:
             raise ArgumentTypeError(
                 "predict_proba is for classes, and this model's task is regression. Use predict."
             )
-        found = self.probabilities(self.sums_of_matrix(self.matrix(self._read(data))))
+        found = self.probabilities(self._sums(data))
         return found[0] if self._is_row(data) else found
 
     @known_keywords
@@ -209,7 +212,21 @@ class Model:
             f"those, or all {len(names) + 1} with the target {self.target!r}."
         )
 
-    def matrix(self, rows: Table | Numeric) -> Array:
+    def _sums(self, data: Any) -> Array:
+        """Give the network's sums for whatever ``predict`` takes."""
+        if self.facts.source == ARRAY and isinstance(data, np.ndarray) and self._plan is not None:
+            X = data[None] if self._is_row(data) else data
+            found = self.sums_of_few(X)
+            if found is not None:
+                return found
+            if X.ndim == 2 and len(X) and X.shape[1] == self._plan.n_columns:
+                rows = read_rows(X, name=ARRAY)
+                if isinstance(rows, Numeric):
+                    names = [column.name for column in self.preprocessing.columns]
+                    return self.sums(replace(rows, names=names))
+        return self.sums(self._read(data))
+
+    def matrix(self, rows: Table | Numeric, stacklevel: int = 4) -> Array:
         """Give the network's matrix of some rows; what is odd about them is warned of."""
         dtype = self.network.dtype
         if isinstance(rows, Numeric) and self._plan is not None:
@@ -223,7 +240,7 @@ class Model:
                 some = ", ".join(repr(name) for name in extra[:5]) + ", …" * (len(extra) > 5)
                 notes = [*notes, f"{_count(extra)} that the model does not use: {some}"]
         for note in notes:
-            warnings.warn(f"{rows.source}: {note}", LimpideWarning, stacklevel=4)
+            warnings.warn(f"{rows.source}: {note}", LimpideWarning, stacklevel=stacklevel)
         return X
 
     def sums(self, rows: Table | Numeric) -> Array:
@@ -232,11 +249,11 @@ class Model:
         What is sparse is made dense some rows at a time.
         """
         if not isinstance(rows, Numeric) or not rows.is_sparse or self._plan is None:
-            return self.sums_of_matrix(self.matrix(rows))
-        parts = [
-            self.sums_of_matrix(self.matrix(Numeric(block, rows.names, rows.source)))
-            for _, block in rows.rows()
-        ]
+            return self.sums_of_matrix(self.matrix(rows, _BELOW))
+        parts = []
+        for _, block in rows.rows():
+            X = self.matrix(Numeric(block, rows.names, rows.source), _BELOW)
+            parts.append(self.sums_of_matrix(X))
         return np.concatenate(parts)
 
     def sums_of_few(self, X: Any) -> Array | None:

@@ -5,14 +5,13 @@ from __future__ import annotations
 import copy
 import pickle
 
+import cloudpickle
 import joblib
 import numpy as np
 import pandas as pd
 import polars as pl
-import pyarrow as pa
 import pytest
 import sklearn
-from joblib.externals import cloudpickle
 from scipy import sparse
 from sklearn.base import clone
 from sklearn.calibration import CalibratedClassifierCV
@@ -69,7 +68,7 @@ def test_every_frame_gives_the_same_bits(frame, answer, form):
 
     given = {
         "polars": lambda: pl.from_pandas(frame),
-        "arrow": lambda: pa.Table.from_pandas(frame),
+        "arrow": lambda: pytest.importorskip("pyarrow").Table.from_pandas(frame),
         "dict": lambda: {name: frame[name] for name in frame},
         "capsule": Capsule,
         "turned": lambda: frame[frame.columns[::-1]],
