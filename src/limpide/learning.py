@@ -63,7 +63,7 @@ FEW_ROWS = 200
 _FEW_EPOCHS = 300
 _FEW_RATE = 0.02
 _FEW_DECAY = 1.4  # times the recipe's
-_A_PART_RATE = 1e-3  # for rows that come part by part, nobody knows how many
+_A_PART_RATE, _A_PART_DECAY = 1e-3, 0.02  # of rows that come part by part; nobody knows how many
 
 
 @dataclass(frozen=True)
@@ -225,6 +225,9 @@ def learn(
         rate = settings.learning_rate
     elif once:
         rate = _A_PART_RATE if settings.learning_rate is None else recipe["learning_rate"]
+    decay = recipe["weight_decay"]
+    if once and settings.weight_decay is None:
+        decay = _A_PART_DECAY
     one_hot = not isinstance(loss, CrossEntropy)
     if validation is not None:
         Xv, yv, *rest = validation
@@ -233,7 +236,7 @@ def learn(
         X,
         _learned(model, y, one_hot),
         loss=loss,
-        optimizer=AdamW(rate, weight_decay=recipe["weight_decay"]),
+        optimizer=AdamW(rate, weight_decay=decay),
         epochs=1 if once else recipe["epochs"],
         batch_size=min(recipe["batch_size"], len(X)),
         shuffle=recipe["batch_size"] < len(X),

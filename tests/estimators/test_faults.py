@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import warnings
 
 import numpy as np
@@ -281,6 +283,18 @@ def test_columns_that_went_away_or_came():
         fitted.predict(frame.rename(columns={"c": "cc"}))
     with pytest.warns(lp.LimpideWarning, match="1 column that the model does not use: 'more'"):
         fitted.predict(frame.assign(more=1.0))
+
+
+def test_without_scikit_learn_it_is_said_how_to_get_it():
+    code = (
+        "import sys; sys.modules['sklearn'] = None; import limpide as lp\n"
+        "try: lp.Classifier\n"
+        "except lp.MissingExtraError as error: print(error)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == (
+        "lp.Classifier and lp.Regressor need scikit-learn: pip install 'limpide[sklearn]'\n"
+    )
 
 
 def test_nothing_is_predicted_before_fit():

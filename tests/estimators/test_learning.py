@@ -327,6 +327,17 @@ def test_losses_and_schedules_of_ones_own():
         high.network_.config()
 
 
+def test_a_loss_may_be_an_object_of_ones_own():
+    class Fourth(lp.Loss):
+        """The fourth power of the error."""
+
+        def elements(self, y, prediction):
+            return lp.square(lp.square(y - prediction))
+
+    fitted = regressor(loss=Fourth()).fit(IRIS[:, :3], IRIS[:, 3])
+    assert fitted.score(IRIS[:, :3], IRIS[:, 3]) > 0.9
+
+
 def test_callbacks_see_each_epoch():
     seen = []
     classifier(callbacks=[lambda run: seen.append(run.history.loss[-1])], epochs=4).fit(
