@@ -23,6 +23,7 @@ from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 import limpide as lp
+from limpide.cli import main
 
 IRIS, SPECIES = load_iris(return_X_y=True)
 MANY, SIDES = make_classification(600, 12, n_informative=6, random_state=0)
@@ -190,6 +191,25 @@ def test_a_regression_of_any_size():
     assert regressor().fit(X[:600], y[:600]).score(X[600:], y[600:]) >= 0.99
     few = [regressor().fit(X[:150], y[:150] * s).predict(X[600:]) / s for s in (1, 2.0**90)]
     np.testing.assert_allclose(*few, rtol=1e-9)
+
+
+def test_a_saved_estimator_predicts_on_the_command_line(tmp_path, capsysbinary):
+    table = pl.DataFrame(IRIS[:3], schema=["x0", "x1", "x2", "x3"])
+    table.write_csv(tmp_path / "t.csv")
+    y = np.c_[IRIS[:, 0] > 5.8, IRIS[:, 2] > 4]
+    for fitted, names in (
+        (classifier().fit(IRIS, SPECIES), "prediction,probability_0,probability_1,probability_2"),
+        (classifier().fit(IRIS, y), "prediction_1,prediction_2,probability_1,probability_2"),
+        (regressor().fit(IRIS, IRIS[:, 2:]), "prediction_1,prediction_2"),
+    ):
+        fitted.model_.save(tmp_path / "m.safetensors")
+        with pytest.raises(SystemExit, match="0"):
+            main(["predict", str(tmp_path / "m.safetensors"), str(tmp_path / "t.csv")])
+        header, *rows = capsysbinary.readouterr().out.decode().split()
+        assert header == names
+        written = np.array([row.split(",") for row in rows], float)
+        found = fitted.predict(IRIS[:3]).reshape(3, -1)
+        np.testing.assert_array_equal(written[:, : found.shape[1]], found)
 
 
 # Weights -----------------------------------------------------------------------------------------
