@@ -220,7 +220,7 @@ class Model:
             if found is not None:
                 return found
             if X.ndim == 2 and len(X) and X.shape[1] == self._plan.n_columns:
-                rows = read_rows(X, name=ARRAY)
+                rows, _ = read_rows(X, name=ARRAY)
                 if isinstance(rows, Numeric):
                     names = [column.name for column in self.preprocessing.columns]
                     return self.sums(replace(rows, names=names))

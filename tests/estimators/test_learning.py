@@ -138,6 +138,15 @@ def test_names_that_one_side_lacks_are_said():
     with pytest.warns(lp.LimpideWarning, match="X does not have valid feature names, but Class"):
         np.testing.assert_array_equal(with_names.predict_proba(IRIS), expected)
     assert not hasattr(plain, "feature_names_in_")
+    numbered = classifier(epochs=2).fit(pd.DataFrame(IRIS), SPECIES)
+    assert not hasattr(numbered, "feature_names_in_")
+    np.testing.assert_array_equal(numbered.predict_proba(IRIS), expected)
+    like_numbers = pd.DataFrame(IRIS, columns=["x0", "x1", "x2", "x3"])
+    named = classifier(epochs=2).fit(like_numbers, SPECIES)
+    assert named.feature_names_in_.tolist() == ["x0", "x1", "x2", "x3"]
+    np.testing.assert_array_equal(named.predict_proba(like_numbers.iloc[:, ::-1]), expected)
+    record = like_numbers.to_records(index=False)
+    np.testing.assert_array_equal(named.predict_proba(record), expected)
 
 
 def test_labels_keep_their_dtype(frame):
