@@ -294,7 +294,7 @@ class Classifier(ClassifierMixin, _Estimator):  # type: ignore[misc]
                 f"A column-vector {name} was passed when a 1d array was expected. Pass "
                 f"{name}.ravel().",
                 DataConversionWarning,
-                stacklevel=5,
+                stacklevel=6,
             )
             return given[:, 0]
         return given
