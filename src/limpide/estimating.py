@@ -130,7 +130,7 @@ class Learner:
             model,
             X,
             lesson.values,
-            lesson.weights,
+            self._balanced(labels, lesson.weights),
             settings,
             validation=None if held is None else (other, held.values, held.weights),
             class_weight=self._class_factors(labels),
@@ -252,13 +252,14 @@ class Learner:
                 probe.model_.network = copy.deepcopy(self.network_)
             lesson = self._others(X, y, sample_weight, "X", "y", "sample_weight")
             past = self.history_
+        seen = Labels(probe.model_.labels, lesson.values, None)
         learn(
             probe.model_,
             probe.model_.matrix(lesson.rows),
             lesson.values,
-            lesson.weights,
+            probe._balanced(seen, lesson.weights),
             settings,
-            class_weight=probe._class_factors(Labels(probe.model_.labels, lesson.values, None)),
+            class_weight=probe._class_factors(seen),
             callbacks=self.callbacks,
             engine=self.engine,
             progress=self._is_verbose(),
@@ -327,6 +328,10 @@ class Learner:
     def _class_factors(self, labels: Labels) -> Any:
         """Give the weights of classes, by their numbers."""
         raise NotImplementedError
+
+    def _balanced(self, labels: Labels, weights: Array | None) -> Array | None:
+        """Give the weights of rows, with those of several labels in them."""
+        return weights
 
     def _seed(self) -> int:
         """Give the seed of a run."""

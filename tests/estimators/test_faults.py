@@ -205,8 +205,8 @@ def test_settings_that_are_clamped_or_apart():
     assert len(seen) == 1
     with pytest.raises(lp.ArgumentError, match="loss='poisson' needs counts, and a regression's"):
         lp.Regressor(loss="poisson").fit(X, Y)
-    with pytest.raises(lp.ArgumentError, match="class_weight is for one class a row"):
-        lp.Classifier(class_weight="balanced").fit(X, np.c_[Y, 1 - Y])
+    with pytest.raises(lp.ArgumentError, match="class_weight of several labels a row is 'balanc"):
+        lp.Classifier(class_weight={0: 1}).fit(X, np.c_[Y, 1 - Y])
     many, sides = np.tile(X, (5, 1)), np.tile(Y, 5)
     with pytest.raises(lp.ArgumentError, match="from 0 to below 1; received 2"):
         lp.Classifier(early_stopping=True, validation_fraction=2).fit(many, sides)

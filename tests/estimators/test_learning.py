@@ -21,6 +21,7 @@ from sklearn.metrics import accuracy_score, f1_score, log_loss, make_scorer, roc
 from sklearn.model_selection import GridSearchCV, cross_val_score, cross_validate
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
+from sklearn.utils.class_weight import compute_sample_weight
 
 import limpide as lp
 from limpide.cli import main
@@ -255,6 +256,27 @@ def test_weights_of_many_rows_are_heard():
     balanced = classifier(class_weight={0: 1, 1: 20}).fit(MANY, SIDES)
     shares = [fitted.predict(MANY).mean() for fitted in (plain, weighted, balanced)]
     assert shares[0] < min(shares[1:])
+
+
+def test_several_labels_are_balanced():
+    y = np.c_[IRIS[:, 0] > 5.8, IRIS[:, 2] > 6]
+    expected = compute_sample_weight("balanced", y)
+    balanced = classifier(class_weight="balanced", epochs=1).fit(IRIS, y)
+    plain = classifier(epochs=1).fit(IRIS, y)
+    losses = [fitted.history_.loss[0] for fitted in (balanced, plain)]
+    first = classifier(epochs=1, learning_rate=1e-300).fit(IRIS, y)
+    each = -(np.where(y, *[f(first) for f in (_log, _log_not)])).mean(axis=1)
+    np.testing.assert_allclose(
+        losses, [np.average(each, weights=expected), each.mean()], rtol=1e-12
+    )
+
+
+def _log(fitted):
+    return np.log(fitted.predict_proba(IRIS))
+
+
+def _log_not(fitted):
+    return np.log1p(-fitted.predict_proba(IRIS))
 
 
 # Validation, metrics, losses ----------------------------------------------------------------------
