@@ -59,12 +59,13 @@ MAY_IMPORT: dict[str, set[str]] = {
     "row_orders": {"errors", "ir", "rng"},
     "rows": {"errors", "ir"},
     "identity": {"ir", "losses", "optimizers", "rows", "schedules", "steps"},
+    "snapshots": {"errors", "ir", "callbacks", "history", "storage"},
     # a checkpoint names the version that wrote it
     "checkpoints": GROUND
-    | {"ir", "conversion", "rng", "history", "callbacks", "identity", "storage", "limpide"},
+    | {"ir", "conversion", "rng", "identity", "snapshots", "storage", "limpide"},
     "training": PARTS
     | REPORTS
-    | {"checkpoints", "engines", "row_orders", "rows", "steps", "threads", "tracing"},
+    | {"checkpoints", "engines", "row_orders", "rows", "snapshots", "steps", "threads", "tracing"},
     # networks
     "parameters": NUMBERS | {"arrays"},
     "summary": {"errors", "layers"},
@@ -72,7 +73,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "network": PARTS
     | REPORTS
     | {"checkpoints", "engines", "identity", "rows", "steps", "threads", "tracing", "training"}
-    | {"arrays", "structure"},
+    | {"arrays", "snapshots", "structure"},
     "neuron": PARTS | REPORTS | {"arrays", "generator", "network", "parameters", "scalars"},
     # data and files: they take layers and arrays, never a network
     "datasets": {"errors", "rng", "spam"},

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import copy
 import errno
 import json
 import os
+import pickle
 import signal
 import subprocess
 import sys
@@ -165,7 +167,7 @@ def test_what_is_written_between_epochs(tmp_path: Path, every: int, shuffle: boo
         patch.setattr(checkpoints.Keeper, "_store", noting)
         checkpoint = lp.Checkpoint(path, every=every)
         assert result(kept, kept.fit(X, Y, checkpoint=checkpoint, **settings)) == whole
-    due = [(e, e == 7) for e in range(every, 8, every)]
+    due = [(e, False) for e in range(every, 7, every)]
     assert seen == [*due, (7, True)]
     for i in range(len(seen)):
         net = network(seed=8)
@@ -532,6 +534,39 @@ def test_what_is_no_checkpoint_argument() -> None:
         network().fit(X, Y, checkpoint=True)  # type: ignore[arg-type]
 
 
+def test_the_lock_is_held_over_several_runs(half: Path) -> None:
+    kept = lp.Checkpoint(half, resume=True)
+    net, other = network(), lp.Checkpoint(half, resume=True)
+    with kept:
+        assert other.is_in_use()
+        for _ in range(2):
+            net.fit(X, Y, checkpoint=kept, **USUAL)
+            copy.deepcopy(kept)
+            pickle.loads(pickle.dumps(kept))
+        with pytest.raises(lp.FileError, match=rf"in use by another run: process {os.getpid()} on"):
+            network().fit(X, Y, checkpoint=other, **USUAL)
+        with pytest.raises(lp.FileError, match="in use by another run"):
+            copy.copy(kept).remove()
+        kept.remove()
+        assert not kept.is_in_use()
+    assert not other.is_in_use()
+    assert os.listdir(half.parent) == []
+
+
+def test_a_lock_that_is_lost_ends_the_writing(half: Path) -> None:
+    """As when this machine slept so long that another one took the run over."""
+    lock = Path(f"{half}.lock")
+    kept = lp.Checkpoint(half, every=1, overwrite=True)
+    before = half.read_bytes()
+    net = network()
+    settings = USUAL | {"callbacks": [USUAL["callbacks"], lambda run: lock.write_text("another's")]}
+    with pytest.warns(lp.LimpideWarning, match=r"is lost: another run may .* without a checkpoint"):
+        history = net.fit(X, Y, checkpoint=kept, **settings)
+    assert history.epochs == 4
+    assert half.read_bytes() == before
+    assert lock.read_text() == "another's"
+
+
 # Disks that fail ----------------------------------------------------------------------------------
 
 
@@ -638,7 +673,7 @@ def test_a_disk_that_is_full_for_a_while(tmp_path: Path, monkeypatch: pytest.Mon
     monkeypatch.setattr(storage, "write", full)
     with pytest.warns(lp.LimpideWarning) as told:
         network().fit(X, Y, epochs=5, checkpoint=lp.Checkpoint(path, every=1))
-    assert seen == [1, 2, None, None, 5, 5]
+    assert seen == [1, 2, None, None, 5]
     assert [str(w.message) for w in told] == [
         f"no checkpoint now, and the run goes on: cannot save {str(path)!r}: No space left on "
         "device (ENOSPC)."

@@ -138,6 +138,7 @@ class EarlyStopping(Callback):
         self._best = math.inf
         self._best_epoch: int | None = None
         self._saved: dict[str, Array] = {}
+        self._shapes = {name: array.shape for name, array in (run.params | run.state).items()}
 
     def epoch_end(self, run: Run) -> None:
         figures = getattr(run.history, self.monitor)
@@ -172,6 +173,11 @@ class EarlyStopping(Callback):
                 )
         self._best, self._best_epoch = float(state["best"]), state["best_epoch"]
         self._saved = dict(state["saved"])
+        shapes = {name: array.shape for name, array in self._saved.items()}
+        if self._best_epoch is not None and shapes != self._shapes:
+            raise CheckpointError(
+                "EarlyStopping: the checkpoint's best weights are those of another network."
+            )
 
     def _chosen_by(self) -> dict[str, Any]:
         names = ("patience", "monitor", "minimum_change", "restore_best")

@@ -24,7 +24,7 @@ from limpide.arrays import (
     with_class_weight,
 )
 from limpide.callbacks import as_callbacks
-from limpide.checkpoints import Checkpoint, Keeper, as_checkpoint, seed_for, stateful
+from limpide.checkpoints import Checkpoint, Keeper, as_checkpoint, seed_for
 from limpide.errors import (
     ArgumentError,
     ArgumentTypeError,
@@ -45,6 +45,7 @@ from limpide.ops import sigmoid, softmax
 from limpide.optimizers import Optimizer, resolve_optimizer
 from limpide.progress import progress_bar
 from limpide.rows import Data, rows_a_step, split
+from limpide.snapshots import stateful
 from limpide.steps import StepPlan, build_loop, trace_losses
 from limpide.structure import Structure
 from limpide.tensor import Tensor, Tracing, tracing_into, unify

@@ -76,6 +76,9 @@ class ModelPlace:
     def _unfinished(self, resume: bool) -> str | None:
         """Give the model whose run was broken off, or None; refuse to lose or to guess one."""
         names = _broken_off(self._data) if self._out is None else [self._out]
+        names = [name for name in names if os.path.lexists(name + SUFFIX)]
+        if len(names) > 1 or not resume:  # a single one is refused by its lock
+            names = [n for n in names if not limpide.Checkpoint(n + SUFFIX).is_in_use()]
         found = {name: limpide.checkpoints.facts(name + SUFFIX) for name in names}
         told = [f"{name + SUFFIX!r} holds {facts}" for name, facts in found.items() if facts]
         if not told:

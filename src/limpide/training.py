@@ -17,12 +17,13 @@ import numpy as np
 
 from limpide import engines, stopping
 from limpide.callbacks import Callback, Run
-from limpide.checkpoints import Keeper, Snapshot, check_snapshot, stateful
+from limpide.checkpoints import Keeper
 from limpide.errors import ArgumentError, DataError, DivergenceError
 from limpide.history import History
 from limpide.ir import Array, spec_of
 from limpide.row_orders import Orders, orders
 from limpide.rows import Data
+from limpide.snapshots import Snapshot, check_snapshot, stateful
 from limpide.steps import StepPlan, trace_losses
 from limpide.threads import available
 from limpide.tracing import Pace, slices
@@ -218,10 +219,12 @@ class Trainer:
     def _keep(self, *, ended: bool = False) -> None:
         """Write the checkpoint, if the run has ended or it is time."""
         keeper, history = self.keeper, self.history
-        if keeper is None or not (ended or keeper.is_due(history.epochs)):
+        finished = history.epochs == self.epochs or bool(history.stopped)
+        if keeper is None or not self._part.steps or (finished and not ended):
+            return
+        if not (ended or keeper.is_due(history.epochs)):
             return
         if ended or (_finite(self._carry) and math.isfinite(self._judged_last())):
-            finished = history.epochs == self.epochs or bool(history.stopped)
             keeper.write(self._snapshot(), finished)
         else:  # a step on, it may be divergence: the file keeps what was sound
             keeper.put_off(history.epochs)

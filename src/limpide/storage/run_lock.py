@@ -86,6 +86,9 @@ class RunLock:
         self._holder: Holder | None = None
         self._beaten = 0.0
 
+    def __reduce__(self) -> tuple[type[RunLock], tuple[str, str]]:
+        return RunLock, (self.path, self.shown)  # a copy holds nothing
+
     def take(self) -> None:
         """Take the lock.
 
@@ -157,6 +160,15 @@ class RunLock:
         with contextlib.suppress(OSError), tempfile.TemporaryFile(dir=folder) as probe:
             now = os.fstat(probe.fileno()).st_mtime
         return now - os.fstat(descriptor).st_mtime
+
+    def is_taken(self) -> bool:
+        """Tell whether another run holds the lock now."""
+        try:
+            self.take()
+        except FileError as error:
+            return error.errno == errno.EWOULDBLOCK
+        self.release()
+        return False
 
     def beat(self) -> None:
         """Give a sign of life, at most every few seconds. Never raises."""
