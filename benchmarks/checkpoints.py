@@ -1,8 +1,12 @@
-"""What checkpoints add to a run: each write, the checksums at the start, with and without.
+"""What checkpoints add to a run.
 
-Prints for networks from 4 thousand to 40 million numbers (weights and what Adam keeps): the file's
-size, the time of one write at an epoch's end (the judging of the last step included), the share of
-a run that writes every 30 seconds take, and the share that a write after every epoch takes.
+    python benchmarks/checkpoints.py [FOLDER]
+
+For networks from 12 thousand to 36 million numbers (weights and what Adam keeps of them): the size
+of the file, the time of the data's checksums at the start, the time of one write into FOLDER (else
+the folder for temporary files), with the judging of the last step before it, beside an epoch's, and
+the share of a run that the writes of every 30 seconds take. Answers for what a user pays. Not for:
+the disk, whose speed it is for the most part.
 """
 
 from __future__ import annotations
@@ -12,63 +16,57 @@ import statistics
 import sys
 import tempfile
 import time
+from typing import Any
 
 import numpy as np
-from measure import machine
+from measure import machine, seconds
 
 import limpide as lp
-from limpide import checkpoints, identity
+from limpide import identity, training
 
-SIZES = {
-    "57-64-1": (lambda: [57, 64, 1], 4600, 32),
-    "784-128-10": (lambda: [784, 128, 10], 10_000, 128),
-    "784-2048-2048-10": (lambda: [784, 2048, 2048, 10], 4096, 1024),
-    "1000-3000-3000-10": (lambda: [1000, 3000, 3000, 10], 2048, 1024),
-}
-EPOCHS, PAIRS = 5, 5
-
-
-def run(layers: list[int], X: np.ndarray, y: np.ndarray, batch: int, kept: object) -> float:
-    net = lp.Network(layers, seed=0)
-    settings = {"batch_size": batch, "epochs": EPOCHS, "progress": False, "checkpoint": kept}
-    began = time.perf_counter()
-    net.fit(X, y, **settings)
-    return time.perf_counter() - began
+# layers, rows, rows a step
+NETWORKS = (
+    ([57, 64, 1], 4_600, 32),
+    ([784, 128, 10], 10_000, 128),
+    ([784, 2048, 2048, 10], 4_096, 1024),
+    ([1000, 3000, 3000, 10], 2_048, 1024),
+)
+EPOCHS = 9
+INTERVAL, SHARE = 30.0, 20.0  # as in limpide.checkpoints
 
 
 def main() -> None:
-    print(machine())
-    writes: list[float] = []
-    keep = checkpoints.Keeper.write
+    """Print a line a network."""
+    keep, writes = training.Trainer._keep, []
 
-    def timed(self: checkpoints.Keeper, *given: object) -> None:
+    def timed(self: Any, **given: bool) -> None:
         began = time.perf_counter()
-        keep(self, *given)
+        keep(self, **given)
         writes.append(time.perf_counter() - began)
 
-    checkpoints.Keeper.write = timed
-    print(f"{'network':<20}{'file':>10}{'checksums':>12}{'a write':>10}{'in 30 s':>9}{'each':>14}")
-    for name, (layers, rows, batch) in SIZES.items():
+    training.Trainer._keep = timed  # type: ignore[method-assign]
+    print(machine())
+    print(
+        f"{'network':<20}{'file':>11}{'checksums':>12}{'a write':>20}{'an epoch':>11}{'in 30 s':>9}"
+    )
+    for layers, rows, batch in NETWORKS:
         random = np.random.default_rng(0)
-        X = random.normal(size=(rows, layers()[0])).astype(np.float32)
-        y = random.normal(size=(rows, layers()[-1])).astype(np.float32)
+        X = random.normal(size=(rows, layers[0])).astype(np.float32)
+        y = random.normal(size=(rows, layers[-1])).astype(np.float32)
         with tempfile.TemporaryDirectory(dir=sys.argv[1] if len(sys.argv) > 1 else None) as folder:
-            path = os.path.join(folder, "run")
-            run(layers(), X, y, batch, None)  # compiled
+            kept = lp.Checkpoint(os.path.join(folder, "run"), every=1)
             writes.clear()
-            ratios = []
-            for _ in range(PAIRS):
-                plain = run(layers(), X, y, batch, None)
-                kept = lp.Checkpoint(path, every=1, overwrite=True)
-                ratios.append(run(layers(), X, y, batch, kept) / plain - 1)
-            began = time.perf_counter()
-            identity.array_text(X)
-            checksum = time.perf_counter() - began
-            write, size = statistics.median(writes), os.path.getsize(path)
+            net = lp.Network(layers, seed=0)
+            history = net.fit(X, y, batch_size=batch, epochs=EPOCHS, checkpoint=kept)
+            size = os.path.getsize(kept.path)
+        checksums = seconds(lambda X=X: identity.array_text(X))
+        del writes[-2]  # after the last epoch the end writes
+        write = statistics.median(writes)
+        spread = f"({1e3 * min(writes):.0f} to {1e3 * max(writes):.0f})"
         print(
-            f"{name:<20}{size / 2**20:>6.1f} MiB{1e3 * checksum:>9.1f} ms{1e3 * write:>7.0f} ms"
-            f"{write / max(30, 20 * write):>9.2%}"
-            f"{statistics.median(ratios):>8.0%} ({min(ratios):.0%} to {max(ratios):.0%})"
+            f"{'-'.join(map(str, layers)):<20}{size / 2**20:>7.1f} MiB{1e3 * checksums:>9.1f} ms"
+            f"{1e3 * write:>6.0f} {spread:>10} ms{1e3 * history.seconds / EPOCHS:>8.0f} ms"
+            f"{write / max(INTERVAL, SHARE * write):>9.2%}"
         )
 
 
