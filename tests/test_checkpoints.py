@@ -138,8 +138,13 @@ def test_fifty_random_steps(
         assert broken_off(monkeypatch, path, steps, settings, dtype) == whole, steps
 
 
-def test_every_step_of_a_run(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    settings = lambda: {"epochs": 3, "batch_size": 16, "engine": "reference"}  # noqa: E731
+@pytest.mark.parametrize("shuffle", [True, False])
+def test_every_step_of_a_run(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, shuffle: bool
+) -> None:
+    def settings() -> dict[str, Any]:
+        return {"epochs": 3, "batch_size": 16, "engine": "reference", "shuffle": shuffle}
+
     plain = network()
     history = plain.fit(X, Y, **settings())
     assert history.steps == 9
@@ -175,6 +180,33 @@ def test_what_is_written_between_epochs(tmp_path: Path, every: int, shuffle: boo
             X, Y, checkpoint=lp.Checkpoint(tmp_path / f"{i + 1}", resume=True), **settings
         )
         assert result(net, history) == whole
+
+
+def test_divergence_is_the_same_after_going_on(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    settings: dict[str, Any] = {"optimizer": lp.SGD(0.3), "batch_size": 8, "epochs": 50}
+    found = []
+    for step in (None, 9):
+        net = lp.Network([3, 8, 1], seed=0)
+        if step is not None:
+            path = tmp_path / "run"
+            with monkeypatch.context() as patch:
+                breaks_off(patch, step)
+                net.fit(X, Y, checkpoint=path, **settings)
+            before = path.read_bytes()
+            settings["checkpoint"] = lp.Checkpoint(path, seconds=0, resume=True)
+        with pytest.raises(lp.DivergenceError) as info:
+            net.fit(X, Y, **settings)
+        error = info.value
+        found.append((str(error), error.step, result(net, lp.History())[0]))
+    assert found[0] == found[1]
+    assert found[0][1] > 12
+    # What was kept is sound, and gives the same again.
+    assert (
+        path.read_bytes() == before
+        or np.isfinite(storage.read(path).tensors["arrays.params.hidden1.weights"]).all()
+    )
 
 
 def test_the_order_of_rows_goes_on_with_a_helper(
@@ -264,6 +296,8 @@ class Counts(lp.Callback):
 
     def begin(self, run: lp.Run) -> None:
         self.seen: list[Any] = []
+        self.resumed = (run.resumed, run.history.epochs)
+        run.history.loss.clear()  # what a callback makes ready has no say in what was
 
     def epoch_end(self, run: lp.Run) -> None:
         self.seen.append({"loss": run.history.loss[-1], "first": run.params["hidden1.bias"].copy()})
@@ -285,7 +319,9 @@ def test_callbacks_carry_what_they_have(monkeypatch: pytest.MonkeyPatch, tmp_pat
         breaks_off(patch, 14)
         network().fit(X, Y, callbacks=broken, checkpoint=path, **settings)
     assert len(broken.seen) == 2
+    assert (whole.resumed, broken.resumed) == ((0, 0), (0, 0))
     network().fit(X, Y, callbacks=on, checkpoint=lp.Checkpoint(path, resume=True), **settings)
+    assert on.resumed == (2, 0)
     assert [entry["loss"] for entry in on.seen] == [entry["loss"] for entry in whole.seen]
     for one, other in zip(on.seen, whole.seen, strict=True):
         assert one["first"].tobytes() == other["first"].tobytes()

@@ -33,6 +33,9 @@ class Run:
         The arrays themselves, by name.
     has_validation
         Whether ``history.validation_loss`` gets a figure each epoch.
+    resumed
+        How many epochs another process had finished of a run that goes on from its checkpoint;
+        their figures are in ``history`` once all callbacks have begun.
     """
 
     network: Any
@@ -41,6 +44,7 @@ class Run:
     params: dict[str, Array]
     state: dict[str, Array]
     has_validation: bool = False
+    resumed: int = 0
 
     @property
     def epoch(self) -> int:

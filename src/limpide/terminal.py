@@ -150,7 +150,7 @@ class Picture(Callback):
     def begin(self, run: Run) -> None:
         self._stop.gentle = True
         self._run, self._began, self._finished = run, time.monotonic(), False
-        self._before = run.history.epochs
+        self._before = run.resumed
 
     def end(self, run: Run) -> None:
         self._finished = True

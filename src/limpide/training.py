@@ -85,19 +85,18 @@ class Trainer:
                 check_finite(self.params, self.state)
             else:
                 self._check_resumed(before)
-                for each in fields(History):
-                    setattr(self.history, each.name, getattr(before.history, each.name))
-                self.history.interrupted = False
             self._check_writeable()
-            self._begin(network)
+            self._begin(network, 0 if before is None else before.history.epochs)
             if before is not None:
                 self._go_on(before)
+            del before  # as large as all that is trained
             yield
 
-    def _begin(self, network: Any) -> None:
+    def _begin(self, network: Any, resumed: int) -> None:
         """Let the callbacks begin; they may refuse the run."""
         watched = self.validate is not None
         self._run = Run(network, self.history, self.epochs, self.params, self.state, watched)
+        self._run.resumed = resumed
         for callback in self.callbacks:
             callback.begin(self._run)
 
@@ -109,6 +108,9 @@ class Trainer:
         """Take what the run that was broken off had come to."""
         for callback, state in zip(stateful(self.callbacks), before.callbacks, strict=True):
             callback.restore(state)
+        for each in fields(History):
+            setattr(self.history, each.name, getattr(before.history, each.name))
+        self.history.interrupted = False
         for name, array in self._named().items():
             if array.flags.writeable:  # else it is the same
                 np.copyto(array, before.arrays[name])
@@ -127,6 +129,14 @@ class Trainer:
         """Train; parameters and state change in place. See ``Network.fit``."""
         history = self.history
         history.batch_size, history.engine = self.batch_size, engines.get(self.engine).name
+        self._lay_out()
+        try:
+            return self._train(history)
+        finally:
+            self._show()
+
+    def _lay_out(self) -> None:
+        """Bring all that steps need to where they work."""
         own, before = self._own(), self._resumed
         self._losses = np.empty(self._an_epoch)
         if before is not None:
@@ -136,10 +146,6 @@ class Trainer:
         self._shown = [self.params[n] for n in self._trained] + [*self.state.values()]
         self._carry = engines.working(self.run_loop, [*self._shown, *own.values()])
         self._held = self._constant()
-        try:
-            return self._train(history)
-        finally:
-            self._show()
 
     def _train(self, history: History) -> History:
         self._rows = self.data.arrays()
