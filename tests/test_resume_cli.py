@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import signal
 import subprocess
@@ -11,9 +12,11 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
+from rich.console import Console
 
 import limpide as lp
-from limpide import cli, program, storage
+from limpide import cli, program, storage, terminal
+from limpide.stopping import Stop
 
 ROOT = Path(__file__).resolve().parents[1]
 BAKERY = ROOT / "examples" / "data" / "bakery.csv"
@@ -91,6 +94,8 @@ def test_ctrl_c_and_on(limpide: Any, stopped: Result, whole: dict[str, bytes]) -
     assert lp.load(MODEL).history.epochs == 3
     result = limpide(*TRAIN, "--resume")
     assert result.status == 0, result.err
+    assert f"note: '{KEPT}' holds a run that was broken off: 3 of 6 epochs" in result.err
+    assert ": going on with it\nepoch 4/6: loss " in result.err
     assert f"Saved to {MODEL}\n" in result.out
     assert listed() == [MODEL]
     assert arrays(MODEL) == whole
@@ -247,6 +252,24 @@ def test_a_name_too_long_for_a_checkpoint(limpide: Any) -> None:
     assert "File name too long (ENAMETOOLONG)" in result.err
     assert "The run goes on without a checkpoint." in result.err
     assert listed() == [name]
+
+
+def test_the_time_left_is_told_by_the_epochs_of_this_process(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    now = 100.0
+    monkeypatch.setattr(terminal.time, "monotonic", lambda: now)
+    screen = Console(file=io.StringIO(), force_terminal=True, width=80)
+    picture = terminal.Picture(screen, Stop(), unicode=False)
+    history = lp.History()
+    run = lp.Run(None, history, 10, {}, {}, resumed=6)
+    picture.begin(run)
+    history.loss = [1.0] * 6
+    now += 8
+    assert str(picture._status(6)).endswith("   0:08")
+    history.loss.append(1.0)
+    assert str(picture._status(7)).endswith("   0:24 left")
+    picture.close()
 
 
 # Processes ----------------------------------------------------------------------------------------

@@ -95,6 +95,7 @@ Examples:
   limpide train people.csv --target sex --drop name --drop id
   limpide train prices.csv --target price --delimiter ';' --decimal ,
   limpide train mail/                          a folder with spam/ and ham/ in it
+  limpide train people.csv --target sex --resume         after an interruption
 """
 )
 @click.argument("data", type=_path)

@@ -93,6 +93,8 @@ class ModelPlace:
             program.note(f"{told[0]}: it will be replaced (--force).")
         elif len(told) > 1:
             raise program.Misuse(f"{'; '.join(told)}. Say which with --out {names[0]!r}.")
+        else:
+            program.note(f"{told[0]}: going on with it")
         return next(name for name, facts in found.items() if facts)
 
     def _take_lock(self, seconds: float, resume: bool) -> None:

@@ -14,8 +14,8 @@ import contextlib
 import errno
 import json
 import os
+import platform
 import secrets
-import socket
 import sys
 import tempfile
 import time
@@ -257,7 +257,7 @@ def _this_process() -> Holder:
     except (OSError, ValueError):
         boot = ""
     since = datetime.now(UTC).isoformat(sep=" ", timespec="seconds")
-    return Holder(os.getpid(), socket.gethostname(), boot, since, secrets.token_hex(8))
+    return Holder(os.getpid(), platform.node(), boot, since, secrets.token_hex(8))
 
 
 def _is_at(descriptor: int, path: str) -> bool:
