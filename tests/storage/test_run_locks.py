@@ -73,8 +73,11 @@ def test_a_child_of_the_holder_holds_nothing(tmp_path: Path) -> None:
     process.kill()
     process.wait()
     try:
-        os.kill(child, 0)
         lock = RunLock(str(tmp_path / "lock"), "run")
+        for _ in range(1000):  # until the child has begun
+            if not lock.is_taken():
+                break
+        os.kill(child, 0)
         lock.take()
         lock.release()
     finally:
@@ -120,7 +123,7 @@ def test_what_is_left_illegible_is_taken_over(tmp_path: Path, text: str) -> None
 def test_another_machine_is_believed_while_it_gives_signs_of_life(tmp_path: Path) -> None:
     """The system's lock may not be seen from there: some network folders are so."""
     path = tmp_path / "lock"
-    for who in ({"host": "elsewhere"}, {"boot": "another"}):
+    for who in ({"host": "elsewhere", "boot": "another"}, {"boot": "another"}):
         left(path, age=run_lock.SILENCE - 10, **who)
         with pytest.raises(FileError, match=rf"process {os.getpid()} on .*another one after 120 s"):
             RunLock(str(path), "run").take()
@@ -128,6 +131,58 @@ def test_another_machine_is_believed_while_it_gives_signs_of_life(tmp_path: Path
         lock = RunLock(str(path), "run")
         lock.take()
         lock.release()
+
+
+def test_a_dead_container_of_this_machine_is_known_to_be_dead(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "lock"
+    left(path, host="the-one-before")
+    lock = RunLock(str(path), "run")
+    if run_lock._this_process().boot:
+        lock.take()
+        lock.release()
+    # Its process number says nothing here, where there are no locks.
+    left(path, host="the-one-before", pid=dead())
+    monkeypatch.setattr(run_lock, "_lock", lambda descriptor: None)
+    with pytest.raises(FileError, match="in use"):
+        lock.take()
+
+
+RACE = """
+import os, sys, time
+from limpide.errors import FileError
+from limpide.storage import RunLock
+folder = sys.argv[1]
+inside = os.path.join(folder, "inside")
+for child in range(6):
+    if not os.fork():
+        won = 0
+        while won < 25:
+            lock = RunLock(os.path.join(folder, "lock"), "run")
+            try:
+                lock.take()
+            except FileError:
+                continue
+            os.close(os.open(inside, os.O_CREAT | os.O_EXCL))
+            time.sleep(0.0005)
+            os.unlink(inside)
+            lock.release()
+            won += 1
+        os._exit(0)
+for child in range(6):
+    assert os.wait()[1] == 0
+"""
+
+
+def test_never_two_at_once(tmp_path: Path) -> None:
+    """Six processes take the lock, whose file comes and goes with each of them."""
+    subprocess.run(
+        [sys.executable, "-c", RACE, str(tmp_path)],
+        env={**os.environ, "PYTHONPATH": str(Path(limpide.__file__).parents[1])},
+        check=True,
+    )
+    assert os.listdir(tmp_path) == []
 
 
 def dead() -> int:

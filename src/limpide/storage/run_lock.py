@@ -147,9 +147,12 @@ class RunLock:
     def _may_live(self, holder: Holder, descriptor: int, locked: bool) -> bool:
         """Tell whether a holder that its file names may still run."""
         here = _this_process()
-        is_here = (holder.host, holder.boot) == (here.host, here.boot)
-        # A lock that this machine gave us is one that no other process of it has.
-        if is_here and (locked or not _lives(holder.pid)):
+        same_host, same_boot = holder.host == here.host, holder.boot == here.boot
+        # A lock that this machine gave us is one that no other process of it has: in a container
+        # with another name neither. A number is a process's only under the same name.
+        if locked and same_boot and (here.boot or same_host):
+            return False
+        if not locked and same_boot and same_host and not _lives(holder.pid):
             return False
         return self._silence(descriptor) < SILENCE
 
