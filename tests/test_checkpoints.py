@@ -687,11 +687,13 @@ def test_the_nth_call_failing(
         net.params["output.bias"] = n
         kept = lp.Checkpoint(path, resume=True)
         assert result(net, net.fit(X, Y, checkpoint=kept, **settings)) == whole
-        assert os.listdir(tmp_path) == ["run"]
+        stale = [name for name in os.listdir(tmp_path) if name.startswith(".run.limpide-")]
+        assert sorted(os.listdir(tmp_path)) == sorted([*stale, "run"])
         if {"write", "fsync"} & set(failed) and path.read_bytes() == old:
             assert any("no checkpoint now" in str(w.message) for w in told)
         path.write_bytes(old)
     assert n > 30
+    assert os.listdir(tmp_path) == ["run"]  # the last run, without a fault, has swept
 
 
 def test_a_disk_that_is_full_for_a_while(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -714,6 +716,25 @@ def test_a_disk_that_is_full_for_a_while(tmp_path: Path, monkeypatch: pytest.Mon
         f"no checkpoint now, and the run goes on: cannot save {str(path)!r}: No space left on "
         "device (ENOSPC)."
     ]
+
+
+def test_a_lock_that_cannot_be_looked_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stat, seen = os.stat, []
+
+    def failing(path: Any, *rest: Any, **more: Any) -> Any:
+        if str(path).endswith(".lock"):
+            seen.append(path)
+            if len(seen) == 3:
+                raise OSError(errno.EIO, os.strerror(errno.EIO))
+        return stat(path, *rest, **more)
+
+    monkeypatch.setattr(os, "stat", failing)
+    kept = lp.Checkpoint(tmp_path / "run", every=1)
+    with pytest.warns(lp.LimpideWarning, match=r"no checkpoint now, .* Input/output error"):
+        network().fit(X, Y, epochs=4, checkpoint=kept)
+    assert checkpoints.facts(kept.path).finished  # type: ignore[union-attr]
 
 
 def test_memory_that_is_short(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -241,6 +241,11 @@ def test_what_lies_at_the_checkpoints_place_is_no_checkpoint(limpide: Any) -> No
         assert result.status == 1
         assert "limpide: 'm.checkpoint' is not a checkpoint that can be read" in result.err
     assert Path("m.checkpoint").read_text() == "mine"
+    Path(KEPT).write_text("mine")
+    result = limpide(*TRAIN)
+    assert result.status == 0
+    assert f"note: {KEPT!r} is not a checkpoint that can be read" in result.err
+    assert "Saved to bakery-2.safetensors" in result.out
     result = limpide(*TRAIN, "--out", "n", "--checkpoint", "0")
     assert result.status == 0
 

@@ -36,7 +36,7 @@ from limpide.identity import Words, differences
 from limpide.ir import Array
 from limpide.keywords import known_keywords
 from limpide.rng import check_seed
-from limpide.snapshots import Snapshot, pack, unpack
+from limpide.snapshots import ANEW, Snapshot, pack, unpack
 
 KIND = "checkpoint"
 SECONDS = 30.0
@@ -335,7 +335,7 @@ class Keeper:
         if not told.finished and not self._checkpoint.overwrite:
             raise CheckpointError(
                 f"{path!r} holds {told}. Go on with it by lp.Checkpoint({path!r}, resume=True), or "
-                f"give it up by overwrite=True."
+                "give it up by overwrite=True."
             )
         if told.finished and not self._checkpoint.overwrite:
             self._warn(f"{path!r} holds {told}; it will be replaced, since this run begins anew.")
@@ -354,7 +354,7 @@ class Keeper:
             raise
         except (KeyError, TypeError, ValueError) as error:  # a ModelFileError is one
             raise CheckpointError(
-                f"{path!r} cannot be gone on with: {error} Begin anew by overwrite=True."
+                f"{path!r} cannot be gone on with: {error} Begin anew: {ANEW}."
             ) from None
 
     def _compare(self, rest: Mapping[str, Any]) -> None:
@@ -367,7 +367,7 @@ class Keeper:
             because = f" ({other})" if other else ""
             raise CheckpointError(
                 f"{path!r} is of another run: {found}{because}. Give this run the same, or begin "
-                f"anew by overwrite=True."
+                f"anew: {ANEW}."
             )
         if other:
             self._warn(

@@ -79,7 +79,7 @@ class ModelPlace:
         names = [name for name in names if os.path.lexists(name + SUFFIX)]
         if len(names) > 1 or not resume:  # a single one is refused by its lock
             names = [n for n in names if not limpide.Checkpoint(n + SUFFIX).is_in_use()]
-        found = {name: limpide.checkpoints.facts(name + SUFFIX) for name in names}
+        found = {name: self._facts(name + SUFFIX, resume) for name in names}
         told = [f"{name + SUFFIX!r} holds {facts}" for name, facts in found.items() if facts]
         if not told:
             return None
@@ -96,6 +96,15 @@ class ModelPlace:
         else:
             program.note(f"{told[0]}: going on with it")
         return next(name for name, facts in found.items() if facts)
+
+    def _facts(self, path: str, resume: bool) -> Any:
+        try:
+            return limpide.checkpoints.facts(path)
+        except (FileError, CheckpointError) as error:
+            if resume or self._out is not None:
+                raise
+            program.note(str(error))  # this run takes another name
+            return None
 
     def _take_lock(self, seconds: float, resume: bool) -> None:
         """Hold the checkpoint of the model's name, or of the first one that nobody has taken."""

@@ -19,6 +19,9 @@ from limpide.errors import CheckpointError, ModelFileError
 from limpide.history import History
 from limpide.ir import Array
 
+ANEW = "overwrite=True, or limpide train --force without --resume"
+"""How a user gives a run up that was broken off, as errors say it."""
+
 _LOSSES = "losses"
 _ARRAYS, _HISTORY, _CALLBACKS = "arrays.", "history.", "callbacks."
 
@@ -60,7 +63,7 @@ def check_snapshot(
     CheckpointError
         Names the array, or what else is wrong.
     """
-    remedy = "Begin anew by overwrite=True."
+    remedy = f"Begin anew: {ANEW}."
     for name, array in arrays.items():
         try:
             found = storage.expect_tensor(

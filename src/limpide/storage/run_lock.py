@@ -183,13 +183,21 @@ class RunLock:
             os.utime(self.path if sys.platform == "win32" else self._descriptor)
 
     def is_ours(self) -> bool:
-        """Tell whether nobody has taken the lock over, as after a sleep of this machine."""
+        """Tell whether nobody has taken the lock over, as after a sleep of this machine.
+
+        Raises
+        ------
+        OSError
+            Where the disk does not tell.
+        """
         if self._descriptor < 0:
             return False
         try:
-            return _holder(self._descriptor) == self._holder and _is_at(self._descriptor, self.path)
-        except OSError:
+            there = os.stat(self.path)
+        except (FileNotFoundError, NotADirectoryError):
             return False
+        is_there = os.path.samestat(os.fstat(self._descriptor), there)
+        return is_there and _holder(self._descriptor) == self._holder
 
     def release(self) -> None:
         """Let the lock go and remove its file. Never raises."""
