@@ -877,10 +877,15 @@ while killed < trials:
             resumed += 1
         kept = lp.Checkpoint(path, seconds=0, resume=True)
         child = in_a_child("model", kept)
-        time.sleep(random.uniform(0, lasts))
-        if killed < trials:
-            os.kill(child, signal.SIGKILL)
-        status = os.waitpid(child, 0)[1]
+        ended, late = 0, not killed or random.random() < 0.5
+        while late and not ended and not os.path.exists(path):
+            ended, status = os.waitpid(child, os.WNOHANG)
+            time.sleep(0.001)
+        if not ended:
+            time.sleep(random.uniform(0, lasts))
+            if killed < trials:
+                os.kill(child, signal.SIGKILL)
+            status = os.waitpid(child, 0)[1]
         assert status in (0, signal.SIGKILL), status
         killed += status != 0
     runs += 1
@@ -909,7 +914,7 @@ def kill(folder: Path, trials: int, engine: str) -> dict[str, int]:
 def test_kill_9_at_random_moments(tmp_path: Path) -> None:
     found = kill(tmp_path, 8, "native")
     assert found["killed"] == 8
-    assert found["resumed"] > 0
+    assert found["resumed"] > 0  # the first was killed when there was something to go on from
 
 
 @pytest.mark.long
