@@ -95,6 +95,7 @@ Examples:
   limpide train people.csv --target sex --drop name --drop id
   limpide train prices.csv --target price --delimiter ';' --decimal ,
   limpide train mail/                          a folder with spam/ and ham/ in it
+  limpide train people.csv --target sex --resume         after an interruption
 """
 )
 @click.argument("data", type=_path)
@@ -150,6 +151,16 @@ Examples:
     show_default=True,
     help="Of all that is drawn at random.",
 )
+@click.option(
+    "--checkpoint",
+    "seconds",
+    metavar="SECONDS",
+    type=program.Number(float, 0, _UNBOUNDED, "--checkpoint 60"),
+    default=30,
+    show_default=True,
+    help="How often the run is kept beside the model, in MODEL.checkpoint; 0: never.",
+)
+@click.option("--resume", is_flag=True, help="Go on with the run that MODEL.checkpoint keeps.")
 @_reading_options
 @_json
 @_force
@@ -164,6 +175,8 @@ def train(
     out: str | None,
     as_json: bool,
     force: bool,
+    seconds: float,
+    resume: bool,
     **settings: Any,
 ) -> int:
     """Learn the column --target of a table from its other columns.
@@ -171,15 +184,18 @@ def train(
     DATA is a CSV, TSV, Parquet or Arrow file, or a folder of e-mails with the sub-folders spam
     and ham. A share of the rows is held out; the figures at the end are measured on it.
 
-    Ctrl-C once ends the training and saves what was learned; twice leaves at once.
+    Ctrl-C once ends the training and saves what was learned; twice leaves at once. After that,
+    or after a crash, the same command with --resume goes on as if it had never stopped.
     """
-    place = outputs.ModelPlace(data, out, force)
     reading = {name: settings.pop(name) for name in _READING}
-    with limpide.terminal.watching(sys.stderr, session.stop, plain=not as_json) as view:
-        table, target, example = sources.for_training(data, target, reading)
-        table = sources.without(table, list(dict.fromkeys(drop)), target)
-        model = limpide.model.train(table, target, callbacks=[view], progress=False, **settings)
-    path, fault = place.save(model)
+    settings["progress"] = False
+    with outputs.ModelPlace(data, out, force, resume=resume, seconds=seconds) as place:
+        with limpide.terminal.watching(sys.stderr, session.stop, plain=not as_json) as view:
+            table, target, example = sources.for_training(data, target, reading)
+            table = sources.without(table, list(dict.fromkeys(drop)), target)
+            settings |= {"callbacks": [view], "checkpoint": place.checkpoint}
+            model = limpide.model.train(table, target, **settings)
+        path, fault = place.save(model)
     interrupted = model.history.interrupted or session.stop.asked
     if as_json:
         report = limpide.reports.training_report(model, path, interrupted)
