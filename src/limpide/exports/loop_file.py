@@ -1,0 +1,81 @@
+"""A whole file of plain Python: no import, one row at a time.
+
+Answers for the functions around the network and the lists of weights. Not for: the lines inside
+of the network (``loop_code``), nor for reading rows (``cells_code``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from limpide.exports.about import Ending, paragraphs
+from limpide.exports.array_files import Source, function, joined, quoted, usage
+from limpide.exports.loop_code import LoopCode
+from limpide.exports.loop_helpers import helper_sources
+from limpide.exports.text import Names, docstring, literal, nested, wrapped
+from limpide.ir import Array
+
+NUMBERS_AT_MOST = 1_000_000
+"""A file with more numbers takes Python too long to read."""
+
+
+def python_file(source: Source, names: Names) -> str:
+    """Give a file that needs Python alone."""
+    code = LoopCode(source.program, names)
+    (_, inputs), (_, outputs) = source.program.rows.shape, source.program.output.shape
+    words = f"The network: a list of {inputs} numbers to a list of {outputs}."
+    network = function("network(x)", words, [*code.lines, f"return {code.result}"])
+    helpers = set(code.helpers)
+    single = source.program.rows.dtype == "f32"
+    if single:
+        helpers.add("float32")
+    if source.ending is not None and source.ending.classes is not None:
+        helpers.add("softmax")
+    cells, constants = ([], []) if source.cells is None else source.cells
+    blocks = [*_ends(source.ending, single), network, *helper_sources(helpers), *cells]
+    arrays = {
+        code.array_names[array.name]: array.numbers for array in source.program.arrays
+    } | code.constants
+    last = [*constants, *_labels(source.ending), *_weights(arrays)]
+    head = docstring(paragraphs(source.about, "Python and nothing else", usage(source)))
+    return joined(head, [], [], blocks, [], last)
+
+
+def _ends(ending: Ending | None, single: bool) -> list[str]:
+    rounded = "float32({})" if single else "{}"
+    if ending is None:
+        given = rounded.format("[float(value) for value in row]")
+        body = [f"return [network({given}) for row in X]"]
+        words = "Give the output for each row of X, a list of lists of numbers."
+        return [function("predict(X)", words, body)]
+    sums = f"[network({rounded.format('encode(row)')}) for row in as_rows(rows)]"
+    if ending.classes is None:
+        words = f"Give {quoted(ending.target)} for each row, in its own unit."
+        unit = f"z[0] * {literal(ending.scale)} + {literal(ending.centre)}"
+        return [function("predict(rows)", words, [f"return [{unit} for z in {sums}]"])]
+    labels = [
+        "found = predict_proba(rows)",
+        "return [CLASSES[chances.index(max(chances))] for chances in found]",
+    ]
+    # the sigmoid of a sum is the softmax of 0 and the sum
+    each = "softmax([0.0, *z])" if ending.task == "binary" else "softmax(z)"
+    words = "Give the probability of each class, a list for each row, in the order of CLASSES."
+    return [
+        function("predict(rows)", "Give the label of each row.", labels),
+        function("predict_proba(rows)", words, [f"return [{each} for z in {sums}]"]),
+    ]
+
+
+def _labels(ending: Ending | None) -> Sequence[str]:
+    if ending is None or ending.classes is None:
+        return []
+    return wrapped(map(literal, ending.labels), 0, "CLASSES = [", "]")
+
+
+def _weights(arrays: Mapping[str, Array]) -> list[str]:
+    lines: list[str] = []
+    for name, array in arrays.items():
+        rounded = array.dtype.name == "float32"
+        opening, closing = (f"{name} = float32(", ")") if rounded else (f"{name} = ", "")
+        lines += nested(array, 0, opening, closing)
+    return lines
