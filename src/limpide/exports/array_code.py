@@ -284,7 +284,7 @@ class ArrayCode:
                 return Code(str(array.tolist()), ATOM, value.shape)
         name = self._names.new(constant_name(value, self._users.get(id(value), [])))
         self.constants[name] = array
-        return Code(self._words.own(name), ATOM, value.shape)
+        return Code(self._words.constant(name), ATOM, value.shape)
 
     def _iota(self, value: Value) -> Code:
         axis = value.params["axis"]

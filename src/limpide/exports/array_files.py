@@ -14,6 +14,7 @@ from limpide.exports.about import About, Ending, module_name, paragraphs
 from limpide.exports.array_code import STRUCTURAL, ArrayCode
 from limpide.exports.array_words import CALLS, KERAS, NUMPY, TORCH, Words
 from limpide.exports.idioms import IDIOMS
+from limpide.exports.loop_helpers import HELPERS as LOOP_HELPERS
 from limpide.exports.text import Names, docstring, literal, nested, packed, wrapped
 from limpide.exports.values import Program
 from limpide.ir import NUMPY_DTYPES, Array
@@ -53,7 +54,7 @@ class Source:
 
 def file_names(more: Sequence[str] = ()) -> Names:
     """Give the names of a file, of which those that it defines itself are taken."""
-    helpers = {*NUMPY.helpers, *TORCH.helpers, *KERAS.helpers}
+    helpers = {*NUMPY.helpers, *TORCH.helpers, *KERAS.helpers, *LOOP_HELPERS}
     return Names([*_TAKEN, *_OURS, *helpers, *more])
 
 
@@ -111,8 +112,10 @@ def keras_file(source: Source, names: Names) -> str:
     for array in source.program.arrays:
         name = code.array_names[array.name]
         trained = "" if array.trained else ", trainable=False"
-        setting += [f"self.{name} = self.weight(", f'    "{name}", {name}{trained}', ")"]
-    setting += [f"self.{name} = ops.convert_to_tensor({name})" for name in code.constants]
+        setting += wrapped([f'"{name}"', name + trained], 0, f"self.{name} = self.weight(", ")")
+    own = [code.array_names[array.name] for array in source.program.arrays]
+    # Not every backend takes its variables for tensors in every place.
+    tensors = [f"{name} = ops.convert_to_tensor(self.{name})" for name in own]
     weight = [
         "variable = self.add_weight(",
         "    name=name, shape=values.shape, dtype=values.dtype.name, trainable=trainable",
@@ -125,7 +128,7 @@ def keras_file(source: Source, names: Names) -> str:
         _network_words(source.program),
         ("__init__(self)", setting),
         ("weight(self, name, values, trainable=True)", weight),
-        ("call(self, x)", [*code.lines, f"return {code.result}"]),
+        ("call(self, x)", [*tensors, *code.lines, f"return {code.result}"]),
     )
     blocks = [*_keras_ends(source), network, *_helpers(code, KERAS), *_cells(source, 0)]
     arrays = {
@@ -134,6 +137,8 @@ def keras_file(source: Source, names: Names) -> str:
     weights, imports = _weights(arrays, "np")
     head = docstring(paragraphs(source.about, "Keras 3 and NumPy", usage(source)))
     libraries = ["import keras", "import numpy as np", "from keras import ops"]
+    if dtype == "float64":  # or ops such as mean round to float32
+        libraries += ["", 'keras.config.set_floatx("float64")']
     last = [*weights, "network = Network()"]
     return joined(head, sorted(imports), libraries, blocks, _ends(source, 1), last)
 

@@ -169,6 +169,10 @@ class Words:
     def own(self, name: str) -> str:
         return self.before + name
 
+    def constant(self, name: str) -> str:
+        """Give an array that a layer brings along, no parameter."""
+        return self.own(name)
+
     def needs(self, op: str) -> list[str]:
         """Give the helpers that an op calls."""
         name = CALLS[op][self.place] if op in CALLS else ""
@@ -283,12 +287,19 @@ class _TorchWords(Words):
         return f"F.pad({text}, {flat})"
 
 
+# JAX below Keras has no 64-bit whole numbers, and indices need none.
+_KERAS_DTYPES = {**_DTYPES, "i64": "int32"}
+
+
 class _KerasWords(Words):
+    def constant(self, name: str) -> str:
+        return f"ops.convert_to_tensor({name})"
+
     def scalar(self, text: str, dtype: str) -> str:
-        return f'ops.cast({text}, "{_DTYPES[dtype]}")'
+        return f'ops.cast({text}, "{_KERAS_DTYPES[dtype]}")'
 
     def cast(self, text: str, dtype: str) -> str:
-        return f'ops.cast({text}, "{_DTYPES[dtype]}")'
+        return f'ops.cast({text}, "{_KERAS_DTYPES[dtype]}")'
 
     def count(self, rows: str) -> str:
         return f"ops.shape({rows})[0]"
@@ -297,9 +308,9 @@ class _KerasWords(Words):
         return f"ops.take({text}, {indices}, axis={axis})"
 
     def arange(self, size: int, dtype: str) -> str:
-        return f'ops.arange({size}, dtype="{_DTYPES[dtype]}")'
+        return f'ops.arange({size}, dtype="{_KERAS_DTYPES[dtype]}")'
 
 
 NUMPY: Words = _NumpyWords(0, "np", _NUMPY_HELPERS, "")
 TORCH: Words = _TorchWords(1, "torch", _TORCH_HELPERS, "self.")
-KERAS: Words = _KerasWords(2, "ops", _KERAS_HELPERS, "self.")
+KERAS: Words = _KerasWords(2, "ops", _KERAS_HELPERS, "")

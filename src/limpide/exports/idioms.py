@@ -11,7 +11,7 @@ from functools import lru_cache
 from typing import Any, NamedTuple
 
 from limpide import activations, ops
-from limpide.ir import Graph, Node, Spec, uniform_value
+from limpide.ir import FLOATS, Graph, Node, Spec, uniform_value
 from limpide.tensor import Tensor, Tracing, tracing_into
 
 _ACTIVATIONS: dict[str, Callable[..., Tensor]] = {
@@ -94,7 +94,7 @@ def _clip(node: Node) -> Idiom | None:
 
 def _trials(node: Node) -> Iterator[_Trial]:
     """Give what a node may be the result of."""
-    if node.spec.dtype not in ("f32", "f64"):
+    if node.spec.dtype not in FLOATS:
         return
     if node.op.name in ("multiply", "where"):
         for name in _ACTIVATIONS:
@@ -107,8 +107,8 @@ def _trials(node: Node) -> Iterator[_Trial]:
         for reduction in _reductions(node):
             for name in _REDUCING:
                 params = (("axis", reduction.params["axis"]),)
-                for keepdims in (True, False):
-                    spec = reduction.inputs[0].spec
+                spec = reduction.inputs[0].spec
+                for keepdims in (True, False) if spec.dtype in FLOATS else ():
                     yield _Trial(name, spec, (*params, ("keepdims", keepdims)))
 
 

@@ -468,6 +468,8 @@ class LoopCode:
             return Code(text, CHOICE, inner.depth + 1)
         if value.dtype in ("i32", "i64", "u32"):
             return Code(f"int({inner.text})", ATOM, inner.depth + 1)
+        if (item.dtype, value.dtype) == ("f64", "f32"):
+            return self._call("float32", [inner], inner.depth + 1)
         return inner
 
 

@@ -24,7 +24,6 @@ _SAME: dict[str, str] = {
     "cos": "Cos",
     "divide": "Div",
     "equal": "Equal",
-    "erf": "Erf",
     "exp": "Exp",
     "floor": "Floor",
     "less": "Less",
@@ -41,7 +40,6 @@ _SAME: dict[str, str] = {
     "sigmoid": "Sigmoid",
     "sign": "Sign",
     "sin": "Sin",
-    "softplus": "Softplus",
     "sqrt": "Sqrt",
     "subtract": "Sub",
     "tanh": "Tanh",
@@ -290,8 +288,61 @@ def _log1p(to: Operators, names: Sequence[str], kind: Any, name: str) -> str:
     return to.add("Where", to.add("Equal", above, one), x, found, name=name)
 
 
+def _softplus(to: Operators, names: Sequence[str], kind: Any, name: str) -> str:
+    """Give max(x, 0) + log1p(exp(-|x|)); onnxruntime knows Softplus in float32 alone."""
+    if kind == np.float32:
+        return to.add("Softplus", *names, name=name)
+    power = to.add("Exp", to.add("Neg", to.add("Abs", names[0])))
+    rest = _log1p(to, [power], kind, "log1p")
+    return to.add("Add", to.add("Relu", names[0]), rest, name=name)
+
+
+# Cody, "Rational Chebyshev approximations for the error function", Math. Comp. 23 (1969): numerator
+# and denominator by falling powers, up to 0.46875 in x² and beyond in |x|.
+_NEAR = (
+    *(1.85777706184603153e-1, 3.16112374387056560, 1.13864154151050156e2),
+    *(3.77485237685302021e2, 3.20937758913846947e3),
+), (1.0, 2.36012909523441209e1, 2.44024637934444173e2, 1.28261652607737228e3, 2.84423683343917062e3)
+_FAR = (
+    *(2.15311535474403846e-8, 5.64188496988670089e-1, 8.88314979438837594, 6.61191906371416295e1),
+    *(2.98635138197400131e2, 8.81952221241769090e2, 1.71204761263407058e3),
+    *(2.05107837782607147e3, 1.23033935479799725e3),
+), (
+    *(1.0, 1.57449261107098347e1, 1.17693950891312499e2, 5.37181101862009858e2),
+    *(1.62138957456669019e3, 3.29079923573345963e3, 4.36261909014324716e3),
+    *(3.43936767414372164e3, 1.23033935480374942e3),
+)
+
+
+def _erf(to: Operators, names: Sequence[str], kind: Any, name: str) -> str:
+    """Give the error function; onnxruntime knows Erf in float32 alone."""
+    if kind == np.float32:
+        return to.add("Erf", *names, name=name)
+    (x,) = names
+    size = to.add("Min", to.add("Abs", x), to.constant(6, kind))  # erf(6) rounds to 1
+    near = to.add("Mul", x, _ratio(to, to.add("Mul", x, x), _NEAR, kind))
+    power = to.add("Exp", to.add("Neg", to.add("Mul", size, size)))
+    rest = to.add("Mul", power, _ratio(to, size, _FAR, kind))
+    far = to.add("Mul", to.add("Sign", x), to.add("Sub", to.constant(1, kind), rest))
+    is_near = to.add("LessOrEqual", size, to.constant(0.46875, kind))
+    return to.add("Where", is_near, near, far, name=name)
+
+
+def _ratio(to: Operators, x: str, polynomials: Any, kind: Any) -> str:
+    """Give the ratio of two polynomials, by Horner's rule."""
+    values = []
+    for first, *rest in polynomials:
+        value = to.constant(first, kind)
+        for coefficient in rest:
+            value = to.add("Add", to.add("Mul", value, x), to.constant(coefficient, kind))
+        values.append(value)
+    return to.add("Div", *values)
+
+
 _COMPOSED: dict[str, Callable[[Operators, Sequence[str], Any, str], str]] = {
+    "erf": _erf,
     "expm1": _expm1,
+    "softplus": _softplus,
     "log1p": _log1p,
     "relu": _relu,
 }
