@@ -69,19 +69,13 @@ def outputs(path: Path, feeds: dict[str, Array]) -> dict[str, Array]:
 
 @contextmanager
 def quiet(kind: str) -> Iterator[None]:
-    """Leave Keras as it is, and what NumPy 2 says of its code."""
+    """Leave out what NumPy 2 says of the code of Keras."""
     if kind != "keras":
         yield
         return
-    import keras
-
-    before = keras.config.floatx()
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", DeprecationWarning)
-            yield
-    finally:
-        keras.config.set_floatx(before)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        yield
 
 
 def predicted(path: Path, kind: str, X: Array) -> Array:

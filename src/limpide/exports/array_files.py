@@ -22,7 +22,7 @@ from limpide.ir import NUMPY_DTYPES, Array
 WRITTEN = STRUCTURAL | CALLS.keys()
 """The ops that these files can hold."""
 
-IDIOMS_WRITTEN = frozenset(IDIOMS)
+KERAS_IDIOMS = IDIOMS - {"mean"}  # which some backends give in float32
 
 DECIMALS_AT_MOST = 100_000
 """Files with more numbers hold them as base64 of their bytes, which is read faster."""
@@ -137,8 +137,6 @@ def keras_file(source: Source, names: Names) -> str:
     weights, imports = _weights(arrays, "np")
     head = docstring(paragraphs(source.about, "Keras 3 and NumPy", usage(source)))
     libraries = ["import keras", "import numpy as np", "from keras import ops"]
-    if dtype == "float64":  # or ops such as mean round to float32
-        libraries += ["", 'keras.config.set_floatx("float64")']
     last = [*weights, "network = Network()"]
     return joined(head, sorted(imports), libraries, blocks, _ends(source, 1), last)
 

@@ -51,7 +51,7 @@ CALLS: dict[str, tuple[str, str, str]] = {
     "silu": ("silu", "F.silu", "ops.silu"),
     "sin": ("np.sin", "torch.sin", "ops.sin"),
     "softmax": ("softmax", "torch.softmax", "ops.softmax"),
-    "softplus": ("softplus", "softplus", "ops.softplus"),
+    "softplus": ("softplus", "softplus", "softplus"),
     "sqrt": ("np.sqrt", "torch.sqrt", "ops.sqrt"),
     "sum": ("np.sum", "torch.sum", "ops.sum"),
     "tanh": ("np.tanh", "torch.tanh", "ops.tanh"),
@@ -135,7 +135,23 @@ _KERAS_HELPERS = {
 ''',
     "mish": '''def mish(x):
     """Give x * tanh(softplus(x))."""
-    return x * ops.tanh(ops.softplus(x))
+    return x * ops.tanh(softplus(x))
+''',
+    "softplus": '''def softplus(x):
+    """Give log(1 + exp(x)), without overflow."""
+    return ops.relu(x) + ops.log1p(ops.exp(-ops.abs(x)))
+''',
+    "maximum": '''def maximum(a, b):
+    """Give the larger one; ops.maximum may round float64 to float32."""
+    return ops.where(a > b, a, b)
+''',
+    "minimum": '''def minimum(a, b):
+    """Give the smaller one; ops.minimum may round float64 to float32."""
+    return ops.where(a < b, a, b)
+''',
+    "floor": '''def floor(x):
+    """Round down; ops.floor may round float64 to float32."""
+    return x // 1
 ''',
 }
 # A helper that calls others.
@@ -292,6 +308,13 @@ _KERAS_DTYPES = {**_DTYPES, "i64": "int32"}
 
 
 class _KerasWords(Words):
+    def call(self, value: Value, texts: Sequence[str], helpers: set[str]) -> str:
+        # Below some backends Keras gives the results of these three in float32.
+        if value.op in ("floor", "maximum", "minimum") and value.dtype == "f64":
+            helpers.add(value.op)
+            return f"{value.op}({', '.join(texts)})"
+        return super().call(value, texts, helpers)
+
     def constant(self, name: str) -> str:
         return f"ops.convert_to_tensor({name})"
 

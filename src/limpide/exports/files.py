@@ -9,7 +9,7 @@ import os
 
 from limpide.errors import ArgumentError, choice_error
 from limpide.exports.array_files import (
-    IDIOMS_WRITTEN,
+    KERAS_IDIOMS,
     Source,
     file_names,
     keras_file,
@@ -62,7 +62,7 @@ def kind_of_file(path: str | os.PathLike[str], to: str | None) -> str:
 
 def idioms_for(kind: str) -> frozenset[str]:
     """Give the idioms that a kind of file has words for."""
-    return {"onnx": OPSET_IDIOMS, "python": IDIOMS}.get(kind, IDIOMS_WRITTEN)
+    return {"onnx": OPSET_IDIOMS, "keras": KERAS_IDIOMS}.get(kind, IDIOMS)
 
 
 def source_text(kind: str, source: Source, names: Names | None = None) -> str:
