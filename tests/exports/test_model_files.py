@@ -31,7 +31,7 @@ def table(rows: int = 240) -> pl.DataFrame:
     columns: dict[str, list[Any]] = {
         "size": random.normal(170, 10, rows).tolist(),
         "count": np.where(random.random(rows) < 0.4, 0, random.integers(1, 900, rows)).tolist(),
-        "a number, 1e9 + \"x\"": (1e9 + random.integers(0, 500, rows)).tolist(),
+        'a number, 1e9 + "x"': (1e9 + random.integers(0, 500, rows)).tolist(),
         "tiny": (random.normal(0, 1e-30, rows)).tolist(),
         "sunny": (random.random(rows) < 0.5).tolist(),
         "city": random.choice(["Kyiv", "Lviv", "d'Évian", 'say "hi"\n'.strip()], rows).tolist(),
@@ -41,15 +41,18 @@ def table(rows: int = 240) -> pl.DataFrame:
         "opens": [moment.time() for moment in moments],
         "lasts": [datetime.timedelta(minutes=float(m)) for m in random.uniform(-9, 900, rows)],
     }
-    for gap, name in zip(gaps, ("size", "sunny", "city", "day", "at", "opens", "lasts", "shop")):
+    gappy = ("size", "sunny", "city", "day", "at", "opens", "lasts", "shop")
+    for gap, name in zip(gaps, gappy, strict=True):
         columns[name] = [None if gone else v for v, gone in zip(columns[name], gap, strict=True)]
     frame = pl.DataFrame(columns)
     up = pl.col("size").fill_null(170) > 170
     paris = pl.col("city").fill_null("?") == "Lviv"
     return frame.with_columns(
-        label=pl.when(up).then(pl.lit("yes")).when(paris).then(pl.lit("perhaps")).otherwise(
-            pl.lit("no")
-        ),
+        label=pl.when(up)
+        .then(pl.lit("yes"))
+        .when(paris)
+        .then(pl.lit("perhaps"))
+        .otherwise(pl.lit("no")),
         truth=up ^ paris,
         code=pl.when(up).then(7).otherwise(-3),
         price=pl.col("size").fill_null(150) * 1000 + pl.col("count"),
@@ -171,7 +174,7 @@ def test_source_takes_rows_in_every_form(
             {name: "" if cell is None else str(cell) for name, cell in row.items()}
             for row in frame.to_dicts()
         ],
-        "none": lambda: [],
+        "none": list,
     }
     path = tmp_path / name_of(kind)
     model.export(path, to=kind)

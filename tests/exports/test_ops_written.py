@@ -32,6 +32,31 @@ def _codes(x: Any) -> Tensor:
 
 TABLE = np.arange(12.0).reshape(4, 3) / 8
 
+
+def _gentle(f: Any) -> list[Program]:
+    return [f, lambda x: f(x * 3 + 0.25) * 2]
+
+
+def _steep(f: Any) -> list[Program]:
+    return [f, lambda x: f(x * 20) * 2]
+
+
+def _along(f: Any) -> list[Program]:
+    return [
+        lambda x: f(x * 5, axis=1),
+        lambda x: ops.reshape(f(ops.reshape(x, (x.shape[0], 3, 2)), axis=2), (x.shape[0], 6)),
+        lambda x: ops.reshape(f(ops.reshape(x, (x.shape[0], 3, 2)), axis=1), (x.shape[0], 6)),
+    ]
+
+
+def _reducing(f: Any) -> list[Program]:
+    return [
+        lambda x: f(x * 5, axis=1, keepdims=True) * x,
+        lambda x: f(ops.reshape(x, (x.shape[0], 3, 2)), axis=1),
+        lambda x: f(ops.reshape(x, (x.shape[0], 3, 2)), axis=(1, 2))[:, None],
+    ]
+
+
 PROGRAMS: dict[str, list[Program]] = {
     "add": [lambda x: x + 1.5, lambda x: x + x[:, :1], lambda x: x + np.arange(6.0)],
     "subtract": [lambda x: x - (x - (x - 1.0)), lambda x: 2 - x],
@@ -42,18 +67,15 @@ PROGRAMS: dict[str, list[Program]] = {
     "maximum": [lambda x: ops.maximum(x, 0.5), lambda x: ops.maximum(x, x[:, :1])],
     "minimum": [lambda x: ops.minimum(0.5, x), lambda x: ops.minimum(x, -x)],
     **{
-        name: [getattr(ops, name), lambda x, f=getattr(ops, name): f(x * 3 + 0.25) * 2]
+        name: _gentle(getattr(ops, name))
         for name in ("abs", "sign", "floor", "exp", "expm1", "sin", "cos")
     },
-    **{
-        name: [getattr(ops, name), lambda x, f=getattr(ops, name): f(x * 20) * 2]
-        for name in ("softplus", "erf", "relu", "tanh", "sigmoid")
-    },
+    **{name: _steep(getattr(ops, name)) for name in ("softplus", "erf", "relu", "tanh", "sigmoid")},
     "log": [lambda x: ops.log(x * x), lambda x: ops.log(ops.exp(x * 20) + 1e-30)],
     "log1p": [lambda x: ops.log1p(x * x), lambda x: ops.log1p(x * 1e-9) * 1e9],
     "sqrt": [lambda x: ops.sqrt(x * x + 1)],
     "equal": [lambda x: _numbers(x, ops.equal(ops.floor(x), -1))],
-    "less": [lambda x: _numbers(x, x < 0.5), lambda x: _numbers(x, 0.1 < x)],
+    "less": [lambda x: _numbers(x, x < 0.5), lambda x: _numbers(x, ops.less(0.1, x))],
     "less_equal": [lambda x: _numbers(x, ops.floor(x) <= 0)],
     "logical_and": [lambda x: _numbers(x, ops.logical_and(x < 1, ops.logical_or(x > 0, x < -1)))],
     "logical_or": [lambda x: _numbers(x, ops.logical_or(ops.logical_and(x < 1, x > 0), x < -1))],
@@ -132,9 +154,7 @@ PROGRAMS: dict[str, list[Program]] = {
     ],
     "matmul": [
         lambda x: x @ (np.arange(12.0).reshape(6, 2) / 12),
-        lambda x: ops.reshape(
-            ops.reshape(x, (x.shape[0], 2, 3)) @ TABLE[:3, :2], (x.shape[0], 4)
-        ),
+        lambda x: ops.reshape(ops.reshape(x, (x.shape[0], 2, 3)) @ TABLE[:3, :2], (x.shape[0], 4)),
         # members of an ensemble: [m, n, k] @ [m, k, j], averaged
         lambda x: ops.mean(
             ops.broadcast_to(x[None], (3, *x.shape)) @ (np.arange(36.0).reshape(3, 6, 2) / 36),
@@ -145,29 +165,11 @@ PROGRAMS: dict[str, list[Program]] = {
     ],
 }
 PROGRAMS |= {
-    name: [lambda x, f=getattr(lp, name): f(x), lambda x, f=getattr(lp, name): f(x * 9) + x]
+    name: _steep(getattr(lp, name))
     for name in ("elu", "gelu", "leaky_relu", "mish", "selu", "silu")
 }
-PROGRAMS |= {
-    name: [
-        lambda x, f=getattr(ops, name): f(x * 5, axis=1),
-        lambda x, f=getattr(ops, name): ops.reshape(
-            f(ops.reshape(x, (x.shape[0], 3, 2)), axis=2), (x.shape[0], 6)
-        ),
-        lambda x, f=getattr(ops, name): ops.reshape(
-            f(ops.reshape(x, (x.shape[0], 3, 2)), axis=1), (x.shape[0], 6)
-        ),
-    ]
-    for name in ("softmax", "log_softmax")
-}
-PROGRAMS |= {
-    name: [
-        lambda x, f=getattr(ops, name): f(x * 5, axis=1, keepdims=True) * x,
-        lambda x, f=getattr(ops, name): f(ops.reshape(x, (x.shape[0], 3, 2)), axis=1),
-        lambda x, f=getattr(ops, name): f(ops.reshape(x, (x.shape[0], 3, 2)), axis=(1, 2))[:, None],
-    ]
-    for name in ("logsumexp", "mean", "variance")
-}
+PROGRAMS |= {name: _along(getattr(ops, name)) for name in ("softmax", "log_softmax")}
+PROGRAMS |= {name: _reducing(getattr(ops, name)) for name in ("logsumexp", "mean", "variance")}
 PROGRAMS["not_equal"] = [
     lambda x: _numbers(x, ops.not_equal(ops.floor(x), 0)),
     lambda x: _numbers(x, ops.not_equal(x, x)),

@@ -53,7 +53,7 @@ def kind_of_file(path: str | os.PathLike[str], to: str | None) -> str:
             return "onnx"
         raise ArgumentError(
             f"to must be one of {', '.join(KINDS)}, for the path {text!r} does not tell: only "
-            "'.onnx' does. Write to='numpy', for example."
+            "'.onnx' does. Write to='numpy' (--to numpy), for example."
         )
     if to not in KINDS:
         raise choice_error("to", to, KINDS)

@@ -11,7 +11,7 @@ from typing import Any
 
 from limpide.errors import ArgumentError
 from limpide.exports.idioms import Idiom, find_idioms
-from limpide.exports.values import Program, Rows, Size, Value, plain_size
+from limpide.exports.values import Program, Rows, Shape, Size, Value, plain_size
 from limpide.ir import Array, Graph, Node
 
 # The graph is traced for three of these numbers of rows, which divide no other size of the
@@ -111,7 +111,7 @@ class _Reader:
 
     def add_rows(self, place: int) -> Value:
         node = self._graphs[0].inputs[place]
-        shape = (Rows(), *node.spec.shape[1:])
+        shape: Shape = (Rows(), *node.spec.shape[1:])
         value = Value("input", (), {}, shape, node.spec.dtype, name=node.name)
         self._values[id(node)] = value
         return value
@@ -263,10 +263,11 @@ def _reduced_apart(value: Value) -> bool:
 
 def _multiplied_apart(value: Value) -> bool:
     a, b = value.inputs
-    lead = a.rank - 2
-    inside = a.row_axis == a.rank - 1 or b.row_axis == b.rank - 2
-    both = a.row_axis is not None and b.row_axis is not None
-    return not inside and not (both and (a.row_axis != b.row_axis or a.row_axis >= lead))
+    if a.row_axis == a.rank - 1 or b.row_axis == b.rank - 2:
+        return False
+    if a.row_axis is None or b.row_axis is None:
+        return True
+    return a.row_axis == b.row_axis < a.rank - 2
 
 
 def _along_apart(value: Value) -> bool:

@@ -142,7 +142,7 @@ def broadcast_shape(shapes: Iterable[Shape]) -> Shape:
     """
     found: list[Size] = []
     for shape in shapes:
-        found = [1] * (len(shape) - len(found)) + found
+        found = [*[1] * (len(shape) - len(found)), *found]
         offset = len(found) - len(shape)
         for axis, size in enumerate(shape):
             if size != 1:
