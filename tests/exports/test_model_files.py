@@ -155,7 +155,7 @@ def test_a_file_gives_what_the_model_gives(
     assert_alike(model, frame, labels.tolist() if hasattr(labels, "tolist") else labels, chances)
 
 
-@pytest.mark.parametrize("shape", ["one dict", "columns", "polars", "pandas", "text", "none"])
+@pytest.mark.parametrize("shape", ["one dict", "columns", "lists", "polars", "pandas", "text", "none"])
 @every_source
 def test_source_takes_rows_in_every_form(
     kind: str, shape: str, models: dict[str, lp.Model], tmp_path: Path
@@ -168,6 +168,7 @@ def test_source_takes_rows_in_every_form(
     forms: dict[str, Any] = {
         "one dict": lambda: frame.to_dicts()[0],
         "columns": lambda: frame.to_dict(as_series=False),
+        "lists": lambda: [list(row) for row in frame.rows()],
         "polars": lambda: frame,
         "pandas": lambda: pd.DataFrame(frame.to_dict(as_series=False)),
         "text": lambda: [

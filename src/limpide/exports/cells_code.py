@@ -24,11 +24,13 @@ RESERVED = (
 _MANY = 4  # so many plain numbers one after the other are read by one line
 
 _ROWS = '''def as_rows(rows):
-    """Give dicts, one a row, from dicts, from one of them, a dict of columns or a data frame."""
+    """Give dicts, one a row, from dicts or lists, one dict, a dict of columns or a data frame."""
     if isinstance(rows, dict) and not any(is_column(cells) for cells in rows.values()):
         return [rows]
     if not isinstance(rows, dict) and not hasattr(rows, "columns"):
-        return list(rows)
+        return [
+            row if hasattr(row, "keys") else dict(zip(COLUMNS, row, strict=True)) for row in rows
+        ]
     lost = [name for name in COLUMNS if name not in rows]
     if lost:
         raise ValueError(f"the table lacks the column {lost[0]!r}")

@@ -17,6 +17,8 @@ import numpy as np
 from limpide.errors import ArgumentError
 from limpide.exports.array_code import Code as Shaped
 from limpide.exports.array_code import constant_name, layer_results, value_name, within
+from limpide.exports.loop_indices import plus, regrouped, times
+from limpide.exports.signs import is_positive
 from limpide.exports.text import Names, literal, number
 from limpide.exports.values import Program, Value, at_one_row
 from limpide.ir import Array
@@ -328,16 +330,7 @@ class LoopCode:
         if self._only_ones(value):
             kept = iter([i for n, i in zip(new, indices, strict=True) if n != 1])
             return self._at(item, ["0" if n == 1 else next(kept) for n in old])
-        flat, stride = "0", 1
-        for n, index in zip(reversed(new), reversed(indices), strict=True):
-            flat = _plus(_times(index, stride), flat)
-            stride *= n
-        own, stride = [], 1
-        for place, n in reversed(list(enumerate(old))):
-            first = all(m == 1 for m in old[:place])
-            own.append("0" if n == 1 else _digit(flat, stride, None if first else n))
-            stride *= n
-        return self._at(item, own[::-1])
+        return self._at(item, regrouped(indices, new, old))
 
     def _transpose(self, value: Value, indices: Indices) -> Code:
         own = [""] * len(indices)
@@ -348,7 +341,7 @@ class LoopCode:
     def _slice(self, value: Value, indices: Indices) -> Code:
         starts, steps = at_one_row(value.params["start"]), value.params["step"]
         own = [
-            _plus(_times(index, step), str(start))
+            plus(times(index, step), str(start))
             for index, start, step in zip(indices, starts, steps, strict=True)
         ]
         return self._at(value.inputs[0], own)
@@ -375,7 +368,7 @@ class LoopCode:
         ):
             if low or high:
                 inside.append(f"{low} <= {indices[axis]} < {low + shape[axis]}")
-                own[axis] = _plus(indices[axis], str(-low))
+                own[axis] = plus(indices[axis], str(-low))
         code = self._at(value.inputs[0], own)
         return Code(f"{code.text} if {' and '.join(inside)} else 0", CHOICE, code.depth + 1)
 
@@ -439,8 +432,7 @@ class LoopCode:
     def _divide(self, value: Value, indices: Indices) -> Code:
         a, b = (self._at(item, indices) for item in value.inputs)
         depth = 1 + a.depth + b.depth
-        divisor = value.inputs[1].scalar()
-        if divisor is not None and divisor != 0:
+        if is_positive(value.inputs[1]):
             text = f"{within(_shaped(a), PRODUCT)} / {within(_shaped(b), UNARY)}"
             return Code(text, PRODUCT, depth)
         return self._call("divide", [a, b], depth)
@@ -506,35 +498,6 @@ def _shaped(code: Code) -> Shaped:
 def _number(scalar: Array) -> str:
     """Give a number; of a float32 one the fewest digits, which differ from it by half a bit."""
     return number(scalar) if scalar.dtype == np.float32 else literal(scalar.item())
-
-
-def _times(index: str, factor: int) -> str:
-    if factor == 1 or index == "0":
-        return index
-    return str(int(index) * factor) if index.isdigit() else f"{factor} * {_bound(index)}"
-
-
-def _plus(index: str, more: str) -> str:
-    if more == "0":
-        return index
-    if index == "0":
-        return more
-    if index.isdigit() and more.lstrip("-").isdigit():
-        return str(int(index) + int(more))
-    return f"{index} - {more[1:]}" if more.startswith("-") else f"{index} + {more}"
-
-
-def _bound(index: str) -> str:
-    return index if index.isalnum() else f"({index})"
-
-
-def _digit(flat: str, stride: int, size: int | None) -> str:
-    """Give one index of a place in row-major order."""
-    if flat.isdigit():
-        place = int(flat) // stride
-        return str(place if size is None else place % size)
-    text = flat if stride == 1 else f"{_bound(flat)} // {stride}"
-    return text if size is None else f"{_bound(text) if stride == 1 else text} % {size}"
 
 
 def _uses(program: Program) -> dict[int, int]:

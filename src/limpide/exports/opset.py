@@ -47,7 +47,7 @@ _SAME: dict[str, str] = {
 }
 _REDUCTIONS = {"sum": "ReduceSum", "max": "ReduceMax", "mean": "ReduceMean"}
 
-IDIOMS_WRITTEN = frozenset({"log_softmax", "mean", "softmax"})
+IDIOMS_WRITTEN = frozenset({"log_softmax", "mean", "silu", "softmax"})
 
 
 class Operator(NamedTuple):
@@ -279,6 +279,12 @@ def _expm1(to: Operators, names: Sequence[str], kind: Any, name: str) -> str:
     return to.add("Mul", half, above, name=name)
 
 
+def _silu(to: Operators, names: Sequence[str], kind: Any, name: str) -> str:
+    """Give x / (1 + exp(-x)): onnxruntime's Sigmoid is 0 below -18 already."""
+    power = to.add("Exp", to.add("Neg", names[0]))
+    return to.add("Div", names[0], to.add("Add", power, to.constant(1, kind)), name=name)
+
+
 def _log1p(to: Operators, names: Sequence[str], kind: Any, name: str) -> str:
     """Give log(u) x / (u - 1) for u = 1 + x, and x where u is 1 (Kahan)."""
     (x,), one = names, to.constant(1, kind)
@@ -362,6 +368,7 @@ _COMPOSED: dict[str, Callable[[Operators, Sequence[str], Any, str], str]] = {
     "softplus": _softplus,
     "log1p": _log1p,
     "relu": _relu,
+    "silu": _silu,
 }
 WRITTEN = frozenset({*_SAME, *_SPECIAL, *_COMPOSED, "broadcast", "stop_gradient"})
 """The ops that are written here."""

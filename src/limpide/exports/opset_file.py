@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from limpide import __version__
+import limpide
 from limpide.errors import ArgumentError, MissingExtraError
 from limpide.exports.opset import Operators
 from limpide.exports.opset_ends import Port
@@ -84,7 +84,7 @@ def model_bytes(
         opset_imports=[helper.make_opsetid("", OPSET), helper.make_opsetid("ai.onnx.ml", ML_OPSET)],
         ir_version=IR_VERSION,
         producer_name="limpide",
-        producer_version=__version__,
+        producer_version=limpide.__version__,
         doc_string=description,
     )
     helper.set_model_props(model, dict(facts))
