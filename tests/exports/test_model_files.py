@@ -155,7 +155,9 @@ def test_a_file_gives_what_the_model_gives(
     assert_alike(model, frame, labels.tolist() if hasattr(labels, "tolist") else labels, chances)
 
 
-@pytest.mark.parametrize("shape", ["one dict", "columns", "lists", "polars", "pandas", "text", "none"])
+@pytest.mark.parametrize(
+    "shape", ["one dict", "columns", "lists", "polars", "pandas", "text", "none"]
+)
 @every_source
 def test_source_takes_rows_in_every_form(
     kind: str, shape: str, models: dict[str, lp.Model], tmp_path: Path

@@ -27,7 +27,8 @@ KERAS_IDIOMS = IDIOMS - {"mean"}  # which some backends give in float32
 DECIMALS_AT_MOST = 100_000
 """Files with more numbers hold them as base64 of their bytes, which is read faster."""
 
-_SMALL = 64  # an array of so few numbers is written in decimals all the same
+SMALL = 64
+"""An array of so few numbers is written in decimals all the same."""
 
 _TAKEN = ("np", "torch", "F", "keras", "ops", "math", "base64", "self", "predict", "predict_proba")
 _OURS = ("network", "Network", "array", "unpacked", "CLASSES", "rows", "weight", "input_shape")
@@ -219,7 +220,7 @@ def _weights(arrays: Mapping[str, Array], module: str) -> tuple[list[str], list[
     lines: list[str] = []
     imports: list[str] = []
     for name, array in arrays.items():
-        if total > DECIMALS_AT_MOST and array.size > _SMALL:
+        if total > DECIMALS_AT_MOST and array.size > SMALL:
             lines += _packed(name, array, module)
             imports = ["import base64"]
         else:

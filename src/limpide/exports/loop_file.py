@@ -9,10 +9,18 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from limpide.exports.about import Ending, paragraphs
-from limpide.exports.array_files import Source, function, joined, quoted, usage
+from limpide.exports.array_files import (
+    DECIMALS_AT_MOST,
+    SMALL,
+    Source,
+    function,
+    joined,
+    quoted,
+    usage,
+)
 from limpide.exports.loop_code import LoopCode
 from limpide.exports.loop_helpers import helper_sources
-from limpide.exports.text import Names, docstring, literal, nested, wrapped
+from limpide.exports.text import Names, docstring, literal, nested, spaced, wrapped
 from limpide.ir import Array
 
 NUMBERS_AT_MOST = 1_000_000
@@ -31,12 +39,14 @@ def python_file(source: Source, names: Names) -> str:
         helpers.add("float32")
     if source.ending is not None and source.ending.classes is not None:
         helpers.add("softmax")
-    cells, constants = ([], []) if source.cells is None else source.cells
-    blocks = [*_ends(source.ending, single), network, *helper_sources(helpers), *cells]
     arrays = {
         code.array_names[array.name]: array.numbers for array in source.program.arrays
     } | code.constants
-    last = [*constants, *_labels(source.ending), *_weights(arrays)]
+    weights, called = _weights(arrays)
+    helpers.update(called)
+    cells, constants = ([], []) if source.cells is None else source.cells
+    blocks = [*_ends(source.ending, single), network, *helper_sources(helpers), *cells]
+    last = [*constants, *_labels(source.ending), *weights]
     head = docstring(paragraphs(source.about, "Python and nothing else", usage(source)))
     return joined(head, [], [], blocks, [], last)
 
@@ -72,10 +82,16 @@ def _labels(ending: Ending | None) -> Sequence[str]:
     return wrapped(map(literal, ending.labels), 0, "CLASSES = [", "]")
 
 
-def _weights(arrays: Mapping[str, Array]) -> list[str]:
+def _weights(arrays: Mapping[str, Array]) -> tuple[list[str], list[str]]:
+    """Give the lines that define arrays, and the helpers that they call."""
+    many = sum(array.size for array in arrays.values()) > DECIMALS_AT_MOST
     lines: list[str] = []
     for name, array in arrays.items():
         rounded = array.dtype.name == "float32"
         opening, closing = (f"{name} = float32(", ")") if rounded else (f"{name} = ", "")
-        lines += nested(array, 0, opening, closing)
-    return lines
+        if many and array.size > SMALL and array.dtype.kind == "f":
+            sizes = ", ".join(map(str, array.shape))
+            lines += [f'{opening}lists("""', *spaced(array), f'""", {sizes}){closing}']
+        else:
+            lines += nested(array, 0, opening, closing)
+    return lines, ["lists"] if many else []

@@ -23,6 +23,13 @@ HELPERS: dict[str, str] = {
     large = values * 536870913.0
     return large - (large - values)
 ''',
+    "lists": '''def lists(text, *sizes):
+    """Give the numbers of a text as a list, or as lists of lists of so many."""
+    values = [float(word) for word in text.split()]
+    for size in reversed(sizes[1:]):
+        values = [values[i : i + size] for i in range(0, len(values), size)]
+    return values
+''',
     "divide": '''def divide(a, b):
     """Give a / b, infinite or nan where b is 0."""
     if b != 0:

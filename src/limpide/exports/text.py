@@ -96,8 +96,12 @@ def number(value: Any) -> str:
 
 def _digits(scalar: Any) -> str:
     """Give a finite number so that reading it as float64, then rounding, gives it back."""
-    text = re.sub(r"e([+-])0*(\d)", lambda found: f"e{found[1].strip('+')}{found[2]}", str(scalar))
+    text = _plain_power(str(scalar))
     return text if type(scalar)(float(text)) == scalar else repr(float(scalar))
+
+
+def _plain_power(text: str) -> str:
+    return re.sub(r"e([+-])0*(\d)", lambda found: f"e{found[1].strip('+')}{found[2]}", text)
 
 
 def docstring(paragraphs: Sequence[str]) -> list[str]:
@@ -189,9 +193,25 @@ def _one_line(array: Array) -> str:
 def _numbers(array: Array) -> list[str]:
     if array.dtype.kind != "f":
         return [literal(value) for value in array.tolist()]
-    if array.dtype == np.float64:
-        return [literal(value) for value in array.tolist()]
-    return [number(value) for value in array]
+    if array.dtype == np.float64 or not np.isfinite(array).all():
+        return [number(value) for value in array]
+    texts = list(map(str, array))  # of float32: the fewest digits
+    with np.errstate(over="ignore"):
+        back = np.array(texts, np.float64).astype(np.float32)
+    if not np.array_equal(back, array):
+        return [number(value) for value in array]
+    return [_plain_power(text) if "e" in text else text for text in texts]
+
+
+def spaced(array: Array) -> list[str]:
+    """Give the numbers of an array, row by row, as lines of text with blanks between."""
+    lines: list[str] = []
+    for text in _numbers(array.reshape(-1)):
+        if lines and len(lines[-1]) + len(text) < WIDTH:
+            lines[-1] += f" {text}"
+        else:
+            lines.append(text)
+    return lines
 
 
 def packed(array: Array, indent: int = 0) -> list[str]:
