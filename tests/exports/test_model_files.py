@@ -100,8 +100,9 @@ def feeds(frame: pl.DataFrame, path: Path) -> dict[str, Any]:
         if kind == onnx.TensorProto.STRING:
             texts = ["" if cell is None else str(cell) for cell in cells.to_list()]
             values: Any = np.array(texts, object)
-        elif kind == onnx.TensorProto.FLOAT:
-            values = cells.cast(pl.Float64).fill_null(float("nan")).to_numpy().astype(np.float32)
+        elif kind in (onnx.TensorProto.FLOAT, onnx.TensorProto.DOUBLE):
+            dtype = onnx.helper.tensor_dtype_to_np_dtype(kind)
+            values = cells.cast(pl.Float64).fill_null(float("nan")).to_numpy().astype(dtype)
         else:
             values = _microseconds(cells).fill_null(NOT_A_TIME).to_numpy()
         given[port.name] = values.reshape(-1, 1)

@@ -42,20 +42,20 @@ class Ending:
     Attributes
     ----------
     task
-        ``"binary"``, ``"multiclass"`` or ``"regression"``.
+        ``"binary"``, ``"multiclass"``, ``"regression"`` or ``"multilabel"``.
     target
         The name of the column that is predicted.
     classes
         The labels, or None.
     centre, scale
-        A regression's prediction is sum · scale + centre.
+        A regression's prediction is sum · scale + centre; f64[outputs] where there are several.
     """
 
     task: str
     target: str
     classes: Array | None
-    centre: float = 0.0
-    scale: float = 1.0
+    centre: float | Array = 0.0
+    scale: float | Array = 1.0
     labels: list[object] = field(init=False)
 
     def __post_init__(self) -> None:

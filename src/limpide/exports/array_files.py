@@ -6,12 +6,11 @@ Not for: the lines inside of the network (``array_code``), nor for reading rows 
 
 from __future__ import annotations
 
-import textwrap
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
-from limpide.exports.about import About, Ending, module_name, paragraphs
+from limpide.exports.about import module_name, paragraphs
 from limpide.exports.array_code import STRUCTURAL, ArrayCode
+from limpide.exports.array_ends import Source, function, keras_ends, numpy_ends, torch_ends
 from limpide.exports.array_words import CALLS, KERAS, NUMPY, TORCH, Words
 from limpide.exports.idioms import IDIOMS
 from limpide.exports.loop_helpers import HELPERS as LOOP_HELPERS
@@ -34,25 +33,6 @@ _TAKEN = ("np", "torch", "F", "keras", "ops", "math", "base64", "self", "predict
 _OURS = ("network", "Network", "array", "unpacked", "CLASSES", "rows", "weight", "input_shape")
 
 
-@dataclass(frozen=True)
-class Source:
-    """What a file is made of.
-
-    Attributes
-    ----------
-    program
-        With all of ``IDIOMS_WRITTEN`` as single values.
-    cells
-        The functions and the constants that read a table's rows, or None for a bare network.
-    """
-
-    program: Program
-    about: About
-    path: str
-    ending: Ending | None
-    cells: tuple[list[str], list[str]] | None
-
-
 def file_names(more: Sequence[str] = ()) -> Names:
     """Give the names of a file, of which those that it defines itself are taken."""
     helpers = {*NUMPY.helpers, *TORCH.helpers, *KERAS.helpers, *LOOP_HELPERS}
@@ -64,7 +44,7 @@ def numpy_file(source: Source, names: Names) -> str:
     code = ArrayCode(source.program, NUMPY, names)
     body = [*code.lines, f"return {code.result}"]
     network = function("network(x)", _network_words(source.program), body)
-    blocks = [*_numpy_ends(source), network, *_helpers(code, NUMPY), *_cells(source, 0)]
+    blocks = [*numpy_ends(source), network, *_helpers(code, NUMPY), *_cells(source, 0)]
     arrays = {
         code.array_names[array.name]: array.numbers for array in source.program.arrays
     } | code.constants
@@ -92,7 +72,7 @@ def torch_file(source: Source, names: Names) -> str:
         ("__init__(self)", setting),
         ("forward(self, x)", [*code.lines, f"return {code.result}"]),
     )
-    blocks = [*_torch_ends(source), network, *_helpers(code, TORCH), *_cells(source, 0)]
+    blocks = [*torch_ends(source), network, *_helpers(code, TORCH), *_cells(source, 0)]
     arrays = {
         code.array_names[array.name]: array.numbers for array in source.program.arrays
     } | code.constants
@@ -131,7 +111,7 @@ def keras_file(source: Source, names: Names) -> str:
         ("weight(self, name, values, trainable=True)", weight),
         ("call(self, x)", [*tensors, *code.lines, f"return {code.result}"]),
     )
-    blocks = [*_keras_ends(source), network, *_helpers(code, KERAS), *_cells(source, 0)]
+    blocks = [*keras_ends(source), network, *_helpers(code, KERAS), *_cells(source, 0)]
     arrays = {
         code.array_names[array.name]: array.numbers for array in source.program.arrays
     } | code.constants
@@ -155,7 +135,7 @@ def usage(source: Source) -> list[str]:
     module = module_name(source.path)
     if source.ending is None:
         return [f"from {module} import predict", "predict(X)  # a row for each row of X"]
-    names = "predict" if source.ending.classes is None else "predict, predict_proba"
+    names = "predict" if source.ending.task == "regression" else "predict, predict_proba"
     columns = [name for name, _ in source.about.columns[:2]]
     row = ", ".join(f"{name}: …" for name in columns)
     more = ", …" if len(source.about.columns) > 2 else ""
@@ -163,11 +143,6 @@ def usage(source: Source) -> list[str]:
         f"from {module} import {names}",
         f"predict([{{{row}{more}}}])  # dicts, a dict of columns, or a data frame",
     ]
-
-
-def function(head: str, words: str, body: Sequence[str]) -> str:
-    lines = [f"def {head}:", f'    """{words}"""', *(f"    {line}" for line in body), ""]
-    return "\n".join(lines)
 
 
 def _class(head: str, words: str, *methods: tuple[str, Sequence[str]]) -> str:
@@ -253,91 +228,3 @@ def _packed(name: str, array: Array, module: str) -> list[str]:
         *packed(array),
         f'""")), dtype={kind}).reshape({shape})',
     ]
-
-
-# The functions around the network -------------------------------------------------------------
-
-
-def _numpy_ends(source: Source) -> list[str]:
-    width = source.program.rows.shape[1]
-    kind = NUMPY_DTYPES[source.program.rows.dtype].name
-    if source.ending is None:
-        words = f"Give the output for each row, {source.program.rows.dtype}[n, outputs]."
-        return [function("predict(X)", words, [f"return network(np.asarray(X, np.{kind}))"])]
-    take = f"np.array([encode(row) for row in as_rows(rows)], np.{kind}).reshape(-1, {width})"
-    return _numpy_predicts(source.ending, [f"x = {take}", "z = network(x).astype(np.float64)"])
-
-
-def _numpy_predicts(ending: Ending, sums: Sequence[str]) -> list[str]:
-    """Give predict and predict_proba for sums that are a NumPy array, z."""
-    if ending.classes is None:
-        words = f"Give {quoted(ending.target)} for each row, in its own unit."
-        unit = f"return z[:, 0] * {literal(ending.scale)} + {literal(ending.centre)}"
-        return [function("predict(rows)", words, [*sums, unit])]
-    labels = ["return CLASSES[predict_proba(rows).argmax(axis=1)]"]
-    body = [*sums]
-    if ending.task == "binary":
-        body.append("z = np.hstack([np.zeros_like(z), z])  # the sigmoid of z is the second one")
-    body.append("powers = np.exp(z - z.max(axis=1, keepdims=True))")
-    body.append("return powers / powers.sum(axis=1, keepdims=True)")
-    return [
-        function("predict(rows)", "Give the label of each row.", labels),
-        function("predict_proba(rows)", _PROBABILITIES, body),
-    ]
-
-
-_PROBABILITIES = "Give the probability of each class, a row for each row, in the order of CLASSES."
-
-
-def quoted(name: str) -> str:
-    """Give a name for the docstring of a function."""
-    text = literal(name).replace("\\", "\\\\").replace('"', '\\"')
-    return textwrap.shorten(text, 60, placeholder="…")
-
-
-def _torch_ends(source: Source) -> list[str]:
-    width = source.program.rows.shape[1]
-    kind = NUMPY_DTYPES[source.program.rows.dtype].name
-    if source.ending is None:
-        words = f"Give the output for each row, {source.program.rows.dtype}[n, outputs]."
-        body = [
-            "with torch.no_grad():",
-            f"    return network(torch.as_tensor(X, dtype=torch.{kind}))",
-        ]
-        return [function("predict(X)", words, body)]
-    take = "[encode(row) for row in as_rows(rows)]"
-    inputs = [
-        f"x = torch.tensor({take}, dtype=torch.{kind})",
-        f"return x.reshape(-1, {width})",
-    ]
-    given = function("inputs(rows)", "Give what the network takes for rows of a table.", inputs)
-    sums = ["with torch.no_grad():", "    z = network(inputs(rows)).double()"]
-    ending = source.ending
-    if ending.classes is None:
-        words = f"Give {quoted(ending.target)} for each row, in its own unit."
-        unit = f"return z[:, 0] * {literal(ending.scale)} + {literal(ending.centre)}"
-        return [function("predict(rows)", words, [*sums, unit]), given]
-    labels = ["return [CLASSES[place] for place in predict_proba(rows).argmax(dim=1).tolist()]"]
-    if ending.task == "binary":
-        sums.append("z = torch.hstack([torch.zeros_like(z), z])  # sigmoid(z) is the second one")
-    return [
-        function("predict(rows)", "Give the label of each row.", labels),
-        function("predict_proba(rows)", _PROBABILITIES, [*sums, "return torch.softmax(z, dim=1)"]),
-        given,
-    ]
-
-
-def _keras_ends(source: Source) -> list[str]:
-    width = source.program.rows.shape[1]
-    kind = NUMPY_DTYPES[source.program.rows.dtype].name
-    if source.ending is None:
-        words = f"Give the output for each row, {source.program.rows.dtype}[n, outputs]."
-        body = [f"return ops.convert_to_numpy(network(np.asarray(X, np.{kind})))"]
-        return [function("predict(X)", words, body)]
-    inputs = [
-        f"x = np.array([encode(row) for row in as_rows(rows)], np.{kind})",
-        f"return x.reshape(-1, {width})",
-    ]
-    given = function("inputs(rows)", "Give what the network takes for rows of a table.", inputs)
-    sums = ["z = ops.convert_to_numpy(network(inputs(rows))).astype(np.float64)"]
-    return [*_numpy_predicts(source.ending, sums), given]

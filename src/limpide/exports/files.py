@@ -8,9 +8,9 @@ from __future__ import annotations
 import os
 
 from limpide.errors import ArgumentError, choice_error
+from limpide.exports.array_ends import Source
 from limpide.exports.array_files import (
     KERAS_IDIOMS,
-    Source,
     file_names,
     keras_file,
     numpy_file,

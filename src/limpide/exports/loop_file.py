@@ -8,16 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+import numpy as np
+
 from limpide.exports.about import Ending, paragraphs
-from limpide.exports.array_files import (
-    DECIMALS_AT_MOST,
-    SMALL,
-    Source,
-    function,
-    joined,
-    quoted,
-    usage,
-)
+from limpide.exports.array_ends import PROBABILITIES, Source, function, listed, unit_words
+from limpide.exports.array_files import DECIMALS_AT_MOST, SMALL, joined, usage
 from limpide.exports.loop_code import LoopCode
 from limpide.exports.loop_helpers import helper_sources
 from limpide.exports.text import Names, docstring, literal, nested, spaced, wrapped
@@ -37,8 +32,8 @@ def python_file(source: Source, names: Names) -> str:
     single = source.program.rows.dtype == "f32"
     if single:
         helpers.add("float32")
-    if source.ending is not None and source.ending.classes is not None:
-        helpers.add("softmax")
+    if source.ending is not None and source.ending.task != "regression":
+        helpers.add("sigmoid" if source.ending.task == "multilabel" else "softmax")
     arrays = {
         code.array_names[array.name]: array.numbers for array in source.program.arrays
     } | code.constants
@@ -55,24 +50,39 @@ def _ends(ending: Ending | None, single: bool) -> list[str]:
     rounded = "float32({})" if single else "{}"
     if ending is None:
         given = rounded.format("[float(value) for value in row]")
-        body = [f"return [network({given}) for row in X]"]
         words = "Give the output for each row of X, a list of lists of numbers."
-        return [function("predict(X)", words, body)]
+        return [function("predict(X)", words, [f"return [network({given}) for row in X]"])]
     sums = f"[network({rounded.format('encode(row)')}) for row in as_rows(rows)]"
-    if ending.classes is None:
-        words = f"Give {quoted(ending.target)} for each row, in its own unit."
-        unit = f"z[0] * {literal(ending.scale)} + {literal(ending.centre)}"
-        return [function("predict(rows)", words, [f"return [{unit} for z in {sums}]"])]
-    labels = [
-        "found = predict_proba(rows)",
-        "return [CLASSES[chances.index(max(chances))] for chances in found]",
-    ]
-    # the sigmoid of a sum is the softmax of 0 and the sum
-    each = "softmax([0.0, *z])" if ending.task == "binary" else "softmax(z)"
-    words = "Give the probability of each class, a list for each row, in the order of CLASSES."
+    if ending.task == "regression":
+        return [function("predict(rows)", unit_words(ending), _in_unit(ending, sums))]
+    labels, each = (
+        [
+            "found = predict_proba(rows)",
+            "return [CLASSES[chances.index(max(chances))] for chances in found]",
+        ],
+        "softmax(z)",
+    )
+    if ending.task == "binary":  # the sigmoid of a sum is the softmax of 0 and the sum
+        each = "softmax([0.0, *z])"
+    if ending.task == "multilabel":
+        labels = ["return [[int(p > 0.5) for p in chances] for chances in predict_proba(rows)]"]
+        each = "[sigmoid(value) for value in z]"
+    words = PROBABILITIES[ending.classes is not None]
     return [
         function("predict(rows)", "Give the label of each row.", labels),
         function("predict_proba(rows)", words, [f"return [{each} for z in {sums}]"]),
+    ]
+
+
+def _in_unit(ending: Ending, sums: str) -> list[str]:
+    if np.ndim(ending.scale) == 0:
+        unit = f"z[0] * {literal(float(ending.scale))} + {literal(float(ending.centre))}"
+        return [f"return [{unit} for z in {sums}]"]
+    return [
+        f"scale = {literal(listed(ending.scale))}",
+        f"centre = {literal(listed(ending.centre))}",
+        f"found = {sums}",
+        "return [[a * b + c for a, b, c in zip(z, scale, centre, strict=True)] for z in found]",
     ]
 
 

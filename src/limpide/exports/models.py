@@ -11,7 +11,8 @@ import os
 from collections.abc import Sequence
 
 from limpide.exports.about import About, Ending
-from limpide.exports.array_files import Source, file_names
+from limpide.exports.array_ends import Source
+from limpide.exports.array_files import file_names
 from limpide.exports.cells_code import RESERVED, cell_functions
 from limpide.exports.files import kind_of_file, source_text, write_file
 from limpide.exports.networks import Exported
@@ -20,6 +21,7 @@ from limpide.exports.opset_columns import column_ports, matrix
 from limpide.exports.opset_ends import ends
 from limpide.exports.opset_file import model_bytes, need_onnx
 from limpide.exports.text import literal
+from limpide.ir import NUMPY_DTYPES
 from limpide.tables.features import Column
 from limpide.tables.preprocessing import Preprocessing
 
@@ -69,6 +71,8 @@ def _title(preprocessing: Preprocessing, ending: Ending) -> str:
     count = len(preprocessing.features)
     columns = "1 column" if count == 1 else f"{count} columns"
     what = literal(ending.target)
+    if ending.task == "multilabel":
+        return f"Predicts {what}, labels of 0 and 1, from {columns} of a table."
     if ending.classes is None:
         return f"Predicts the number {what} from {columns} of a table."
     labels = ", ".join(literal(label) for label in ending.labels[:8])
@@ -99,13 +103,17 @@ def _words(column: Column) -> str:
 
 
 def _onnx(network: Exported, preprocessing: Preprocessing, ending: Ending, about: About) -> bytes:
-    inputs = column_ports(preprocessing)
+    program = network.program("onnx")
+    dtype = NUMPY_DTYPES[program.rows.dtype]
+    inputs = column_ports(preprocessing, dtype)
     to = Operators([*(port.name for port in inputs), *_OUTPUTS])
-    x = matrix(preprocessing, to)
-    written = ProgramOperators(network.program("onnx"), to, x)
+    x = matrix(preprocessing, dtype, to)
+    written = ProgramOperators(program, to, x)
     columns = {port.name for port in inputs}
     to.release([name for name in _OUTPUTS if name not in columns])
-    outputs = ends(ending, written.result, to)
+    width = program.output.shape[1]
+    assert isinstance(width, int)
+    outputs = ends(ending, written.result, width, to)
     described = "\n".join(f"{name}: {what}" for name, what in about.columns)
     words = "\n\n".join([about.title, described, about.layers, " ".join(about.training)])
     return model_bytes(to, inputs, outputs, words, _facts(ending))

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from limpide.exports.about import About
-from limpide.exports.array_files import Source
+from limpide.exports.array_ends import Source
 from limpide.exports.files import idioms_for, kind_of_file, source_text, write_file
 from limpide.exports.free_rows import read_program
 from limpide.exports.opset import Operators, ProgramOperators

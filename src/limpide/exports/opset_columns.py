@@ -6,7 +6,8 @@ the network (``opset``), nor for labels (``opset_ends``).
 =================  =====================================================================
 column             input, [n, 1]
 =================  =====================================================================
-number             float, NaN where missing; as text (string) where float32 is too coarse
+number             float, NaN where missing; as text (string) where float32 is too coarse;
+                   double for a float64 network
 true or false      float: 1, 0, NaN where missing
 text               string, empty where missing
 date, with time    int64: microseconds since 1970 (UTC), −2⁶³ where missing (NumPy's NaT)
@@ -15,6 +16,8 @@ time, duration     int64: microseconds, −2⁶³ where missing
 """
 
 from __future__ import annotations
+
+from typing import Any
 
 import numpy as np
 
@@ -30,35 +33,37 @@ _MOST = 3e38
 _ML = "ai.onnx.ml"
 
 
-def is_text(column: Column) -> bool:
+def is_text(column: Column, dtype: np.dtype[Any]) -> bool:
     """Say whether a column comes in as text: categories, and numbers too fine for float32."""
-    fine = any((part.origin, part.unit) != (0.0, 1.0) for part in column.parts)
-    return column.is_text or (column.kind == "number" and fine)
+    if column.kind != "number" or dtype == np.float64:
+        return column.is_text
+    return any((part.origin, part.unit) != (0.0, 1.0) for part in column.parts)
 
 
-def column_ports(preprocessing: Preprocessing) -> list[Port]:
-    """Give an input for each column, in the table's order."""
+def column_ports(preprocessing: Preprocessing, dtype: np.dtype[Any]) -> list[Port]:
+    """Give an input for each column, in the table's order, for a network of some dtype."""
     ports = []
     for column in preprocessing.used:
-        kind = "U" if is_text(column) else "f4" if column.kind in ("number", "boolean") else "i8"
-        ports.append(Port(column.name, np.dtype(kind), ("n", 1)))
+        number = column.kind in ("number", "boolean")
+        kind = np.dtype("U") if is_text(column, dtype) else dtype if number else np.dtype("i8")
+        ports.append(Port(column.name, kind, ("n", 1)))
     return ports
 
 
-def matrix(preprocessing: Preprocessing, to: Operators) -> str:
-    """Add the nodes from the columns to the network's matrix, f32[n, width]; give its name."""
-    parts = [_number(column, part, to) for column, part in preprocessing.numbers]
-    parts += [_code(column, part, to) for column, part in preprocessing.codes]
+def matrix(preprocessing: Preprocessing, dtype: np.dtype[Any], to: Operators) -> str:
+    """Add the nodes from the columns to the network's matrix, dtype[n, width]; give its name."""
+    parts = [_number(column, part, dtype, to) for column, part in preprocessing.numbers]
+    parts += [_code(column, part, dtype, to) for column, part in preprocessing.codes]
     return to.add("Concat", *parts, axis=1, name="x")
 
 
-def _code(column: Column, part: Part, to: Operators) -> str:
+def _code(column: Column, part: Part, dtype: np.dtype[Any], to: Operators) -> str:
     keys = [*part.categories]
     codes = [float(code) for code in range(1, len(keys) + 1)]
     if part.missing:
         keys += MISSING
         codes += [float(part.codes)] * len(MISSING)
-    return to.add(
+    found = to.add(
         "LabelEncoder",
         column.name,
         domain=_ML,
@@ -67,24 +72,21 @@ def _code(column: Column, part: Part, to: Operators) -> str:
         default_float=0.0,
         name=f"{column.name}_code",
     )
+    return found if dtype == np.float32 else to.add("Cast", found, to=dtype)
 
 
-def _number(column: Column, part: Part, to: Operators) -> str:
+def _number(column: Column, part: Part, dtype: np.dtype[Any], to: Operators) -> str:
+    if is_text(column, dtype):
+        return _moved(_read_number(column, to), part, column, dtype, to)
     if column.kind in ("number", "boolean"):
-        if not is_text(column):
-            return _moved_single(column, part, to)
-        return _moved(_read_number(column, to), part, column, to)
-    days = {"date": DAY, "datetime": DAY, "duration": DAY, "time": 3_600_000_000}[column.kind]
-    if part.of == "value":
-        return _moved(_timed(column, column.name, days, to), part, column, to)
-    return _moved(_calendar(column, part.of, to), part, column, to)
-
-
-def _moved_single(column: Column, part: Part, to: Operators) -> str:
-    """Give a float as it is, or moved in float64."""
-    if (part.origin, part.unit) == (0.0, 1.0):
-        return column.name
-    return _moved(to.add("Cast", column.name, to=np.dtype("f8")), part, column, to)
+        if (part.origin, part.unit) == (0.0, 1.0):
+            return column.name
+        double = to.add("Cast", column.name, to=np.dtype("f8"))
+        return _moved(double, part, column, dtype, to)
+    if part.of != "value":
+        return _moved(_calendar(column, part.of, to), part, column, dtype, to)
+    unit = 3_600_000_000 if column.kind == "time" else DAY
+    return _moved(_timed(column, column.name, unit, to), part, column, dtype, to)
 
 
 def _read_number(column: Column, to: Operators) -> str:
@@ -103,7 +105,7 @@ def _read_number(column: Column, to: Operators) -> str:
     return to.add("Cast", shown, to=np.dtype("f8"), name=f"{text}_number")
 
 
-def _moved(values: str, part: Part, column: Column, to: Operators) -> str:
+def _moved(values: str, part: Part, column: Column, dtype: np.dtype[Any], to: Operators) -> str:
     """Give (values − origin) / unit within what float32 holds, worked out in float64."""
     double = np.dtype("f8")
     if part.origin != 0:
@@ -114,7 +116,7 @@ def _moved(values: str, part: Part, column: Column, to: Operators) -> str:
     for kind, most in (("Greater", _MOST), ("Less", -_MOST)):
         end = to.constant(most, double)
         values = to.add("Where", to.add(kind, values, end), end, values)
-    return to.add("Cast", values, to=np.dtype("f4"), name=f"{column.name}_{part.of}")
+    return to.add("Cast", values, to=dtype, name=f"{column.name}_{part.of}")
 
 
 def _timed(column: Column, whole: str, unit: int, to: Operators) -> str:

@@ -23,14 +23,18 @@ class Port(NamedTuple):
     shape: tuple[str | int, ...]
 
 
-def ends(ending: Ending, sums: str, to: Operators) -> list[Port]:
+def ends(ending: Ending, sums: str, width: int, to: Operators) -> list[Port]:
     """Add the nodes from the network's sums to what a model gives; give the outputs."""
     z = to.add("Cast", sums, to=np.dtype("f8"))
-    if ending.classes is None:
+    if ending.task == "regression":
         scaled = to.add("Mul", z, to.constant(ending.scale, np.float64))
-        unit = to.add("Add", scaled, to.constant(ending.centre, np.float64))
-        flat = to.add("Reshape", unit, to.constant([-1], np.int64), name="prediction")
-        return [Port(flat, np.dtype("f8"), ("n",))]
+        found = to.add("Add", scaled, to.constant(ending.centre, np.float64))
+        several = np.ndim(ending.scale) > 0
+        shape = to.constant([-1, width] if several else [-1], np.int64)
+        given = to.add("Reshape", found, shape, name="prediction")
+        return [Port(given, np.dtype("f8"), ("n", width) if several else ("n",))]
+    if ending.task == "multilabel":
+        return _labels_apart(z, width, to)
     if ending.task == "binary":  # the sigmoid of a sum is the softmax of 0 and the sum
         zero = to.add("Mul", z, to.constant(0.0, np.float64))
         z = to.add("Concat", zero, z, axis=1)
@@ -38,11 +42,18 @@ def ends(ending: Ending, sums: str, to: Operators) -> list[Port]:
     place = to.add("ArgMax", chances, axis=1, keepdims=0)
     label = to.add("Gather", to.constant(_labels(ending)), place, axis=0, name="label")
     given = to.add("Cast", chances, to=np.dtype("f4"), name="probabilities")
-    kind = _labels(ending).dtype
     return [
-        Port(label, kind, ("n",)),
+        Port(label, _labels(ending).dtype, ("n",)),
         Port(given, np.dtype("f4"), ("n", len(ending.labels))),
     ]
+
+
+def _labels_apart(z: str, width: int, to: Operators) -> list[Port]:
+    """Give labels of 0 and 1, each by itself."""
+    sure = to.add("Greater", z, to.constant(0, np.float64))
+    label = to.add("Cast", sure, to=np.dtype("i8"), name="label")
+    chances = to.add("Cast", to.add("Sigmoid", z), to=np.dtype("f4"), name="probabilities")
+    return [Port(label, np.dtype("i8"), ("n", width)), Port(chances, np.dtype("f4"), ("n", width))]
 
 
 def _labels(ending: Ending) -> Array:
