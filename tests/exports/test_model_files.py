@@ -15,6 +15,10 @@ from running import KINDS, SOURCES, module, name_of, need, outputs, quiet
 
 import limpide as lp
 from limpide.errors import LimpideWarning
+from limpide.exports.about import Ending
+from limpide.exports.models import export_model
+from limpide.tables.features import moved, part_codes, part_values
+from limpide.tables.preprocessing import Preprocessing
 from tolerances import tolerance
 
 NOT_A_TIME = -(2**63)
@@ -154,6 +158,54 @@ def test_a_file_gives_what_the_model_gives(
         chances = None if model.classes is None else source.predict_proba(rows)
         labels = source.predict(rows)
     assert_alike(model, frame, labels.tolist() if hasattr(labels, "tolist") else labels, chances)
+
+
+@pytest.mark.parametrize("task", ["regression", "multilabel"])
+@every_kind
+def test_several_targets_in_float64(
+    kind: str, task: str, models: dict[str, lp.Model], tmp_path: Path
+) -> None:
+    need(kind)
+    preprocessing, frame = models["price"].preprocessing, FRAME.head(30)
+    single = models["price"].network
+    layers = [*single.layers[:-1], lp.Dense(3, "linear")]
+    net = lp.Network([single.n_inputs, *layers], dtype="float64", seed=0)
+    for name in single.state:
+        net.state[name][:] = single.state[name]
+    scale, centre = np.array([2.0, 1e3, 1e-3]), np.array([-1.0, 1e6, 0.5])
+    ending = Ending(task, "three", None, centre, scale)
+    path = tmp_path / name_of(kind)
+    export_model(net.exported(activated=False), preprocessing, ending, [], path, kind, True)
+    z = net.sums(matrix_in_float64(preprocessing, frame))
+    expected = z * scale + centre if task == "regression" else 1 / (1 + np.exp(-z))
+    if kind == "onnx":
+        given = feeds(frame, path)
+        found = outputs(path, given)
+        assert given["size"].dtype == np.float64
+        chances = found["prediction" if task == "regression" else "probabilities"]
+        labels = chances if task == "regression" else found["label"]
+    else:
+        with quiet(kind):
+            source = module(path)
+            labels = np.asarray(source.predict(frame.to_dicts()))
+            named = source.predict if task == "regression" else source.predict_proba
+            chances = np.asarray(named(frame.to_dicts()))
+    # probabilities of ONNX are float32
+    exact = kind != "onnx" or task == "regression"
+    allowed = tolerance("export_float64" if exact else "export_float32")
+    np.testing.assert_allclose(chances, expected, rtol=allowed, atol=allowed)
+    if task == "multilabel":
+        assert np.array_equal(labels, (z > 0).astype(int))
+
+
+def matrix_in_float64(preprocessing: Preprocessing, frame: pl.DataFrame) -> np.ndarray:
+    X = np.empty((len(frame), preprocessing.width))
+    numbers, codes = preprocessing.numbers, preprocessing.codes
+    for place, (column, part) in enumerate(numbers):
+        X[:, place] = moved(part_values(frame[column.name], part.of), part)
+    for place, (column, part) in enumerate(codes, len(numbers)):
+        X[:, place] = part_codes(frame[column.name], part)
+    return X
 
 
 @pytest.mark.parametrize(
