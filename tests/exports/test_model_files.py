@@ -284,9 +284,7 @@ def test_source_says_which_cell_is_wrong(
         source.predict(FRAME.drop("size"))
 
 
-def test_torch_and_keras_weights_can_be_trained_further(
-    models: dict[str, lp.Model], tmp_path: Path
-) -> None:
+def test_torch_weights_can_be_trained_further(models: dict[str, lp.Model], tmp_path: Path) -> None:
     torch = pytest.importorskip("torch")
     path = tmp_path / name_of("torch")
     models["price"].export(path, to="torch")
@@ -302,3 +300,35 @@ def test_torch_and_keras_weights_can_be_trained_further(
         optimizer.step()
         losses.append(float(loss.detach()))
     assert losses[-1] < losses[0]
+
+
+def test_keras_weights_can_be_trained_further(models: dict[str, lp.Model], tmp_path: Path) -> None:
+    need("keras")
+    path = tmp_path / name_of("keras")
+    models["price"].export(path, to="keras")
+    with quiet("keras"):
+        source = module(path)
+        names = [variable.name for variable in source.network.trainable_variables]
+        assert names == [name.replace(".", "_") for name in models["price"].params]
+        source.network.compile("sgd", "mse")
+        x, y = source.inputs(FRAME), np.zeros((len(FRAME), 1))
+        losses = source.network.fit(x, y, epochs=3, verbose=0).history["loss"]
+    assert losses[-1] < losses[0]
+
+
+@every_kind
+def test_spambase_as_a_file(kind: str, spambase_path: Path, tmp_path: Path) -> None:
+    need(kind)
+    mails = pl.read_csv(spambase_path, infer_schema_length=None)
+    model = lp.train(mails, mails.columns[-1], epochs=1)
+    rows = mails[:, :-1][::40]
+    path = tmp_path / name_of(kind)
+    model.export(path, to=kind)
+    if kind == "onnx":
+        found = outputs(path, feeds(rows, path))
+        assert_alike(model, rows, found["label"].tolist(), found["probabilities"])
+        return
+    with quiet(kind):
+        source = module(path)
+        labels, chances = source.predict(rows), source.predict_proba(rows)
+    assert_alike(model, rows, labels.tolist() if hasattr(labels, "tolist") else labels, chances)
