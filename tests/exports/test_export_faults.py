@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from running import KINDS, SOURCES, module, name_of, need, outputs, predicted, quiet
+from exported_files import KINDS, SOURCES, module, name_of, need, outputs, predicted, quiet
 
 import limpide as lp
 from limpide import cli, program

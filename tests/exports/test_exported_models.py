@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 import polars as pl
 import pytest
-from running import KINDS, SOURCES, module, name_of, need, outputs, quiet
+from exported_files import KINDS, SOURCES, module, name_of, need, outputs, quiet
 
 import limpide as lp
 from limpide.errors import LimpideWarning

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from running import KINDS, check, need, traced
+from exported_files import KINDS, check, need, traced
 
 import limpide as lp
 from limpide import ops
