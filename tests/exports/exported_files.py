@@ -19,7 +19,7 @@ import numpy.typing as npt
 import pytest
 
 from limpide import engines
-from limpide.exports.networks import Exported, export_network
+from limpide.exports.networks import Exported
 from limpide.ir import Graph, Spec
 from limpide.tensor import Tensor, Tracing, tracing_into
 
@@ -104,18 +104,3 @@ def computed(exported: Exported, X: Array) -> Array:
     """Give what the reference engine computes for an exported function."""
     run = engines.get("reference").compile(exported.graph(len(X)))
     return np.asarray(run([X])[0])
-
-
-def check(exported: Exported, X: Array, kind: str, folder: Path, allowed: float) -> None:
-    """Export a function, run the file, and compare with the reference engine."""
-    path = folder / name_of(kind)
-    export_network(exported, path, kind, True)
-    for rows in (X, X[:1]):
-        expected = computed(exported, rows)
-        found = predicted(path, kind, rows)
-        if kind != "python":
-            assert found.dtype == expected.dtype
-        assert found.shape == expected.shape
-        np.testing.assert_allclose(
-            found.astype(np.float64), expected, rtol=allowed, atol=allowed, err_msg=path.name
-        )
