@@ -238,23 +238,14 @@ class LoopCode:
     def _hold_softmax(self, value: Value) -> None:
         axis = value.params["axis"]
         others, indices = self._other_axes(value, axis)
-        inner = self._listed(value.inputs[0], indices, axis)
+        inner = self._listed_briefly(value.inputs[0], indices, axis)
         self.helpers.add(value.op)
         self._write_listed(value, others, axis, [f"{value.op}({inner})"], indices)
 
     def _hold_joined(self, value: Value) -> None:
         axis = value.params["axis"]
         others, indices = self._other_axes(value, axis)
-        parts = []
-        for item in value.inputs:
-            own = self._letters
-            part = self._listed(item, indices, axis)
-            if len(part) > _LONGEST:
-                self._hold(item)
-                self._letters = own
-                part = self._listed(item, indices, axis)
-            parts.append(part)
-            self._letters = own
+        parts = [self._listed_briefly(item, indices, axis) for item in value.inputs]
         self._write_listed(value, others, axis, parts, indices)
 
     def _other_axes(self, value: Value, axis: int) -> tuple[tuple[int, ...], list[str]]:
@@ -277,6 +268,17 @@ class LoopCode:
             self._write(value, others, text, [indices[a] for a in others])
             name = self._held[id(value)].name
         self._held[id(value)] = _Held(name, others if single else (*others, axis))
+
+    def _listed_briefly(self, value: Value, indices: Indices, axis: int) -> str:
+        """Give the list of a value along one axis, by its name where it would be long."""
+        own = self._letters
+        text = self._listed(value, indices, axis)
+        if len(text) > _LONGEST:
+            self._hold(value)
+            self._letters = own
+            text = self._listed(value, indices, axis)
+        self._letters = own
+        return text
 
     def _listed(self, value: Value, indices: Indices, axis: int) -> str:
         """Give the list of a value along one axis, the other indices given."""
