@@ -171,6 +171,20 @@ def test_a_folder_that_may_not_be_written_to(net: lp.Network, tmp_path: Path) ->
         tmp_path.chmod(0o700)
 
 
+def test_the_command_reads_onnx_from_the_path(
+    net: lp.Network, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    need("onnx")
+    monkeypatch.chdir(tmp_path)
+    net.save("net.safetensors")
+    words = ["export", "net.safetensors", "--out", "net.onnx"]
+    assert program.run(cli.limpide_command, words) == 0
+    assert list(outputs(Path("net.onnx"), {"X": np.zeros((1, 2), np.float32)})) == [
+        "label",
+        "probabilities",
+    ]
+
+
 def test_onnx_that_is_not_installed(
     net: lp.Network, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
