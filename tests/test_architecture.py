@@ -64,7 +64,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "structure": PARTS | {"locks", "storage", "generator", "parameters", "scalars", "summary"},
     "network": PARTS
     | REPORTS
-    | {"engines", "steps", "threads", "tracing", "training", "arrays", "structure", "exports"},
+    | {"engines", "steps", "threads", "tracing", "training", "arrays", "structure"}
+    | {"exports", "limpide"},
     "neuron": PARTS | REPORTS | {"arrays", "generator", "network", "parameters", "scalars"},
     # data and files: they take layers and arrays, never a network
     "datasets": {"errors", "rng", "spam"},
@@ -80,7 +81,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "model": PARTS
     | REPORTS
     | {"arrays", "metrics", "network", "parameters", "spam", "storage", "tables", "table_layers"}
-    | {"generator", "recipe", "model_facts", "threads", "exports"},
+    | {"generator", "recipe", "model_facts", "threads", "limpide"},
     # measuring: the whole library from outside, its peers, and the engine's writer for the peak
     "bench": {"errors", "ir", "engines", "layers", "losses", "optimizers", "steps", "network"}
     | {"reports", "limpide"},

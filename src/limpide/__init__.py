@@ -110,6 +110,7 @@ _HOME = {name: room for room, names in _ROOMS.items() for name in names}
 _MODULES = (
     "bench",
     "datasets",
+    "exports",
     "metrics",
     "model",
     "reports",

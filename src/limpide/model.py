@@ -14,11 +14,10 @@ from typing import Any
 
 import numpy as np
 
+import limpide
 from limpide import storage
 from limpide.arrays import as_weights
 from limpide.errors import ArgumentTypeError, DataError, LimpideWarning, ModelFileError
-from limpide.exports.about import Ending
-from limpide.exports.models import export_model
 from limpide.history import History
 from limpide.ir import Array
 from limpide.keywords import known_keywords
@@ -303,10 +302,12 @@ class Model:
         ['sex.py']
         """
         target = self._target
-        export_model(
+        limpide.exports.export_model(
             self.network.exported(activated=False),
             self.preprocessing,
-            Ending(target.task, target.name, target.classes, target.centre, target.scale),
+            limpide.exports.Ending(
+                target.task, target.name, target.classes, target.centre, target.scale
+            ),
             training_words(self._target, self.facts),
             path,
             to,

@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
+import limpide
 from limpide import engines
 from limpide.activations import Activation, activation_name
 from limpide.arrays import (
@@ -29,7 +30,6 @@ from limpide.errors import (
     ArgumentTypeError,
     nearest,
 )
-from limpide.exports.networks import Exported, export_network
 from limpide.history import History
 from limpide.ir import Array, Graph, Spec, layer_scope, spec_of
 from limpide.keywords import known_keywords
@@ -50,6 +50,9 @@ from limpide.tensor import Tensor, Tracing, tracing_into, unify
 from limpide.threads import limit_threads
 from limpide.tracing import Pace, slices
 from limpide.training import Data, Trainer, rows_a_step, split
+
+if TYPE_CHECKING:  # loaded when something is exported: limpide.exports
+    from limpide.exports.networks import Exported
 
 _BLOCK = 256  # rows that predict and evaluate take at a time, at most
 _SLICE_WORK = 1 << 26  # multiplications that take a few hundredths of a second at most
@@ -278,17 +281,18 @@ class Network(Structure):
         ...     os.listdir(folder)
         ['net.py']
         """
-        export_network(self.exported(), path, to, overwrite)
+        limpide.exports.export_network(self.exported(), path, to, overwrite)
 
     def exported(self, activated: bool = True) -> Exported:
         """Give what the exports see; without ``activated`` up to the last layer's sum."""
-        return Exported(
+        exported: Exported = limpide.exports.Exported(
             lambda rows: self.graph(rows, activated),
             self.params,
             self.state,
             str(self),
             activation_name(self.output_activation) if activated else "linear",
         )
+        return exported
 
     # Training ---------------------------------------------------------------------------------
 

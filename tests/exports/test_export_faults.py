@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import os
+import subprocess
 import sys
 from pathlib import Path
 
@@ -246,3 +247,12 @@ def test_the_command(
     assert run("net.safetensors", "--to", "numpy", "--out", "net.py", "--force")[0] == 0
     assert Path("net.py").read_bytes() != before
     assert sorted(p.name for p in tmp_path.iterdir() if p.suffix) == ["net.py", "net.safetensors"]
+
+
+def test_exports_are_loaded_when_something_is_exported() -> None:
+    code = (
+        "import sys, limpide as lp; net = lp.Network([1, 1], seed=0); lp.Model;"
+        "print([m for m in sys.modules if m.startswith(('limpide.exports.', 'onnx'))])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n"
