@@ -51,7 +51,7 @@ def numpy_file(source: Source, names: Names) -> str:
     weights, imports = _weights(arrays, "np")
     if "erf" in code.helpers:
         imports.append("import math")
-    head = docstring(paragraphs(source.about, "NumPy and nothing else", usage(source)))
+    head = docstring(paragraphs(source.about, "NumPy and nothing else", with_module(source)))
     return joined(head, sorted(imports), ["import numpy as np"], blocks, _ends(source, 1), weights)
 
 
@@ -77,7 +77,7 @@ def torch_file(source: Source, names: Names) -> str:
         code.array_names[array.name]: array.numbers for array in source.program.arrays
     } | code.constants
     weights, imports = _weights(arrays, "torch")
-    head = docstring(paragraphs(source.about, "PyTorch and nothing else", usage(source)))
+    head = docstring(paragraphs(source.about, "PyTorch and nothing else", with_module(source)))
     libraries = ["import torch"]
     if any("F." in block for block in blocks):
         libraries.append("import torch.nn.functional as F")
@@ -116,7 +116,7 @@ def keras_file(source: Source, names: Names) -> str:
         code.array_names[array.name]: array.numbers for array in source.program.arrays
     } | code.constants
     weights, imports = _weights(arrays, "np")
-    head = docstring(paragraphs(source.about, "Keras 3 and NumPy", usage(source)))
+    head = docstring(paragraphs(source.about, "Keras 3 and NumPy", with_module(source)))
     libraries = ["import keras", "import numpy as np", "from keras import ops"]
     last = [*weights, "network = Network()"]
     return joined(head, sorted(imports), libraries, blocks, _ends(source, 1), last)
@@ -132,17 +132,25 @@ def _network_words(program: Program) -> str:
 
 
 def usage(source: Source) -> list[str]:
-    module = module_name(source.path)
+    """Give the lines that show how a file is called."""
     if source.ending is None:
-        return [f"from {module} import predict", "predict(X)  # a row for each row of X"]
-    names = "predict" if source.ending.task == "regression" else "predict, predict_proba"
+        return ["predict(X)  # an output for each row of X"]
     columns = [name for name, _ in source.about.columns[:2]]
     row = ", ".join(f"{name}: …" for name in columns)
     more = ", …" if len(source.about.columns) > 2 else ""
-    return [
-        f"from {module} import {names}",
-        f"predict([{{{row}{more}}}])  # dicts, a dict of columns, or a data frame",
-    ]
+    rows = f"[{{{row}{more}}}]"
+    shown = [f"predict({rows})  # dicts, a dict of columns, or a data frame"]
+    if source.ending.task != "regression":
+        shown.append(f"predict_proba({rows})")
+    return shown
+
+
+def with_module(source: Source) -> list[str]:
+    """Give the same lines after the one that loads the file."""
+    names = "predict"
+    if source.ending is not None and source.ending.task != "regression":
+        names += ", predict_proba"
+    return [f"from {module_name(source.path)} import {names}", *usage(source)]
 
 
 def _class(head: str, words: str, *methods: tuple[str, Sequence[str]]) -> str:
