@@ -113,6 +113,7 @@ _MODULES = (
     "bench",
     "checkpoints",
     "datasets",
+    "exports",
     "metrics",
     "model",
     "reports",
