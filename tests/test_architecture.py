@@ -51,7 +51,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "table_layers": NUMBERS | {"layers"},
     "scalars": {"errors"},
     # training
-    "history": {"errors", "ir"},
+    "history": {"errors", "ir", "plots"},
     "callbacks": GROUND | {"ir", "conversion", "history"},
     "progress": {"errors", "callbacks", "history"},
     "arrays": NUMBERS | {"losses"},
@@ -68,17 +68,23 @@ MAY_IMPORT: dict[str, set[str]] = {
     "neuron": PARTS | REPORTS | {"arrays", "generator", "network", "parameters", "scalars"},
     # data and files: they take layers and arrays, never a network
     "datasets": {"errors", "rng", "spam"},
-    "metrics": {"errors"},
+    "metrics": {"errors", "keywords", "rng"},
     "spam": {"errors"},
     "storage": {"errors", "ir", "layers", "table_layers", "activations", "initializers", "losses"},
     "tables": GROUND | {"ir", "rng", "storage", "progress"},
     # models: a network with its table
     "recipe": PARTS | {"network", "table_layers", "tables"},
     "model_facts": {"errors", "history", "storage", "tables"},
+    # looking at models: figures' pictures, what columns do, the report; the model is handed in
+    "plots": {"errors", "ir", "keywords", "metrics"},
+    "effects": {"errors", "ir", "metrics", "plots", "rng", "tables"},
+    "reporting": {"effects", "ir", "limpide", "metrics", "reports", "storage", "tables"},
+    "views": {"errors", "ir", "keywords", "metrics", "model_facts", "network", "plots", "tables"}
+    | {"effects", "reporting"},
     "model": PARTS
     | REPORTS
     | {"arrays", "metrics", "network", "parameters", "spam", "storage", "tables", "table_layers"}
-    | {"generator", "recipe", "model_facts", "threads"},
+    | {"generator", "recipe", "model_facts", "threads", "views"},
     # measuring: the whole library from outside, its peers, and the engine's writer for the peak
     "bench": {"errors", "ir", "engines", "layers", "losses", "optimizers", "steps", "network"}
     | {"reports", "limpide"},
@@ -92,7 +98,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "__main__": {"cli"},
 }
 # Where a heavier library or an engine is looked up, a function may import a room.
-MAY_IMPORT_LATE = {"engines/__init__.py", "__init__.py"}
+MAY_IMPORT_LATE = {"engines/__init__.py", "__init__.py", "history.py"}
 
 
 def room_of(path: Path) -> str:

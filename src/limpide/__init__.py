@@ -110,8 +110,11 @@ _HOME = {name: room for room, names in _ROOMS.items() for name in names}
 _MODULES = (
     "bench",
     "datasets",
+    "effects",
     "metrics",
     "model",
+    "plots",
+    "reporting",
     "reports",
     "spam",
     "storage",

@@ -129,7 +129,12 @@ def training_report(model: Any, path: str, interrupted: bool) -> dict[str, Any]:
 
 
 def print_training(
-    screen: Console, model: Any, path: str, following: str, interrupted: bool
+    screen: Console,
+    model: Any,
+    path: str,
+    following: str,
+    interrupted: bool,
+    page: str | None = None,
 ) -> None:
     """Print what was done to each column, the figures, and the command to type next."""
     facts, history = model.facts, model.history
@@ -147,11 +152,16 @@ def print_training(
     screen.print()
     kept = " what was learned so far" if interrupted else ""
     _print(screen, f"Saved{kept} to {printable(path)}")
+    if page is not None:
+        _print(screen, f"The report is {printable(page)}")
     _print(screen, f"Next: {following}")
 
 
 def print_figures(screen: Console, figures: Mapping[str, Any], classes: Any) -> None:
-    """Print the figures as a table, and below it the confusion matrix of a classifier."""
+    """Print the figures as a table, and below it the confusion matrix of a classifier.
+
+    Where there are ``intervals`` among the figures, every figure is shown with its own.
+    """
     names = None if classes is None else list(classes)
     lines = figures_table(figures, names)
     if names is not None and figures.get("confusion") is not None:
@@ -186,9 +196,26 @@ def figures_table(figures: Mapping[str, Any], classes: Sequence[Any] | None) -> 
         rows = _regression_rows(figures)
     else:
         rows = _classification_rows(figures, classes)
+    if "intervals" in figures:
+        spans = [_span(figures["intervals"].get(key), key) for key, *_ in rows]
+        return _aligned(
+            [
+                (name, Text(value, "bold"), span, Text(words, "dim"))
+                for (_, name, value, words), span in zip(rows, spans, strict=True)
+            ],
+            "<>><",
+        )
     return _aligned(
-        [(name, Text(value, "bold"), Text(words, "dim")) for name, value, words in rows], "<><"
+        [(name, Text(value, "bold"), Text(words, "dim")) for _, name, value, words in rows], "<><"
     )
+
+
+def _span(ends: Sequence[float] | None, key: str) -> str:
+    """Give an interval in words."""
+    if ends is None:
+        return ""
+    low, high = (percent(end) if key == "accuracy" else number(end) for end in ends)
+    return f"{low} to {high}"
 
 
 def _aligned(rows: Sequence[Sequence[str | Text]], sides: str) -> list[Text]:
@@ -207,14 +234,14 @@ def _aligned(rows: Sequence[Sequence[str | Text]], sides: str) -> list[Text]:
     return lines
 
 
-def _regression_rows(figures: Mapping[str, Any]) -> list[tuple[str, str, str]]:
+def _regression_rows(figures: Mapping[str, Any]) -> list[tuple[str, str, str, str]]:
     words = {
         "mae": ("MAE", "the mean error, in the unit of the target"),
         "rmse": ("RMSE", "the same, where large errors count more"),
         "r2": ("R²", "1 is perfect, 0 is as good as always answering the mean"),
     }
     return [
-        (name, number(figures[key]), meaning)
+        (key, name, number(figures[key]), meaning)
         for key, (name, meaning) in words.items()
         if figures.get(key) is not None
     ]
@@ -222,7 +249,7 @@ def _regression_rows(figures: Mapping[str, Any]) -> list[tuple[str, str, str]]:
 
 def _classification_rows(
     figures: Mapping[str, Any], classes: Sequence[Any]
-) -> list[tuple[str, str, str]]:
+) -> list[tuple[str, str, str, str]]:
     confusion = figures.get("confusion")
     rows = []
     if figures.get("accuracy") is not None:
@@ -231,12 +258,12 @@ def _classification_rows(
             total = sum(map(sum, confusion))
             right = sum(row[i] for i, row in enumerate(confusion))
             words = f"{right:,} of {total:,} right; {_always(confusion, classes)}"
-        rows.append(("accuracy", percent(figures["accuracy"]), words))
+        rows.append(("accuracy", "accuracy", percent(figures["accuracy"]), words))
     if figures.get("auc") is not None:
-        rows.append(("AUC", number(figures["auc"]), "1 is perfect, 0.5 is guessing"))
+        rows.append(("auc", "AUC", number(figures["auc"]), "1 is perfect, 0.5 is guessing"))
     if figures.get("log_loss") is not None:
         meaning = "0 is perfect; confident mistakes cost most"
-        rows.append(("log loss", number(figures["log_loss"]), meaning))
+        rows.append(("log_loss", "log loss", number(figures["log_loss"]), meaning))
     return rows
 
 

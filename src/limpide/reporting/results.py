@@ -1,0 +1,509 @@
+"""A report's part on how good a model is and what it goes by: figures, pictures, effects.
+
+Answers for what was measured on a study's rows. Not for: the frame of the page (``page``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from limpide.effects import Importance, PartialDependence
+from limpide.effects import partial_dependence as dependence_of
+from limpide.effects import permutation_importance as importance_of
+from limpide.effects.dependence import matrix_places
+from limpide.ir import Array
+from limpide.metrics import decisions
+from limpide.metrics.classification import auc, confusion_matrix
+from limpide.metrics.curves import average_precision, precision_recall_curve, roc_curve
+from limpide.metrics.figures import CLASSIFICATION, REGRESSION
+from limpide.metrics.probabilities import calibration_curve
+from limpide.metrics.regression import error_quantiles
+from limpide.reporting import words
+from limpide.reporting.charts import Axis, Series, bars, lines, points, range_of
+from limpide.reporting.markup import Html, shortened, table, tag
+from limpide.reporting.study import Study
+from limpide.reports import counted, number, percent
+
+_MATRIX = 12  # classes of a confusion matrix that is shown whole
+_LISTED = 40  # classes of a table
+_CURVES = 6
+_POINTS = 240  # of a curve
+_BARS = 15
+_EFFECTS = 6  # columns whose effect is drawn
+_WORK = 2e10  # multiplications that importance may take, about: a few seconds
+_TILES = {
+    "classes": ("accuracy", "auc", "log_loss", "calibration_error"),
+    "numbers": ("mae", "rmse", "r2", "median_absolute_error"),
+}
+
+
+def tiles(model: Any, study: Study | None) -> Html | None:
+    """Give the main figures, large, each with its interval or what it says."""
+    known = CLASSIFICATION if model.classes is not None else REGRESSION
+    chosen = _TILES["classes" if model.classes is not None else "numbers"]
+    entries = []
+    for name in chosen:
+        figure, more = known[name], ""
+        if study is not None and study.y is not None:
+            found = study.figures[name]
+            estimate = found.estimate
+            span = words.between(found, figure.kind)
+            more = f"95 %: {span}" if span and found.low != found.high else ""
+        else:
+            estimate = (model.figures or {}).get(name)
+        if estimate is not None:
+            entries.append((figure.title, words.value(estimate, figure.kind), more))
+    if not entries:
+        return None
+    return tag("dl", *(
+        tag("div", tag("dt", title), tag("dd", tag("div", shown, class_="big"),
+                                         tag("div", more, class_="more") if more else ""))
+        for title, shown, more in entries
+    ), class_="tiles")  # fmt: skip
+
+
+def results(model: Any, study: Study | None) -> list[Html]:
+    """Give the figures and the pictures of what was predicted."""
+    if study is None or study.y is None:
+        return _remembered(model)
+    parts = [tag("p", f"Measured on {words.whose(study)}.")]
+    if study.how == "trained on":
+        parts.append(tag("p", "A network knows the rows it learned from: these figures flatter it. "
+                         "Measure it on others with limpide evaluate.", class_="note"))  # fmt: skip
+    parts.append(_figures(model, study))
+    if model.classes is not None:
+        return [*parts, *_classes(model, study)]
+    return [*parts, *_numbers(model, study)]
+
+
+def _remembered(model: Any) -> list[Html]:
+    if not model.figures:
+        return []
+    known = CLASSIFICATION if model.classes is not None else REGRESSION
+    rows = [
+        [figure.title, words.value(model.figures[name], figure.kind), figure.meaning]
+        for name, figure in known.items()
+        if model.figures.get(name) is not None
+    ]
+    told = f"As measured after training, on {counted(model.facts.held_out, 'row')} held out."
+    parts = [tag("p", told)]
+    parts.append(table("The figures", ["Figure", "Value", "How to read it"], rows, numeric=[1],
+                       class_="wide"))  # fmt: skip
+    if model.figures.get("confusion"):
+        parts.append(_confusion(np.array(model.figures["confusion"]), model.classes.tolist(), ""))
+    return parts
+
+
+def _figures(model: Any, study: Study) -> Html:
+    known = CLASSIFICATION if model.classes is not None else REGRESSION
+    rows = []
+    for name, found in study.figures.items():
+        figure = known[name]
+        rows.append(
+            [
+                figure.title,
+                words.value(found.estimate, figure.kind),
+                words.between(found, figure.kind) or "–",
+                words.value(study.guessing[name], figure.kind),
+                figure.meaning,
+            ]
+        )
+    guess = "the most frequent class" if model.classes is not None else "the mean"
+    caption = (
+        "The figures; in 95 of 100 such intervals lies what more rows of the same kind would give. "
+        f"Guessing always answers {guess}."
+    )
+    head = ["Figure", "Value", "95 % interval", "Guessing", "How to read it"]
+    return table(caption, head, rows, numeric=[1, 2, 3], class_="wide")
+
+
+# Classes ------------------------------------------------------------------------------------------
+
+
+def _classes(model: Any, study: Study) -> list[Html]:
+    labels = model.classes.tolist()
+    y, prediction = study.y, study.prediction
+    assert y is not None
+    assert prediction is not None
+    predicted = prediction.argmax(axis=1)
+    counts = confusion_matrix(y, predicted, len(labels), study.weights)
+    of = "" if study.weights is None else ", by weight"
+    parts = [tag("h3", "Which classes are taken for which"), _confusion(counts, labels, of)]
+    parts.append(_per_class(y, predicted, study.weights, labels))
+    charts = [
+        chart
+        for chart in (
+            _roc(study, labels),
+            _precision_recall(study, labels),
+            _calibration(study, labels),
+        )
+        if chart
+    ]
+    if charts:
+        parts += [tag("h3", "Over all thresholds"), tag("div", *charts, class_="charts")]
+    return parts
+
+
+def _confusion(counts: Array, labels: Sequence[Any], of: str) -> Html:
+    if len(labels) > _MATRIX:
+        return _mistakes(counts, labels)
+    totals = counts.sum(axis=1, keepdims=True)
+    shares = np.divide(counts, totals, out=np.zeros(counts.shape), where=totals > 0)
+    names = [shortened(label, 30) for label in labels]
+    rows = []
+    for i, name in enumerate(names):
+        cells: list[object] = [name]
+        for j in range(len(names)):
+            style = f"background:rgba(var(--shade),{shares[i, j] * 0.45:.2f})"
+            cells.append(tag("td", _count(counts[i, j]), style=style,
+                             class_="right" if i == j else None))  # fmt: skip
+        rows.append(cells)
+    caption = (
+        f"Confusion matrix: a row for each true class, a column for each answer{of}. Framed cells "
+        "are right answers; the darker a cell, the larger its share of the row."
+    )
+    return table(caption, ["True class", *(f"answered {name}" for name in names)], rows,
+                 class_="matrix", numeric=range(1, len(names) + 1))  # fmt: skip
+
+
+def _count(value: Any) -> str:
+    return number(float(value))
+
+
+def _mistakes(counts: Array, labels: Sequence[Any]) -> Html:
+    """List the most frequent mistakes, where the matrix would be too large."""
+    wrong = counts.copy()
+    np.fill_diagonal(wrong, 0)
+    order = np.argsort(-wrong, axis=None, kind="stable")[:12]
+    rows = []
+    for place in order:
+        i, j = divmod(int(place), len(labels))
+        if wrong[i, j]:
+            share = percent(wrong[i, j] / counts[i].sum())
+            rows.append([shortened(labels[i], 40), shortened(labels[j], 40),
+                         _count(wrong[i, j]), share])  # fmt: skip
+    if not rows:
+        return tag("p", "No class is taken for another.")
+    caption = f"The most frequent mistakes among {len(labels):,} classes"
+    head = ["True class", "Answered", "Times", "Of the class"]
+    return table(caption, head, rows, numeric=[2, 3])
+
+
+def _per_class(y: Array, predicted: Array, weights: Array | None, labels: Sequence[Any]) -> Html:
+    found = decisions.per_class(y, predicted, weights, classes=np.arange(len(labels)))
+    order = list(range(len(labels)))
+    caption = "Each class: how often it is found, and how often its name is right"
+    if len(labels) > _LISTED:
+        order = sorted(order, key=lambda k: (found[k]["f1"], k))
+        order = [k for k in order if found[k]["rows"]][:_LISTED]
+        caption += f". The {len(order)} with the lowest F1 of {len(labels):,}"
+    rows = [
+        [
+            shortened(labels[k], 40),
+            _count(found[k]["rows"]),
+            percent(found[k]["recall"]),
+            percent(found[k]["precision"]),
+            number(found[k]["f1"]),
+        ]
+        for k in order
+    ]
+    head = ["Class", "Rows", "Found (recall)", "Right when named (precision)", "F1"]
+    return table(caption, head, rows, numeric=[1, 2, 3, 4])
+
+
+def _curves(study: Study, labels: Sequence[Any], both: bool) -> list[tuple[int, str, Array, Array]]:
+    """Give place, name, 0/1 truth and score of each class with a curve: of two, the second's."""
+    y, prediction = study.y, study.prediction
+    assert y is not None
+    assert prediction is not None
+    found = []
+    for k in [1] if len(labels) == 2 else range(len(labels)):
+        truth = (y == k).astype(np.int64)
+        if study.weights is not None:
+            mass = np.bincount(truth, study.weights, 2)
+        else:
+            mass = np.bincount(truth, minlength=2).astype(float)
+        if mass[1] > 0 and (mass[0] > 0 or not both):
+            look = 0 if len(labels) == 2 else k
+            found.append((look, shortened(labels[k], 24), truth, prediction[:, k]))
+    return found
+
+
+def _roc(study: Study, labels: Sequence[Any]) -> Html | None:
+    made = []
+    for look, name, truth, score in _curves(study, labels, both=True):
+        curve = roc_curve(truth, score, study.weights)
+        area = auc(truth, score, study.weights) or 0.0
+        x, y = _thinned(curve.false_positive_rate, curve.true_positive_rate)
+        made.append((area, Series(f"{name}: AUC {area:.3f}", x, y, len(x) <= 8, look)))
+    if not made:
+        return None
+    chosen, told = _lowest(made, "area under the curve", labels)
+    title = f"ROC of {chosen[0].name}" if len(chosen) == 1 else "ROC curves"
+    x_axis = Axis("share of the others answered as the class", 0, 1, percent=True)
+    y_axis = Axis("share of the class that is found", 0, 1, percent=True)
+    drawn = lines("roc", title, told, chosen, x_axis, y_axis, diagonal="guessing")
+    note = "The further up and left, the better."
+    return _with_note(drawn, note)
+
+
+def _precision_recall(study: Study, labels: Sequence[Any]) -> Html | None:
+    made = []
+    for look, name, truth, score in _curves(study, labels, both=False):
+        curve = precision_recall_curve(truth, score, study.weights)
+        area = average_precision(truth, score, study.weights) or 0.0
+        x, y = _thinned(curve.recall[:-1][::-1], curve.precision[:-1][::-1])
+        told = f"{name}: average {area:.3f}"
+        made.append((area, Series(told, x, y, len(x) <= 8, look)))
+    if not made:
+        return None
+    chosen, told = _lowest(made, "average precision", labels)
+    title = f"Precision, {chosen[0].name}" if len(chosen) == 1 else "Precision and recall"
+    level = None
+    if len(labels) == 2:
+        level = (float(np.average(study.y, weights=study.weights)), "guessing")  # type: ignore[arg-type]
+    x_axis = Axis("recall: share of the class that is found", 0, 1, percent=True)
+    y_axis = Axis("precision: share of the answers that are right", 0, 1, percent=True)
+    drawn = lines("pr", title, told, chosen, x_axis, y_axis, level=level)
+    note = "The further up and right, the better."
+    return _with_note(drawn, note)
+
+
+def _lowest(
+    made: list[tuple[float, Series]], what: str, labels: Sequence[Any]
+) -> tuple[list[Series], str]:
+    """Choose the curves that do worst, and say so."""
+    made.sort(key=lambda one: one[0])
+    chosen = [series for _, series in made[:_CURVES]]
+    told = "; ".join(series.name for series in chosen) + "."
+    if len(made) > len(chosen):
+        told = f"The {len(chosen)} classes of {len(labels)} with the smallest {what}: {told}"
+    return chosen, told
+
+
+def _thinned(x: Array, y: Array) -> tuple[list[float], list[float]]:
+    """Take the corners of a curve; of too many, some evenly along it."""
+    if len(x) > 2:
+        bent = np.ones(len(x), bool)
+        before, after = np.diff(x)[:-1] * np.diff(y)[1:], np.diff(x)[1:] * np.diff(y)[:-1]
+        bent[1:-1] = np.abs(before - after) > 1e-12
+        x, y = x[bent], y[bent]
+    if len(x) > _POINTS:
+        way = np.concatenate([[0], np.cumsum(np.hypot(np.diff(x), np.diff(y)))])
+        wanted = np.linspace(0, way[-1], _POINTS)
+        kept = np.unique(np.minimum(np.searchsorted(way, wanted), len(x) - 1))
+        x, y = x[kept], y[kept]
+    return x.tolist(), y.tolist()
+
+
+def _calibration(study: Study, labels: Sequence[Any]) -> Html:
+    chosen = shortened(labels[1], 24)
+    curve = calibration_curve(study.y, study.prediction, study.weights)  # type: ignore[arg-type]
+    two = study.prediction.shape[1] == 2  # type: ignore[union-attr]
+    error = study.figures["calibration_error"].estimate or 0.0
+    pairs = zip(curve.predicted, curve.observed, strict=True)
+    told = (
+        f"In {counted(len(curve.predicted), 'group')} of rows, what was said and what came true: "
+        + "; ".join(f"{percent(float(a))}, {percent(float(b))}" for a, b in pairs)
+        + f". Calibration error {error:.3f}."
+    )
+    series = [Series("", curve.predicted.tolist(), curve.observed.tolist(), marked=True)]
+    said = f"probability of {chosen}" if two else "probability of the likeliest class"
+    x = Axis(f"{said}, mean of a group", 0, 1, percent=True)
+    y = Axis("share of class " + chosen if two else "share answered right", 0, 1, percent=True)
+    title = f"Calibration: error {error:.3f}"
+    drawn = lines("calibration", title, told, series, x, y, diagonal="as it should be")
+    return _with_note(drawn, "On the diagonal, a probability means what it says.")
+
+
+def _with_note(drawn: Html, note: str) -> Html:
+    return tag("div", drawn, tag("p", note, class_="soft"))
+
+
+def class_bars(name: str, title: str, labels: Sequence[Any], counts: Array) -> Html:
+    """Draw how many rows each class has, the most frequent first."""
+    order = np.argsort(-counts, kind="stable")
+    shown = order[:_BARS] if len(order) > _BARS + 1 else order
+    names: list[object] = [labels[k] for k in shown]
+    values = [float(counts[k]) for k in shown]
+    total = float(counts.sum())
+    told = "; ".join(f"{shortened(n, 30)}: {v:,.0f}" for n, v in zip(names, values, strict=True))
+    told = f"Bars, longest first. {told}."
+    if len(shown) < len(order):
+        rest = float(counts[order[_BARS:]].sum())
+        told += f" {len(order) - len(shown)} other classes have {rest:,.0f} rows together."
+        title += f" ({len(shown)} of {len(order)} classes)"
+    texts = [f"{value:,.0f} ({percent(value / total)})" for value in values]
+    return bars(name, title, told, names, values, texts)
+
+
+# Numbers ------------------------------------------------------------------------------------------
+
+
+def _numbers(model: Any, study: Study) -> list[Html]:
+    y, prediction = study.y, study.prediction
+    assert y is not None
+    assert prediction is not None
+    target = shortened(model.target, 30)
+    levels = error_quantiles(y, prediction, study.weights)
+    row = [words.value(level, "unit") for level in levels.values()]
+    head = ["Share of the rows", *(f"{100 * share:g} %" for share in levels)]
+    quantiles = table(
+        f"The error (answer − truth, in the unit of {target}) is at most …",
+        head, [["error", *row]], numeric=range(1, len(head)),
+    )  # fmt: skip
+    if min(prediction.min(), y.min()) == max(prediction.max(), y.max()):
+        return [quantiles]
+    low, high = range_of(y.tolist(), prediction.tolist())
+    told = f"{len(y):,} points: the truth across, the answer upwards. On the line they are equal."
+    both = points("answers", f"Answers beside the truth: {target}", told, y.tolist(),
+                  prediction.tolist(), Axis(f"truth: {target}", low, high),
+                  Axis("answer", low, high), diagonal=True, below="below: too low")  # fmt: skip
+    errors = prediction - y
+    around = range_of(errors.tolist(), [0.0])
+    across = range_of(prediction.tolist())
+    told = f"{len(y):,} points: the answer across, its error upwards; the line is no error."
+    rest = points("errors", "Errors beside the answers", told, prediction.tolist(),
+                  errors.tolist(), Axis(f"answer: {target}", *across),
+                  Axis("error: answer − truth", *around), level=0.0, above="too high",
+                  below="too low")  # fmt: skip
+    note = "A good model's points lie about the line, anywhere along it."
+    first = "The nearer to the line, the better."
+    charts = tag("div", _with_note(both, first), _with_note(rest, note), class_="charts")
+    return [quantiles, charts]
+
+
+# What the model goes by ---------------------------------------------------------------------------
+
+
+def effects(model: Any, study: Study | None) -> list[Html]:
+    """Give what shuffling each column costs, and the effect of those that matter most."""
+    if study is None or study.y is None or not model.features:
+        return []
+    importance = _importance(model, study)
+    if importance is None:
+        return [tag("p", "There are too many columns to try each of them here; see "
+                    "model.permutation_importance.")]  # fmt: skip
+    known = CLASSIFICATION if model.classes is not None else REGRESSION
+    figure = known[importance.metric]
+    told = (
+        f"Each column in turn is shuffled among the rows, so that it says nothing more, and the "
+        f"{figure.title} is taken again: {number(importance.baseline)} before. Columns that say "
+        "the same can stand in for each other, so that neither seems to matter; and what matters "
+        "to the model need not be a cause."
+    )
+    count = len(importance.columns)
+    shown = count if count <= _BARS + 1 else _BARS
+    means, stds = list(importance.mean[:shown]), list(importance.std[:shown])
+    texts = [_signed(mean) for mean in means]
+    listed = zip(importance.columns[:shown], texts, strict=True)
+    spoken = "; ".join(f"{shortened(name, 40)}: {text}" for name, text in listed)
+    title = f"How much worse the {figure.title} gets without a column"
+    if shown < count:
+        title += f" (the first {shown} of {count})"
+    chart = bars("importance", title, f"Bars, longest first. {spoken}.",
+                 importance.columns[:shown], means, texts, stds)  # fmt: skip
+    again = counted(importance.repeats, "shuffle")
+    note = f"On {counted(importance.rows, 'row')}, {again} each; thin lines are ± 1 deviation."
+    parts = [tag("p", told), tag("div", _with_note(chart, note), class_="charts")]
+    drawn = _dependences(model, study, importance)
+    if drawn:
+        parts += [tag("h3", "What each of them does"),
+                  tag("p", "The mean answer over the rows, when the column is set to one value in "
+                      "all of them."), tag("div", *drawn, class_="charts")]  # fmt: skip
+    return parts
+
+
+def _signed(value: float) -> str:
+    return words.value(value, "unit")
+
+
+def _importance(model: Any, study: Study) -> Importance | None:
+    """Take the importance of each column on as many rows as a few seconds allow."""
+    places = matrix_places(model.preprocessing)
+    each = 2.0 * max(model.network.n_parameters, 100) * len(places)
+    repeats = 5 if each * 5 * 500 <= _WORK else 1
+    rows = min(study.table.n_rows, int(_WORK / (each * repeats)), 5_000)
+    if rows < min(study.table.n_rows, 50):
+        return None
+    assert study.y is not None
+    X, _ = model.preprocessing.matrix(study.table)
+    chosen = np.round(np.linspace(0, len(X) - 1, rows)).astype(np.int64)
+    y = model._target.encode(study.table)[0]
+    return importance_of(model._predicted, X[chosen], y[chosen], places, None, repeats)
+
+
+def _dependences(model: Any, study: Study, importance: Importance) -> list[Html]:
+    used = {one.name: one for one in model.preprocessing.used}
+    pairs = zip(importance.columns, importance.mean, strict=True)
+    names = [name for name, mean in pairs if mean > 0][:_EFFECTS]
+    step = -(-study.table.n_rows // 500)
+    table = study.table.take(np.arange(0, study.table.n_rows, step))
+    X, _ = model.preprocessing.matrix(table)
+    drawn = []
+    for i, name in enumerate(names):
+        found, _ = dependence_of(
+            model._outputs, model.preprocessing, table, X, used[name], model._output_names()
+        )
+        drawn.append(_dependence(found, i))
+    return drawn
+
+
+def _dependence(found: PartialDependence, place: int) -> Html:
+    means = np.asarray(found.mean)
+    swing = means.max(axis=0) - means.min(axis=0)
+    chosen = np.argsort(-swing, kind="stable")[:3]
+    what = found.outputs[0] if len(found.outputs) == 1 else "probability"
+    title = shortened(found.column, 40)
+    name = f"effect{place}"
+    pairs = zip(found.labels, means[:, chosen[0]], strict=True)
+    spoken = "; ".join(f"{shortened(label, 30)}: {number(float(mean))}" for label, mean in pairs)
+    told = f"{shortened(found.outputs[chosen[0]], 40)}. {spoken}."
+    known = [i for i, value in enumerate(found.grid) if value is not None]
+    shares = len(found.outputs) > 1 or found.outputs[0].startswith("P(")
+    if found.kind in ("text", "boolean") or len(known) < 2:
+        best = int(chosen[0])
+        if len(found.outputs) > 1:
+            what = f"probability of {shortened(found.outputs[best], 30)}"
+        values = means[:, best].tolist()
+        written = [percent(v) if shares else number(v) for v in values]
+        shown = slice(0, _BARS)
+        title = f"{title}: mean {shortened(what, 44)}"
+        return bars(name, title, told, found.labels[shown], values[shown], written[shown])
+    x, texts = _across(found, known)
+    missing = [i for i, value in enumerate(found.grid) if value is None]
+    series = [
+        Series(shortened(found.outputs[k], 24), x, means[known, k].tolist(), len(x) <= 20, int(k))
+        for k in sorted(chosen)
+    ]
+    level = (float(means[missing[0], chosen[0]]), "missing") if missing else None
+    extra = [level[0]] if level else []
+    low, high = range_of(*(each.y for each in series), extra, share=0.08)
+    if shares:
+        low, high = max(0.0, low), min(1.0, high)
+        low, high = (low, high) if high - low > 0.02 else (max(0, low - 0.05), min(1, high + 0.05))
+    x_axis = Axis(shortened(found.column, 40), x[0], x[-1], texts=texts)
+    y_axis = Axis(f"mean {shortened(what, 40)}", low, high, percent=shares)
+    return lines(name, title, told, series, x_axis, y_axis, level=level)
+
+
+def _across(
+    found: PartialDependence, known: list[int]
+) -> tuple[list[float], list[tuple[float, str]]]:
+    """Give the places of a grid's values; times are written out, numbers are left to the axis."""
+    values = [found.grid[i] for i in known]
+    if found.kind == "number":
+        return [float(value) for value in values], []
+    if hasattr(values[0], "toordinal"):
+        x = [value.toordinal() + _hours(value) / 24 for value in values]
+    else:
+        x = [float(i) for i in range(len(values))]
+    few = sorted({0, len(values) // 2, len(values) - 1})
+    return x, [(x[i], found.labels[known[i]][:10]) for i in few]
+
+
+def _hours(value: Any) -> float:
+    return getattr(value, "hour", 0) + getattr(value, "minute", 0) / 60
