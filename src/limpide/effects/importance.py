@@ -18,7 +18,7 @@ from limpide.ir import Array
 from limpide.metrics.figures import CLASSIFICATION, REGRESSION, bound
 from limpide.rng import check_seed
 
-_ROWS_AT_ONCE = 50_000  # the matrix is repeated as often as fits into so many rows
+_ROWS_AT_ONCE = 4_096  # so many rows are predicted at once, or those of one shuffle
 _MOST_SHOWN = 40
 
 
@@ -104,21 +104,19 @@ def permutation_importance(
     before = predict(X)
     name, score, higher = _metric(metric, before, greater_is_better)
     baseline = score(y, before)
-    drops = np.zeros((len(places), repeats))
-    at_once = max(1, min(repeats, _ROWS_AT_ONCE // len(X)))
-    work = np.tile(X, (at_once, 1))
-    for row, columns in enumerate(places.values()):
-        kept = work[:, columns]
-        for start in range(0, repeats, at_once):
-            count = min(at_once, repeats - start)
-            part = work[: count * len(X)]
-            orders = [random.permutation(len(X)) for _ in range(count)]
-            part[:, columns] = np.concatenate([X[order][:, columns] for order in orders])
-            found = np.split(predict(part), count)
-            drops[row, start : start + count] = [score(y, one) - baseline for one in found]
-        work[:, columns] = kept
-    drops = -drops if higher else drops
-    means, stds = drops.mean(axis=1), drops.std(axis=1)
+    jobs = [columns for columns in places.values() for _ in range(repeats)]
+    drops = np.empty(len(jobs))
+    at_once = max(1, _ROWS_AT_ONCE // len(X))
+    for start in range(0, len(jobs), at_once):
+        part = jobs[start : start + at_once]
+        work = np.tile(X, (len(part), 1))
+        for i, columns in enumerate(part):
+            rows = slice(i * len(X), (i + 1) * len(X))
+            work[rows, columns] = X[random.permutation(len(X))][:, columns]
+        found = np.split(predict(work), len(part))
+        drops[start : start + len(part)] = [score(y, one) - baseline for one in found]
+    worse = (-drops if higher else drops).reshape(len(places), repeats)
+    means, stds = worse.mean(axis=1), worse.std(axis=1)
     order = np.argsort(-means, kind="stable")
     names = list(places)
     return Importance(

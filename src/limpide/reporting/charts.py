@@ -240,7 +240,8 @@ def points(
     if diagonal:
         low, high = max(x.low, y.low), min(x.high, y.high)
         parts.append(_path([(low, low), (high, high)], across, up, "aid"))
-    parts.append(tag("path", d=spots, class_="cloud"))
+    faint = f"{min(0.9, max(0.3, 12 / len(x_values[::step]) ** 0.5)):.2f}"
+    parts.append(tag("path", d=spots, class_="cloud", stroke_opacity=faint))
     right = WIDTH - _RIGHT - 2
     parts += [text(right, _TOP + 11, above, "q", "end")] if above else []
     parts += [text(right, up.start - 6, below, "q", "end")] if below else []
@@ -269,12 +270,14 @@ def bars(
         Where bars begin; None: at 0.
     """
     given = [0.0] * len(values) if spread is None else list(spread)
-    least, most = min([0.0, *values]), max([0.0, *values])
+    far = [value + extra for value, extra in zip(values, given, strict=True)]
+    near = [value - extra for value, extra in zip(values, given, strict=True) if value < 0]
+    least, most = min([0.0, *near]), max([0.0, *far])
     if low is not None:
         least = low
     if most == least:
         most = least + 1
-    row, left = 23, min(132.0, 14 + max(len(shortened(n, 18)) for n in names) * _LETTER)
+    row, left = 23, min(132.0, 14 + max(len(shortened(n, 17)) for n in names) * 6.9)
     right = 10 + max(len(word) for word in words) * _LETTER
     across = Scale(least, most, left, WIDTH - right)
     zero = across.place(max(least, 0.0) if low is None else least)
@@ -282,7 +285,7 @@ def bars(
     for i, (each, value) in enumerate(zip(names, values, strict=True)):
         top, end = 4 + i * row, across.place(value)
         wide = max(abs(end - zero), 0.8)
-        parts.append(text(left - 6, top + 14, shortened(each, 18), "k", "end"))
+        parts.append(text(left - 6, top + 14, shortened(each, 17), "k", "end"))
         parts.append(
             tag("rect", x=min(zero, end), y=top + 3, width=wide, height=row - 9, class_="b")
         )

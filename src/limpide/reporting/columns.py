@@ -13,7 +13,7 @@ from typing import Any
 import polars as pl
 
 from limpide.reporting.markup import Html, join, shortened, table, tag
-from limpide.reports import counted, number, percent
+from limpide.reports import counted, percent
 from limpide.tables.features import Column, plain
 
 MOST_LISTED = 60
@@ -75,11 +75,21 @@ def values_of(cells: pl.Series) -> str:
         numbers = known.cast(pl.Float64).to_numpy()
         low, high = float(numbers.min()), float(numbers.max())
         if low == high:
-            return f"always {number(low)}"
+            return f"always {short(low)}"
         middle = float(known.cast(pl.Float64).quantile(0.5, "nearest") or 0.0)
-        return f"{number(low)} to {number(high)}, median {number(middle)}"
+        return f"{short(low)} to {short(high)}, median {short(middle)}"
     ranked = known.sort()
     return f"{_time(ranked[0])} to {_time(ranked[-1])}"
+
+
+def short(value: float) -> str:
+    """Give a number with at most four digits after the first, and none that says nothing.
+
+    >>> short(0.46), short(-1234567.0), short(3)
+    ('0.46', '−1,234,567', '3')
+    """
+    large = 1e4 <= abs(value) < 1e9
+    return (f"{value:,.0f}" if large else f"{value:.4g}").replace("-", "−")
 
 
 def _time(value: Any) -> str:

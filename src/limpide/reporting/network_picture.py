@@ -19,7 +19,7 @@ from limpide.reporting.markup import Html, join, number, shortened, tag
 
 _MOST_CIRCLES = 8  # of a layer that are drawn; of a larger one the first five and the last two
 _MOST_COLUMNS = 6
-_TALL, _TOP = 190, 12
+_TALL, _TOP = 190, 14  # of the circles, at most, and above them
 _WEIGHED = 40  # connections that are drawn by their weights
 
 
@@ -67,17 +67,18 @@ def draw(network: Any, inputs: str, outputs: str) -> Html:
     if weighed:
         told += " Thick lines are large weights, dashed ones negative."
     gap = (WIDTH - 90) / max(len(stages) - 1, 1)
-    columns = [(45 + i * gap, _places(stage.size)) for i, stage in enumerate(stages)]
+    tall = min(_TALL, 44 * (min(max(stage.size for stage in stages), _MOST_CIRCLES) - 1) + 16)
+    columns = [(45 + i * gap, _places(stage.size, tall)) for i, stage in enumerate(stages)]
     parts: list[Html] = []
     for i in range(1, len(stages)):
         broken = left_out > 0 and i == len(stages) - 2
-        parts.append(_lines(columns[i - 1], columns[i], stages[i], weighed, broken))
+        parts.append(_lines(columns[i - 1], columns[i], stages[i], weighed, broken, tall))
     for (x, places), stage in zip(columns, stages, strict=True):
         parts.append(_circles(x, places))
-        parts.append(text(x, _TALL + _TOP + 18, f"{stage.size:,}", "v", "middle"))
+        parts.append(text(x, tall + _TOP + 20, f"{stage.size:,}", "v", "middle"))
         most = max(6, int(gap / 6.4)) if len(stages) > 2 else 20
-        parts.append(text(x, _TALL + _TOP + 34, shortened(stage.words, most), "q", "middle"))
-    return picture("network", "The network, layer by layer", told, *parts, height=_TALL + _TOP + 42)
+        parts.append(text(x, tall + _TOP + 36, shortened(stage.words, most), "q", "middle"))
+    return picture("network", "The network, layer by layer", told, *parts, height=tall + _TOP + 44)
 
 
 def _by_weights(stages: Sequence[Stage]) -> bool:
@@ -88,12 +89,12 @@ def _by_weights(stages: Sequence[Stage]) -> bool:
     return whole and known and count <= _WEIGHED
 
 
-def _places(size: int) -> list[tuple[int, float]]:
+def _places(size: int, tall: float) -> list[tuple[int, float]]:
     """Give the circles that are drawn of a layer: which neuron, and its height."""
     shown = list(range(size)) if size <= _MOST_CIRCLES else [*range(5), size - 2, size - 1]
     rows = len(shown) + (size > _MOST_CIRCLES)
-    gap = min(_TALL / max(rows, 1), 40)
-    start = _TOP + _TALL / 2 - gap * (rows - 1) / 2
+    gap = min((tall - 14) / max(rows - 1, 1), 44)
+    start = _TOP + tall / 2 - gap * (rows - 1) / 2
     return [
         (neuron, start + gap * (row + (size > _MOST_CIRCLES and row > 4)))
         for row, neuron in enumerate(shown)
@@ -111,10 +112,12 @@ def _circles(x: float, places: Sequence[tuple[int, float]]) -> Html:
 Column = tuple[float, Sequence[tuple[int, float]]]
 
 
-def _lines(before: Column, after: Column, stage: Stage, weighed: bool, broken: bool) -> Html:
+def _lines(
+    before: Column, after: Column, stage: Stage, weighed: bool, broken: bool, tall: float
+) -> Html:
     (x0, starts), (x1, ends) = before, after
     if broken:
-        return text((x0 + x1) / 2, _TOP + _TALL / 2 + 6, "⋯", "gap", "middle")
+        return text((x0 + x1) / 2, _TOP + tall / 2 + 6, "⋯", "gap", "middle")
     largest = float(np.abs(stage.weights).max()) if stage.weights is not None else 0.0
     if not weighed or largest == 0:
         runs = "".join(

@@ -6,6 +6,7 @@ Answers for what was measured on a study's rows. Not for: the frame of the page 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -28,7 +29,7 @@ from limpide.reporting.study import Study
 from limpide.reports import counted, number, percent
 
 _MATRIX = 12  # classes of a confusion matrix that is shown whole
-_LISTED = 40  # classes of a table
+_LISTED = 20  # classes of a table
 _CURVES = 6
 _POINTS = 240  # of a curve
 _BARS = 15
@@ -277,11 +278,18 @@ def _lowest(
 ) -> tuple[list[Series], str]:
     """Choose the curves that do worst, and say so."""
     made.sort(key=lambda one: one[0])
-    chosen = [series for _, series in made[:_CURVES]]
+    chosen = _told_apart([series for _, series in made[:_CURVES]], len(labels))
     told = "; ".join(series.name for series in chosen) + "."
     if len(made) > len(chosen):
         told = f"The {len(chosen)} classes of {len(labels)} with the smallest {what}: {told}"
     return chosen, told
+
+
+def _told_apart(series: list[Series], classes: int) -> list[Series]:
+    """Give lines looks of their own; of few classes each keeps its look in every picture."""
+    if classes <= _CURVES:
+        return series
+    return [replace(each, look=i) for i, each in enumerate(series)]
 
 
 def _thinned(x: Array, y: Array) -> tuple[list[float], list[float]]:
@@ -312,7 +320,7 @@ def _calibration(study: Study, labels: Sequence[Any]) -> Html:
     )
     series = [Series("", curve.predicted.tolist(), curve.observed.tolist(), marked=True)]
     said = f"probability of {chosen}" if two else "probability of the likeliest class"
-    x = Axis(f"{said}, mean of a group", 0, 1, percent=True)
+    x = Axis(said, 0, 1, percent=True)
     y = Axis("share of class " + chosen if two else "share answered right", 0, 1, percent=True)
     title = f"Calibration: error {error:.3f}"
     drawn = lines("calibration", title, told, series, x, y, diagonal="as it should be")
@@ -479,6 +487,7 @@ def _dependence(found: PartialDependence, place: int) -> Html:
         Series(shortened(found.outputs[k], 24), x, means[known, k].tolist(), len(x) <= 20, int(k))
         for k in sorted(chosen)
     ]
+    series = _told_apart(series, len(found.outputs))
     level = (float(means[missing[0], chosen[0]]), "missing") if missing else None
     extra = [level[0]] if level else []
     low, high = range_of(*(each.y for each in series), extra, share=0.08)

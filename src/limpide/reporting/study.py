@@ -14,7 +14,7 @@ from limpide.metrics.figures import CLASSIFICATION, REGRESSION, always, bound, f
 from limpide.metrics.resampling import Interval
 from limpide.tables import Table
 
-_DRAWN = 20_000_000  # numbers drawn for an interval, at most: a second or two for all figures
+_DRAWN = 10_000_000  # numbers drawn for an interval, at most: a second or two for all figures
 _MOST_DRAWS, _FEWEST_DRAWS = 1000, 100
 
 
@@ -51,7 +51,7 @@ class Study:
         assert self.prediction is not None
         # a curve a class: many classes take as many times as long
         each = self.rows * (
-            1 if self.prediction.ndim == 1 else max(self.prediction.shape[1] / 5, 1)
+            1 if self.prediction.ndim == 1 else max(self.prediction.shape[1] / 2, 1)
         )
         draws = min(max(int(_DRAWN / each), _FEWEST_DRAWS), _MOST_DRAWS)
         found = figure_intervals(self.y, self.prediction, self.weights, n=draws)

@@ -63,7 +63,7 @@ svg .v{font-variant-numeric:tabular-nums}
 .e{font-weight:600}
 svg .e0{fill:var(--c0)}svg .e1{fill:var(--c1)}
 .spot{fill:var(--paper);stroke:var(--ink);stroke-width:2}
-.cloud{fill:none;stroke:var(--c0);stroke-width:4;stroke-linecap:round;stroke-opacity:.45}
+.cloud{fill:none;stroke:var(--c0);stroke-width:4;stroke-linecap:round}
 .b{fill:var(--bar)}
 .w{stroke:var(--ink);stroke-width:1.4;fill:none}
 .neuron{fill:var(--paper);stroke:var(--c0);stroke-width:2}
@@ -73,12 +73,17 @@ svg .e0{fill:var(--c0)}svg .e1{fill:var(--c1)}
 .edge.minus{stroke:var(--c1);stroke-dasharray:5 3}
 svg .gap{font-size:26px;fill:var(--soft)}
 .legend{list-style:none;margin:.5rem 0 0;padding:0;font-size:.9rem}
-.legend li{margin:.15rem 0}
-.swatch{display:inline-block;width:2.2em;height:0;border-top:3px solid;vertical-align:middle;
-margin-right:.35em}
-.w0{color:var(--c0)}.w1{color:var(--c1);border-top-style:dashed}
-.w2{color:var(--c2);border-top-style:dotted}.w3{color:var(--c3);border-top-style:double}
-.w4{color:var(--c4);border-top-style:groove}.w5{color:var(--c5);border-top-style:ridge}
+.legend li{margin:.15rem 0;display:flex;gap:.6em;align-items:baseline}
+.swatch{flex:none;width:2.4em;height:3px;position:relative;top:-.25em;
+-webkit-print-color-adjust:exact;print-color-adjust:exact}
+.w0{background:var(--c0)}
+.w1{background:repeating-linear-gradient(90deg,var(--c1) 0 7px,transparent 7px 11px)}
+.w2{background:repeating-linear-gradient(90deg,var(--c2) 0 3px,transparent 3px 7px)}
+.w3{background:repeating-linear-gradient(90deg,var(--c3) 0 10px,transparent 10px 13px,
+var(--c3) 13px 15px,transparent 15px 18px)}
+.w4{background:repeating-linear-gradient(90deg,var(--c4) 0 13px,transparent 13px 17px)}
+.w5{background:repeating-linear-gradient(90deg,var(--c5) 0 5px,transparent 5px 7px,
+var(--c5) 7px 9px,transparent 9px 11px)}
 .table{margin:.9rem 0;max-width:100%;border:1px solid var(--line);border-radius:.5rem;
 overflow:hidden}
 .scroll{overflow-x:auto}
