@@ -58,6 +58,16 @@ def tidy(axes: Any, grid: str = "both") -> Any:
     return axes
 
 
+def whole_numbers(axes: Any, count: int) -> None:
+    """Put ticks at whole numbers from 1 to ``count`` alone."""
+    if count == 1:
+        axes.set_xticks([1])
+        return
+    from matplotlib.ticker import MaxNLocator
+
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+
+
 def share_axes(axes: Any, x: str, y: str) -> Any:
     """Set both axes from 0 to 1, in per cent, each with its name."""
     axes.set(xlim=(-0.01, 1.01), ylim=(-0.01, 1.01), aspect="equal")

@@ -61,7 +61,7 @@ def roc(
     --------
     >>> axes = roc([0, 0, 1, 1], [0.1, 0.4, 0.35, 0.8])
     >>> axes.get_xlabel()
-    'false positive rate: the share of the other rows that are answered as the class'
+    'false positive rate: others answered as the class'
     """
 
     def points(truth: Array, score: Array) -> tuple[Array, Array, float | None]:
@@ -77,8 +77,8 @@ def roc(
     _draw_curves(axes, found, "AUC", "lower right", "default")
     return share_axes(
         axes,
-        "false positive rate: the share of the other rows that are answered as the class",
-        "true positive rate: the share of the class that is found",
+        "false positive rate: others answered as the class",
+        "true positive rate: share of the class found",
     )
 
 
@@ -103,7 +103,7 @@ def precision_recall(
     --------
     >>> axes = precision_recall([0, 0, 1, 1], [0.1, 0.4, 0.35, 0.8])
     >>> axes.get_ylabel()
-    'precision: the share of the answers that are right'
+    'precision: share of the answers that are right'
     """
 
     def points(truth: Array, score: Array) -> tuple[Array, Array, float | None]:
@@ -123,8 +123,8 @@ def precision_recall(
     _draw_curves(axes, found, "average precision", "lower left", "steps-pre")
     return share_axes(
         axes,
-        "recall: the share of the class that is found",
-        "precision: the share of the answers that are right",
+        "recall: share of the class found",
+        "precision: share of the answers that are right",
     )
 
 
@@ -216,7 +216,9 @@ def confusion(
     totals = counts.sum(axis=1, keepdims=True)
     shares = np.divide(counts, totals, out=np.zeros(counts.shape), where=totals > 0)
     side = min(max(3.2 + 0.36 * k, 3.8), 14)
-    axes = new_axes(axes, (side + 0.6, side))
+    long = max(map(len, names)) > 30 / k
+    room = 0.07 * max(map(len, names))
+    axes = new_axes(axes, (side + 0.6 + room, side + room * long))
     picture = axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
     if k <= _MOST_COUNTED:
         for (i, j), count in np.ndenumerate(counts):
@@ -225,7 +227,6 @@ def confusion(
             axes.text(j, i, text, ha="center", va="center", color=colour,
                       fontweight="bold" if i == j else "normal", fontsize="small")  # fmt: skip
     small = "medium" if k <= _MOST_COUNTED else "small" if k <= 30 else 6
-    long = max(map(len, names)) > 30 / k
     axes.set_xticks(range(k), names, fontsize=small, rotation=90 if long else 0)
     axes.set_yticks(range(k), names, fontsize=small)
     axes.set_xlabel("predicted class")

@@ -46,6 +46,7 @@ def importance(importance: Any, axes: Any = None) -> Any:
     axes.set_yticks(places, [fitting(name, 32) for name in importance.columns[:count]])
     axes.set_ylim(-0.6, count - 0.4)
     axes.axvline(0, color="black", linewidth=0.8)
+    axes.set_ylabel("column")
     axes.set_xlabel(f"how much worse {fitting(importance.metric)} gets when the column is shuffled")
     if len(importance.columns) > count:
         axes.set_title(
@@ -111,7 +112,7 @@ def _draw_lines(axes: Any, dependence: Any, means: Any, chosen: Any, known: list
     elif kind in ("date", "datetime"):
         axes.tick_params(axis="x", rotation=45)
     missing = [i for i, value in enumerate(dependence.grid) if value is None]
-    for i, k in enumerate(chosen[: len(missing) * len(chosen)]):
+    for i, k in enumerate(chosen[: 2 * len(missing)]):
         level = float(means[missing[0], k])
         axes.axhline(level, color=COLOURS[i], linewidth=0.8, linestyle=(0, (1, 2)))
         if i == 0:

@@ -14,7 +14,16 @@ from limpide.errors import ArgumentError, ShapeError
 from limpide.ir import Array
 from limpide.keywords import known_keywords
 from limpide.metrics.inputs import check_same_length, read_column
-from limpide.plots.canvas import COLOURS, DASHES, GREY, fitting, label_ends, new_axes, tidy
+from limpide.plots.canvas import (
+    COLOURS,
+    DASHES,
+    GREY,
+    fitting,
+    label_ends,
+    new_axes,
+    tidy,
+    whole_numbers,
+)
 
 _MOST_POINTS = 5_000  # more would be one blot
 _WIDE = 20  # a loss that falls by more is drawn on a logarithmic axis
@@ -115,7 +124,7 @@ def history(history: Any, axes: Any = None) -> Any:
         alone = "o" if len(losses) == 1 else None
         axes.plot(epochs, losses, color=COLOURS[i], linestyle=DASHES[i], label=name, marker=alone)
         ends.append((float(epochs[-1]), float(losses[-1]), name, COLOURS[i]))
-    axes.locator_params(axis="x", integer=True) if len(every) > 1 else axes.set_xticks([1])
+    whole_numbers(axes, len(lines["training"]))
     tidy(axes)
     _mark_best(axes, history, lines)
     if len(lines) > 1:
@@ -127,19 +136,15 @@ def _mark_best(axes: Any, history: Any, lines: dict[str, Array]) -> None:
     """Mark the epoch whose weights were kept, or else where the validation loss was lowest."""
     losses = lines.get("validation")
     if history.best_epoch is not None:
-        place, word = history.best_epoch, "best"
+        place, word = history.best_epoch, "best (●)"
         losses = lines["training"] if losses is None else losses
     elif losses is not None:
-        place, word = int(losses.argmin()), "lowest"
+        place, word = int(losses.argmin()), "lowest on validation (●)"
     else:
         return
     if not 0 <= place < len(losses):
         raise ShapeError(
             f"history.best_epoch is {place}, and there are {len(losses)} epochs. Correct it."
         )
-    told = f"{word}: epoch {place + 1}, {losses[place]:.4g}"
     axes.scatter([place + 1], [losses[place]], s=28, color="black", zorder=5)
-    late = place > 0.6 * len(losses)
-    axes.annotate(told, (place + 1, losses[place]), (0, -10), textcoords="offset points",
-                  ha="right" if late else "left", va="top", fontsize="small")  # fmt: skip
-    axes.margins(y=0.12)
+    axes.set_title(f"{word}: epoch {place + 1}, {losses[place]:.4g}", fontsize="medium", loc="left")
