@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import datetime
 import pickle
 import re
 
@@ -122,6 +123,44 @@ def test_tiny_tables_have_a_report(rows, tmp_path):
     page = check(written(model, tmp_path))
     flattered = "they flatter" in page.text or "figures flatter it" in page.text
     assert flattered == (rows < 20)
+
+
+def every_kind(n: int = 60) -> pl.DataFrame:
+    """One column of each kind that there is, and some that are hard to draw."""
+    random = np.random.default_rng(0)
+    start, minutes = datetime.datetime(2024, 1, 1), random.integers(0, 9999, n).tolist()
+    first, last = datetime.date(1, 1, 1), datetime.date(9999, 12, 31)
+    return pl.DataFrame(
+        {
+            "took": [datetime.timedelta(minutes=m) for m in minutes],
+            "at": [datetime.time(m % 24, m % 60) for m in minutes],
+            "stamp": [start + datetime.timedelta(hours=m) for m in minutes],
+            "perhaps": [None if i % 5 == 0 else bool(i % 2) for i in range(n)],
+            "nothing": [None] * n,
+            "huge": random.normal(size=n) * 1e300,
+            "tiny": random.normal(size=n) * 1e-300,
+            "words": [f"word{i % 40}" for i in range(n)],
+            "日本語": ["日本語の長い名前がここに" if i % 2 else "مرحبا" for i in range(n)],
+            "ages": [first if i % 2 else last for i in range(n)],
+        }
+    )
+
+
+@pytest.mark.parametrize("target", ["classes", "numbers"])
+def test_columns_of_every_kind_have_a_report_and_effects(target, tmp_path):
+    data = every_kind()
+    labels = ["a", "", "x" * 300] * 20 if target == "classes" else data["huge"] * 1e-100
+    data = data.with_columns(y=pl.Series(labels))
+    model = lp.train(data, "y", epochs=1)
+    page = check(written(model, tmp_path))
+    assert "0001-01-01 to 9999-12-31" in page.text
+    importance = model.permutation_importance(data, repeats=1)
+    assert len(importance.columns) == len(model.features) == 9
+    assert np.isfinite([*importance.mean, *importance.std]).all()
+    for name in model.features:
+        found = model.partial_dependence(data, name)
+        assert np.isfinite(found.mean).all()
+        assert len(found.grid) == len(found.labels)
 
 
 def test_a_model_without_usable_columns_has_a_report(tmp_path):

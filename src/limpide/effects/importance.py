@@ -116,7 +116,10 @@ def permutation_importance(
         found = np.split(predict(work), len(part))
         drops[start : start + len(part)] = [score(y, one) - baseline for one in found]
     worse = (-drops if higher else drops).reshape(len(places), repeats)
-    means, stds = worse.mean(axis=1), worse.std(axis=1)
+    # over a power of two, lest the squares of a target of 1e200 overflow
+    exponent = int(np.frexp(np.abs(worse).max(initial=0.0))[1])
+    small = np.ldexp(worse, -exponent)
+    means, stds = np.ldexp(small.mean(axis=1), exponent), np.ldexp(small.std(axis=1), exponent)
     order = np.argsort(-means, kind="stable")
     names = list(places)
     return Importance(

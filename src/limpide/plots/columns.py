@@ -80,7 +80,7 @@ def partial_dependence(dependence: Any, axes: Any = None) -> Any:
     swing = means.max(axis=0) - means.min(axis=0)
     chosen = np.argsort(-swing, kind="stable")[:_MOST_LINES]
     known = [i for i, value in enumerate(dependence.grid) if value is not None]
-    ordered = dependence.kind not in ("text", "boolean") and bool(known)
+    ordered = dependence.kind not in ("text", "boolean") and len(known) > 1
     axes = new_axes(axes, (6.4, 4.0))
     if ordered:
         _draw_lines(axes, dependence, means, chosen, known)
@@ -111,6 +111,7 @@ def _draw_lines(axes: Any, dependence: Any, means: Any, chosen: Any, known: list
         axes.set_xticks(x, [dependence.labels[i] for i in known], rotation=90)
     elif kind in ("date", "datetime"):
         axes.tick_params(axis="x", rotation=45)
+        axes.margins(x=0)  # beyond the years 1 and 9999 there are no dates to be drawn
     missing = [i for i, value in enumerate(dependence.grid) if value is None]
     for i, k in enumerate(chosen[: 2 * len(missing)]):
         level = float(means[missing[0], k])

@@ -80,7 +80,7 @@ def lines(
     *,
     diagonal: str = "",
     level: tuple[float, str] | None = None,
-    mark: tuple[float, float, str] | None = None,
+    mark: tuple[float, float] | None = None,
 ) -> Html:
     """Draw lines over two axes, each with its name at its end or in a list below.
 
@@ -93,7 +93,7 @@ def lines(
     level
         A height, and what a line there is called.
     mark
-        A point, and what it is called.
+        A point that gets a circle.
     """
     direct = 1 < len(series) <= 2 and all(len(each.name) <= 10 for each in series)
     right = _RIGHT + (10 * _LETTER if direct else 0)
@@ -147,16 +147,8 @@ def _end_names(series: Sequence[Series], up: Scale, x: float) -> Html:
     )
 
 
-def _marked(mark: tuple[float, float, str], across: Scale, up: Scale) -> Html:
-    x, y, words = mark
-    a, b = across.place(x), up.place(y)
-    wide = len(words) * _LETTER
-    anchor, side = ("start", 6) if a + wide + 6 < across.end else ("end", -6)
-    if anchor == "end" and a - wide - 6 < across.start:
-        anchor, side, a = "end", 0, across.end
-    above = b - 10 if b - 22 > _TOP else b + 18
-    spot = tag("circle", cx=across.place(x), cy=b, r=4, class_="spot")
-    return join([spot, text(a + side, above, words, "q", anchor)])
+def _marked(mark: tuple[float, float], across: Scale, up: Scale) -> Html:
+    return tag("circle", cx=across.place(mark[0]), cy=up.place(mark[1]), r=4, class_="spot")
 
 
 def legend(series: Sequence[Series]) -> Html:

@@ -13,6 +13,7 @@ from typing import Any
 
 # Marks that change the direction of the text after them: a name could hide what it says.
 _DIRECTION = frozenset("\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+_MANY = 24  # rows; the box of a longer table scrolls up and down too
 _VOID = frozenset({"meta", "br", "hr", "col"})
 
 
@@ -129,7 +130,8 @@ def table(
         "table", tag("thead", tag("tr", *cells)), tag("tbody", *lines), class_=class_,
         aria_labelledby=key,
     )  # fmt: skip
-    box = tag("div", body, class_="scroll", role="region", aria_labelledby=key, tabindex="0")
+    tall = " tall" if len(lines) > _MANY else ""
+    box = tag("div", body, class_="scroll" + tall, role="region", aria_labelledby=key, tabindex="0")
     return tag("div", tag("p", caption, class_="caption", id=key), box, class_="table")
 
 

@@ -224,22 +224,21 @@ def _losses(history: Any) -> Html:
     count = len(history.loss)
     x = Axis("epoch", *((1, count) if count > 1 else padded(1, 1)))
     y = Axis("loss", low, high, log=log)
-    mark = None
+    mark, note = None, "Lower is better."
     losses = history.validation_loss or history.loss
-    if history.best_epoch is not None and history.best_epoch < len(losses):
-        best = history.best_epoch
-        mark = (best + 1.0, losses[best], f"kept: epoch {best + 1}, {number(losses[best])}")
-    elif history.validation_loss:
+    best = history.best_epoch
+    if best is None and history.validation_loss:
         best = int(np.argmin(losses))
-        mark = (best + 1.0, losses[best], f"lowest: epoch {best + 1}, {number(losses[best])}")
+    if best is not None and best < len(losses):
+        mark = (best + 1.0, losses[best])
+        word = "the weights that were kept" if history.best_epoch is not None else "the lowest"
+        note += f" The circle is {word}: epoch {best + 1:,}, {number(losses[best])}."
+    if history.validation_loss:
+        note += " Where the line of the held-out rows rises, the network learns by heart."
     title = "The loss after each epoch" + (" (logarithmic axis)" if log else "")
     told.append(f"in {counted(count, 'epoch')}")
     drawn = lines("losses", title, ", ".join(told) + ".", series, x, y, mark=mark)
-    note = (
-        "Lower is better. Where the line of the held-out rows rises, the network learns by heart."
-    )
-    return tag("div", drawn, tag("p", note if history.validation_loss else "Lower is better.",
-                                 class_="soft"))  # fmt: skip
+    return tag("div", drawn, tag("p", note, class_="soft"))
 
 
 def _loss_series(name: str, losses: list[float], look: int = 0) -> Series:

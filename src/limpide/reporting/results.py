@@ -159,15 +159,15 @@ def _confusion(counts: Array, labels: Sequence[Any], of: str) -> Html:
         cells: list[object] = [name]
         for j in range(len(names)):
             style = f"background:rgba(var(--shade),{shares[i, j] * 0.45:.2f})"
-            cells.append(tag("td", _count(counts[i, j]), style=style,
-                             class_="right" if i == j else None))  # fmt: skip
+            kind = "right" if i == j else "zero" if counts[i, j] == 0 else None
+            cells.append(tag("td", _count(counts[i, j]), style=style, class_=kind))
         rows.append(cells)
     caption = (
         f"Confusion matrix: a row for each true class, a column for each answer{of}. Framed cells "
-        "are right answers; the darker a cell, the larger its share of the row."
+        "are right answers; the stronger a cell's colour, the larger its share of the row."
     )
-    return table(caption, ["True class", *(f"answered {name}" for name in names)], rows,
-                 class_="matrix", numeric=range(1, len(names) + 1))  # fmt: skip
+    head = ["True class", *(f"answered {name}" if len(names) < 5 else name for name in names)]
+    return table(caption, head, rows, class_="matrix", numeric=range(1, len(names) + 1))
 
 
 def _count(value: Any) -> str:

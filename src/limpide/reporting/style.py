@@ -87,6 +87,8 @@ var(--c5) 7px 9px,transparent 9px 11px)}
 .table{margin:.9rem 0;max-width:100%;border:1px solid var(--line);border-radius:.5rem;
 overflow:hidden}
 .scroll{overflow-x:auto}
+.tall{max-height:34rem;overflow-y:auto}
+.tall thead th{position:sticky;top:0;background:var(--paper)}
 .scroll:focus-visible,pre:focus-visible,a:focus-visible{outline:3px solid var(--c0);
 outline-offset:-3px}
 table{border-collapse:collapse;width:100%;font-size:.93rem}
@@ -98,8 +100,9 @@ tbody th{font-weight:600;max-width:15rem}
 tbody tr:last-child>*{border-bottom:0}
 .n{text-align:right;font-variant-numeric:tabular-nums;white-space:nowrap}
 .wide{min-width:42rem}
-.matrix td{text-align:right;font-variant-numeric:tabular-nums;min-width:3.4rem}
+.matrix td{text-align:right;font-variant-numeric:tabular-nums;min-width:3rem}
 .matrix tbody th,.matrix thead th{max-width:11rem;white-space:normal}
+.matrix .zero{color:var(--soft)}
 .matrix .right{font-weight:700;outline:2px solid var(--soft);outline-offset:-3px}
 dl.facts{display:grid;grid-template-columns:repeat(auto-fill,minmax(min(100%,14rem),1fr));
 gap:.5rem 1.5rem;margin:1rem 0}
@@ -122,7 +125,7 @@ th,td{padding:.38rem .55rem}.tiles{grid-template-columns:repeat(2,minmax(0,1fr))
 @media print{:root{--paper:#fff;--card:#fff;--ink:#000;--soft:#444;--line:#bbb;--grid:#ddd;
 --c0:#00639c;--c1:#b04a00;--c2:#00734f;--c3:#9c3f78;--c4:#3d5a80;--c5:#6b5b00;--bar:#2f7fb8;
 --shade:0,99,156;--edge:#8b95a1}
-body{font-size:10.5pt}nav,.skip{display:none}.scroll,pre{overflow:visible}pre{white-space:pre-wrap}
+body{font-size:10.5pt}nav,.skip{display:none}.scroll,pre{overflow:visible;max-height:none}pre{white-space:pre-wrap}
 figure,tr,.tiles>div{break-inside:avoid}h2,h3,figcaption,.caption{break-after:avoid}
 .charts{grid-template-columns:1fr 1fr}
 svg{print-color-adjust:exact;-webkit-print-color-adjust:exact}}
