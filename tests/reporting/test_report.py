@@ -155,7 +155,7 @@ def test_columns_of_every_kind_have_a_report_and_effects(target, tmp_path):
     page = check(written(model, tmp_path))
     assert "0001-01-01 to 9999-12-31" in page.text
     importance = model.permutation_importance(data, repeats=1)
-    assert len(importance.columns) == len(model.features) == 9
+    assert len(importance.columns) == len(model.features) == 8
     assert np.isfinite([*importance.mean, *importance.std]).all()
     for name in model.features:
         found = model.partial_dependence(data, name)
@@ -179,6 +179,14 @@ def test_a_loaded_model_reports_what_its_file_says_or_on_other_rows(model, tmp_p
     page = check(written(loaded, tmp_path, mixed(100)))
     assert "the 100 rows that were given to measure it" in page.text
     assert "What it goes by" in page.text
+
+
+def test_an_interrupted_training_is_said(tmp_path):
+    model = lp.train(mixed(60), "label", epochs=3)
+    model.history.interrupted = True
+    model.facts.recipe["epochs"] = 9
+    page = check(written(model, tmp_path))
+    assert "Training was interrupted after 3 of 9 epochs." in page.text
 
 
 def test_copies_and_files_hold_no_data(model, tmp_path):

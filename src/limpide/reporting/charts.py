@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from limpide.reporting.markup import Html, join, number, shortened, tag
 from limpide.reporting.scales import Scale, log_ticks, padded, tick_texts, ticks
@@ -19,6 +19,7 @@ _HEIGHT = 250
 _LEFT, _RIGHT, _TOP, _BOTTOM = 46, 12, 28, 40
 _LETTER = 6.4  # the mean width of a letter at the size of the page's charts
 _MOST_POINTS = 1500
+MOST_BARS = 15  # of a chart
 _LOOKS = 6  # of lines, that the page has
 
 
@@ -307,6 +308,18 @@ def histogram(
                 height=up.start - height, class_="b")
         )  # fmt: skip
     return figure(picture(name, title, told, *parts), title)
+
+
+def told_apart(series: Sequence[Series], classes: int) -> list[Series]:
+    """Give lines looks of their own; of few classes each keeps its look in every picture."""
+    if classes <= _LOOKS:
+        return list(series)
+    return [replace(each, look=i) for i, each in enumerate(series)]
+
+
+def with_note(drawn: Html, note: str) -> Html:
+    """Give a figure with a note below it."""
+    return tag("div", drawn, tag("p", note, class_="soft"))
 
 
 def range_of(*lists: Sequence[float], share: float = 0.05) -> tuple[float, float]:

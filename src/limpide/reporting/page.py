@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 import limpide
-from limpide.reporting import columns, network_picture, results, words
+from limpide.reporting import columns, effects, network_picture, results, words
 from limpide.reporting.charts import Axis, Series, figure, histogram, lines, range_of
 from limpide.reporting.markup import Html, clean, escaped, join, shortened, table, tag
 from limpide.reporting.scales import padded
@@ -39,7 +39,7 @@ def page(model: Any, study: Study | None, model_file: str | os.PathLike[str] | N
         study = _measured(model, study)
     parts = [
         ("results", "How good it is", results.results(model, study)),
-        ("columns", "What it goes by", results.effects(model, study)),
+        ("effects", "What it goes by", effects.effects(model, study)),
         ("data", "The data", _data(model, study)),
         ("network-part", "The network", _network(model)),
         ("training", "How it was trained", _training(model)),

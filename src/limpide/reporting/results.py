@@ -1,4 +1,4 @@
-"""A report's part on how good a model is and what it goes by: figures, pictures, effects.
+"""A report's part on how good a model is: figures, matrices, curves.
 
 Answers for what was measured on a study's rows. Not for: the frame of the page (``page``).
 """
@@ -6,15 +6,10 @@ Answers for what was measured on a study's rows. Not for: the frame of the page 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
-from limpide.effects import Importance, PartialDependence
-from limpide.effects import partial_dependence as dependence_of
-from limpide.effects import permutation_importance as importance_of
-from limpide.effects.dependence import matrix_places
 from limpide.ir import Array
 from limpide.metrics import decisions
 from limpide.metrics.classification import auc, confusion_matrix
@@ -23,7 +18,17 @@ from limpide.metrics.figures import CLASSIFICATION, REGRESSION
 from limpide.metrics.probabilities import calibration_curve
 from limpide.metrics.regression import error_quantiles
 from limpide.reporting import words
-from limpide.reporting.charts import Axis, Series, bars, lines, points, range_of
+from limpide.reporting.charts import (
+    MOST_BARS,
+    Axis,
+    Series,
+    bars,
+    lines,
+    points,
+    range_of,
+    told_apart,
+    with_note,
+)
 from limpide.reporting.markup import Html, shortened, table, tag
 from limpide.reporting.study import Study
 from limpide.reports import counted, number, percent
@@ -32,9 +37,6 @@ _MATRIX = 12  # classes of a confusion matrix that is shown whole
 _LISTED = 20  # classes of a table
 _CURVES = 6
 _POINTS = 240  # of a curve
-_BARS = 15
-_EFFECTS = 6  # columns whose effect is drawn
-_WORK = 2e10  # multiplications that importance may take, about: a few seconds
 _TILES = {
     "classes": ("accuracy", "auc", "log_loss", "calibration_error"),
     "numbers": ("mae", "rmse", "r2", "median_absolute_error"),
@@ -248,7 +250,7 @@ def _roc(study: Study, labels: Sequence[Any]) -> Html | None:
     y_axis = Axis("share of the class that is found", 0, 1, percent=True)
     drawn = lines("roc", title, told, chosen, x_axis, y_axis, diagonal="guessing")
     note = "The further up and left, the better."
-    return _with_note(drawn, note)
+    return with_note(drawn, note)
 
 
 def _precision_recall(study: Study, labels: Sequence[Any]) -> Html | None:
@@ -270,7 +272,7 @@ def _precision_recall(study: Study, labels: Sequence[Any]) -> Html | None:
     y_axis = Axis("precision: share of the answers that are right", 0, 1, percent=True)
     drawn = lines("pr", title, told, chosen, x_axis, y_axis, level=level)
     note = "The further up and right, the better."
-    return _with_note(drawn, note)
+    return with_note(drawn, note)
 
 
 def _lowest(
@@ -278,18 +280,11 @@ def _lowest(
 ) -> tuple[list[Series], str]:
     """Choose the curves that do worst, and say so."""
     made.sort(key=lambda one: one[0])
-    chosen = _told_apart([series for _, series in made[:_CURVES]], len(labels))
+    chosen = told_apart([series for _, series in made[:_CURVES]], len(labels))
     told = "; ".join(series.name for series in chosen) + "."
     if len(made) > len(chosen):
         told = f"The {len(chosen)} classes of {len(labels)} with the smallest {what}: {told}"
     return chosen, told
-
-
-def _told_apart(series: list[Series], classes: int) -> list[Series]:
-    """Give lines looks of their own; of few classes each keeps its look in every picture."""
-    if classes <= _CURVES:
-        return series
-    return [replace(each, look=i) for i, each in enumerate(series)]
 
 
 def _thinned(x: Array, y: Array) -> tuple[list[float], list[float]]:
@@ -324,24 +319,20 @@ def _calibration(study: Study, labels: Sequence[Any]) -> Html:
     y = Axis("share of class " + chosen if two else "share answered right", 0, 1, percent=True)
     title = f"Calibration: error {error:.3f}"
     drawn = lines("calibration", title, told, series, x, y, diagonal="as it should be")
-    return _with_note(drawn, "On the diagonal, a probability means what it says.")
-
-
-def _with_note(drawn: Html, note: str) -> Html:
-    return tag("div", drawn, tag("p", note, class_="soft"))
+    return with_note(drawn, "On the diagonal, a probability means what it says.")
 
 
 def class_bars(name: str, title: str, labels: Sequence[Any], counts: Array) -> Html:
     """Draw how many rows each class has, the most frequent first."""
     order = np.argsort(-counts, kind="stable")
-    shown = order[:_BARS] if len(order) > _BARS + 1 else order
+    shown = order[:MOST_BARS] if len(order) > MOST_BARS + 1 else order
     names: list[object] = [labels[k] for k in shown]
     values = [float(counts[k]) for k in shown]
     total = float(counts.sum())
     told = "; ".join(f"{shortened(n, 30)}: {v:,.0f}" for n, v in zip(names, values, strict=True))
     told = f"Bars, longest first. {told}."
     if len(shown) < len(order):
-        rest = float(counts[order[_BARS:]].sum())
+        rest = float(counts[order[MOST_BARS:]].sum())
         told += f" {len(order) - len(shown)} other classes have {rest:,.0f} rows together."
         title += f" ({len(shown)} of {len(order)} classes)"
     texts = [f"{value:,.0f} ({percent(value / total)})" for value in values]
@@ -380,139 +371,5 @@ def _numbers(model: Any, study: Study) -> list[Html]:
                   below="too low")  # fmt: skip
     note = "A good model's points lie about the line, anywhere along it."
     first = "The nearer to the line, the better."
-    charts = tag("div", _with_note(both, first), _with_note(rest, note), class_="charts")
+    charts = tag("div", with_note(both, first), with_note(rest, note), class_="charts")
     return [quantiles, charts]
-
-
-# What the model goes by ---------------------------------------------------------------------------
-
-
-def effects(model: Any, study: Study | None) -> list[Html]:
-    """Give what shuffling each column costs, and the effect of those that matter most."""
-    if study is None or study.y is None or not model.features:
-        return []
-    importance = _importance(model, study)
-    if importance is None:
-        return [tag("p", "There are too many columns to try each of them here; see "
-                    "model.permutation_importance.")]  # fmt: skip
-    known = CLASSIFICATION if model.classes is not None else REGRESSION
-    figure = known[importance.metric]
-    told = (
-        f"Each column in turn is shuffled among the rows, so that it says nothing more, and the "
-        f"{figure.title} is taken again: {number(importance.baseline)} before. Columns that say "
-        "the same can stand in for each other, so that neither seems to matter; and what matters "
-        "to the model need not be a cause."
-    )
-    count = len(importance.columns)
-    shown = count if count <= _BARS + 1 else _BARS
-    means, stds = list(importance.mean[:shown]), list(importance.std[:shown])
-    texts = [_signed(mean) for mean in means]
-    listed = zip(importance.columns[:shown], texts, strict=True)
-    spoken = "; ".join(f"{shortened(name, 40)}: {text}" for name, text in listed)
-    title = f"How much worse the {figure.title} gets without a column"
-    if shown < count:
-        title += f" (the first {shown} of {count})"
-    chart = bars("importance", title, f"Bars, longest first. {spoken}.",
-                 importance.columns[:shown], means, texts, stds)  # fmt: skip
-    again = counted(importance.repeats, "shuffle")
-    note = f"On {counted(importance.rows, 'row')}, {again} each; thin lines are ± 1 deviation."
-    parts = [tag("p", told), tag("div", _with_note(chart, note), class_="charts")]
-    drawn = _dependences(model, study, importance)
-    if drawn:
-        parts += [tag("h3", "What each of them does"),
-                  tag("p", "The mean answer over the rows, when the column is set to one value in "
-                      "all of them."), tag("div", *drawn, class_="charts")]  # fmt: skip
-    return parts
-
-
-def _signed(value: float) -> str:
-    return words.value(value, "unit")
-
-
-def _importance(model: Any, study: Study) -> Importance | None:
-    """Take the importance of each column on as many rows as a few seconds allow."""
-    places = matrix_places(model.preprocessing)
-    each = 2.0 * max(model.network.n_parameters, 100) * len(places)
-    repeats = 5 if each * 5 * 500 <= _WORK else 1
-    rows = min(study.table.n_rows, int(_WORK / (each * repeats)), 5_000)
-    if rows < min(study.table.n_rows, 50):
-        return None
-    assert study.y is not None
-    X, _ = model.preprocessing.matrix(study.table)
-    chosen = np.round(np.linspace(0, len(X) - 1, rows)).astype(np.int64)
-    y = model._target.encode(study.table)[0]
-    return importance_of(model._predicted, X[chosen], y[chosen], places, None, repeats)
-
-
-def _dependences(model: Any, study: Study, importance: Importance) -> list[Html]:
-    used = {one.name: one for one in model.preprocessing.used}
-    pairs = zip(importance.columns, importance.mean, strict=True)
-    names = [name for name, mean in pairs if mean > 0][:_EFFECTS]
-    step = -(-study.table.n_rows // 500)
-    table = study.table.take(np.arange(0, study.table.n_rows, step))
-    X, _ = model.preprocessing.matrix(table)
-    drawn = []
-    for i, name in enumerate(names):
-        found, _ = dependence_of(
-            model._outputs, model.preprocessing, table, X, used[name], model._output_names()
-        )
-        drawn.append(_dependence(found, i))
-    return drawn
-
-
-def _dependence(found: PartialDependence, place: int) -> Html:
-    means = np.asarray(found.mean)
-    swing = means.max(axis=0) - means.min(axis=0)
-    chosen = np.argsort(-swing, kind="stable")[:3]
-    what = found.outputs[0] if len(found.outputs) == 1 else "probability"
-    title = shortened(found.column, 40)
-    name = f"effect{place}"
-    pairs = zip(found.labels, means[:, chosen[0]], strict=True)
-    spoken = "; ".join(f"{shortened(label, 30)}: {number(float(mean))}" for label, mean in pairs)
-    told = f"{shortened(found.outputs[chosen[0]], 40)}. {spoken}."
-    known = [i for i, value in enumerate(found.grid) if value is not None]
-    shares = len(found.outputs) > 1 or found.outputs[0].startswith("P(")
-    if found.kind in ("text", "boolean") or len(known) < 2:
-        best = int(chosen[0])
-        if len(found.outputs) > 1:
-            what = f"probability of {shortened(found.outputs[best], 30)}"
-        values = means[:, best].tolist()
-        written = [percent(v) if shares else number(v) for v in values]
-        shown = slice(0, _BARS)
-        title = f"{title}: mean {shortened(what, 44)}"
-        return bars(name, title, told, found.labels[shown], values[shown], written[shown])
-    x, texts = _across(found, known)
-    missing = [i for i, value in enumerate(found.grid) if value is None]
-    series = [
-        Series(shortened(found.outputs[k], 24), x, means[known, k].tolist(), len(x) <= 20, int(k))
-        for k in sorted(chosen)
-    ]
-    series = _told_apart(series, len(found.outputs))
-    level = (float(means[missing[0], chosen[0]]), "missing") if missing else None
-    extra = [level[0]] if level else []
-    low, high = range_of(*(each.y for each in series), extra, share=0.08)
-    if shares:
-        low, high = max(0.0, low), min(1.0, high)
-        low, high = (low, high) if high - low > 0.02 else (max(0, low - 0.05), min(1, high + 0.05))
-    x_axis = Axis(shortened(found.column, 40), x[0], x[-1], texts=texts)
-    y_axis = Axis(f"mean {shortened(what, 40)}", low, high, percent=shares)
-    return lines(name, title, told, series, x_axis, y_axis, level=level)
-
-
-def _across(
-    found: PartialDependence, known: list[int]
-) -> tuple[list[float], list[tuple[float, str]]]:
-    """Give the places of a grid's values; times are written out, numbers are left to the axis."""
-    values = [found.grid[i] for i in known]
-    if found.kind == "number":
-        return [float(value) for value in values], []
-    if hasattr(values[0], "toordinal"):
-        x = [value.toordinal() + _hours(value) / 24 for value in values]
-    else:
-        x = [float(i) for i in range(len(values))]
-    few = sorted({0, len(values) // 2, len(values) - 1})
-    return x, [(x[i], found.labels[known[i]][:10]) for i in few]
-
-
-def _hours(value: Any) -> float:
-    return getattr(value, "hour", 0) + getattr(value, "minute", 0) / 60
