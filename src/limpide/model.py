@@ -72,6 +72,11 @@ class Model(Views):
         What was recognised, left out or assumed.
     facts
         How many rows there were, and the recipe.
+
+    Notes
+    -----
+    The model that ``train`` gives keeps the rows that were held out, at most 10,000, with what it
+    foretells for them, so that ``report`` can show them. Copies, pickles and files hold no rows.
     """
 
     def __init__(

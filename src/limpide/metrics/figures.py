@@ -143,6 +143,10 @@ REGRESSION: dict[str, Figure] = {
 }
 
 
+#: Figures without an interval: drawing rows twice looks like bad calibration.
+UNSURE = ("calibration_error",)
+
+
 def bound(name: str, prediction: Floats) -> tuple[Callable[..., Any], Any]:
     """Give a figure's function, and the form of the prediction that it takes.
 
@@ -253,7 +257,7 @@ def figure_intervals(
     names = CLASSIFICATION if prediction.ndim == 2 else REGRESSION
     found = {}
     for name in names:
-        if name == "calibration_error":
+        if name in UNSURE:
             continue
         metric, form = bound(name, prediction)
         found[name] = bootstrap(metric, y, form, n, seed, level, sample_weight)

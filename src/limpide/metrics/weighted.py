@@ -164,17 +164,12 @@ def _decision(
 
 
 def _counter(truth: Codes, guess: Codes, k: int) -> Callable[[Floats], decisions.Counts]:
-    """Give the weight of each class's rows for many weightings: cells first, since they are few."""
-    cells, place = np.unique(truth * k + guess, return_inverse=True)
-    rows, columns = cells // k, cells % k
-    into = np.arange(k)
-    right = (rows == columns)[:, None] & (rows[:, None] == into)
-    masks = [part.astype(np.float64) for part in (right, columns[:, None] == into)]
-    masks.append((rows[:, None] == into).astype(np.float64))
+    """Give the weight of each class's rows for many weightings."""
+    hit = truth == guess
 
     def counted(weights: Floats) -> decisions.Counts:
-        each = _summed(weights, place, len(cells))
-        return decisions.Counts(*(each @ mask for mask in masks))
+        right = _summed(weights[:, hit], truth[hit], k)
+        return decisions.Counts(right, _summed(weights, guess, k), _summed(weights, truth, k))
 
     return counted
 

@@ -95,7 +95,7 @@ def _remembered(model: Any) -> list[Html]:
     parts = [tag("p", told)]
     parts.append(table("The figures", ["Figure", "Value", "How to read it"], rows, numeric=[1],
                        class_="wide"))  # fmt: skip
-    if model.figures.get("confusion"):
+    if model.figures.get("confusion") and len(model.classes) <= _MATRIX:
         parts.append(_confusion(np.array(model.figures["confusion"]), model.classes.tolist(), ""))
     return parts
 
@@ -132,9 +132,12 @@ def _classes(model: Any, study: Study) -> list[Html]:
     assert y is not None
     assert prediction is not None
     predicted = prediction.argmax(axis=1)
-    counts = confusion_matrix(y, predicted, len(labels), study.weights)
-    of = "" if study.weights is None else ", by weight"
-    parts = [tag("h3", "Which classes are taken for which"), _confusion(counts, labels, of)]
+    parts = [tag("h3", "Which classes are taken for which")]
+    if len(labels) > _MATRIX:
+        parts.append(_mistakes(y, predicted, study.weights, labels))
+    else:
+        counts = confusion_matrix(y, predicted, len(labels), study.weights)
+        parts.append(_confusion(counts, labels, "" if study.weights is None else ", by weight"))
     parts.append(_per_class(y, predicted, study.weights, labels))
     charts = [
         chart
@@ -151,8 +154,6 @@ def _classes(model: Any, study: Study) -> list[Html]:
 
 
 def _confusion(counts: Array, labels: Sequence[Any], of: str) -> Html:
-    if len(labels) > _MATRIX:
-        return _mistakes(counts, labels)
     totals = counts.sum(axis=1, keepdims=True)
     shares = np.divide(counts, totals, out=np.zeros(counts.shape), where=totals > 0)
     names = [shortened(label, 30) for label in labels]
@@ -176,23 +177,21 @@ def _count(value: Any) -> str:
     return number(float(value))
 
 
-def _mistakes(counts: Array, labels: Sequence[Any]) -> Html:
+def _mistakes(y: Array, predicted: Array, weights: Array | None, labels: Sequence[Any]) -> Html:
     """List the most frequent mistakes, where the matrix would be too large."""
-    wrong = counts.copy()
-    np.fill_diagonal(wrong, 0)
-    order = np.argsort(-wrong, axis=None, kind="stable")[:12]
-    rows = []
-    for place in order:
-        i, j = divmod(int(place), len(labels))
-        if wrong[i, j]:
-            share = percent(wrong[i, j] / counts[i].sum())
-            rows.append([shortened(labels[i], 40), shortened(labels[j], 40),
-                         _count(wrong[i, j]), share])  # fmt: skip
-    if not rows:
+    wrong = np.flatnonzero(predicted != y)
+    if not len(wrong):
         return tag("p", "No class is taken for another.")
+    pairs, place = np.unique(y[wrong] * len(labels) + predicted[wrong], return_inverse=True)
+    mass = None if weights is None else weights[wrong]
+    counts, totals = np.bincount(place, mass), np.bincount(y, weights)
+    rows = []
+    for k in np.argsort(-counts, kind="stable")[:12]:
+        i, j = divmod(int(pairs[k]), len(labels))
+        share = percent(counts[k] / totals[i])
+        rows.append([shortened(labels[i], 40), shortened(labels[j], 40), _count(counts[k]), share])
     caption = f"The most frequent mistakes among {len(labels):,} classes"
-    head = ["True class", "Answered", "Times", "Of the class"]
-    return table(caption, head, rows, numeric=[2, 3])
+    return table(caption, ["True class", "Answered", "Times", "Of the class"], rows, numeric=[2, 3])
 
 
 def _per_class(y: Array, predicted: Array, weights: Array | None, labels: Sequence[Any]) -> Html:

@@ -44,7 +44,7 @@ def ticks(low: float, high: float, count: int = 5) -> list[float]:
     if not rough > 0 or not math.isfinite(rough):
         return [low]
     power = math.floor(math.log10(rough))
-    step = next(m for m in (1, 2, 5, 10) if m * 10.0**power >= rough * 0.999)
+    step = next(m for m in (1, 2, 5, 10) if m * 10.0**power >= rough * 0.75)
     unit = step * 10.0**power
     if not unit > 0 or not math.isfinite(unit):
         return [low, high]

@@ -7,14 +7,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, cast
+
+import numpy as np
 
 from limpide.ir import Array
-from limpide.metrics.figures import CLASSIFICATION, REGRESSION, always, bound, figure_intervals
-from limpide.metrics.resampling import Interval
+from limpide.metrics.figures import CLASSIFICATION, REGRESSION, UNSURE, Figure, always, bound
+from limpide.metrics.resampling import Interval, bootstrap
 from limpide.tables import Table
 
-_DRAWN = 10_000_000  # numbers drawn for an interval, at most: a second or two for all figures
+_DRAWN = 20_000_000  # numbers drawn for an interval, at most: about a second each
 _MOST_DRAWS, _FEWEST_DRAWS = 1000, 100
 
 
@@ -46,22 +48,24 @@ class Study:
 
     @cached_property
     def figures(self) -> dict[str, Interval]:
-        """Every figure of the task with its interval, where it has one."""
-        assert self.y is not None
+        """Every figure of the task with its interval, where it has one that takes no minutes."""
         assert self.prediction is not None
-        # a curve a class: many classes take as many times as long
-        each = self.rows * (
-            1 if self.prediction.ndim == 1 else max(self.prediction.shape[1] / 2, 1)
-        )
-        draws = min(max(int(_DRAWN / each), _FEWEST_DRAWS), _MOST_DRAWS)
-        found = figure_intervals(self.y, self.prediction, self.weights, n=draws)
-        names = CLASSIFICATION if self.prediction.ndim == 2 else REGRESSION
-        for name in names:
-            if name not in found:
-                metric, form = bound(name, self.prediction)
-                estimate = metric(self.y, form, self.weights)
-                found[name] = Interval(estimate, None, None, 0.95, 0)
-        return {name: found[name] for name in names}
+        return {name: self._figure(name) for name in self._known}
+
+    @property
+    def _known(self) -> dict[str, Figure]:
+        assert self.prediction is not None
+        return CLASSIFICATION if self.prediction.ndim == 2 else REGRESSION
+
+    def _figure(self, name: str) -> Interval:
+        metric, form = bound(name, cast("Array", self.prediction))
+        each = self.rows
+        if np.ndim(form) == 2 and self._known[name].takes == "scores":
+            each *= form.shape[1] // 2 + 1  # a curve a class
+        draws = min(_DRAWN // each, _MOST_DRAWS)
+        if draws < _FEWEST_DRAWS or name in UNSURE:
+            return Interval(metric(self.y, form, self.weights), None, None, 0.95, 0)
+        return bootstrap(metric, cast("Array", self.y), form, draws, sample_weight=self.weights)
 
     @cached_property
     def guessing(self) -> dict[str, float | None]:
@@ -70,7 +74,7 @@ class Study:
         classes = self.prediction.shape[1] if self.prediction.ndim == 2 else None
         answer = always(self.y, classes, self.weights)[1]
         found: dict[str, Any] = {}
-        for name in CLASSIFICATION if classes else REGRESSION:
+        for name in self._known:
             metric, form = bound(name, answer)
             found[name] = metric(self.y, form, self.weights)
         return found
