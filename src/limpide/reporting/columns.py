@@ -13,7 +13,8 @@ from typing import Any
 import polars as pl
 
 from limpide.reporting.markup import Html, join, shortened, table, tag
-from limpide.reports import counted, percent
+from limpide.reporting.words import percent
+from limpide.reports import counted
 from limpide.tables.features import Column, plain
 
 MOST_LISTED = 60
@@ -58,7 +59,7 @@ def values_of(cells: pl.Series) -> str:
     """Say which values a column holds.
 
     >>> values_of(pl.Series([1, 2, 10])), values_of(pl.Series(["a", "b", "a"]))
-    ('1 to 10, median 2', "2 kinds, most often 'a' (66.7 %)")
+    ('1 to 10, median 2', "2 kinds, most often 'a' (66.7\\xa0%)")
     """
     known = plain(cells).drop_nulls()
     if not len(known):

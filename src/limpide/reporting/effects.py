@@ -28,7 +28,8 @@ from limpide.reporting.charts import (
 )
 from limpide.reporting.markup import Html, shortened, tag
 from limpide.reporting.study import Study
-from limpide.reports import counted, number, percent
+from limpide.reporting.words import percent
+from limpide.reports import counted, number
 
 _EFFECTS = 6  # columns whose effect is drawn
 _WORK = 2e10  # multiplications that importance may take, about: a few seconds
@@ -98,16 +99,17 @@ def _dependences(model: Any, study: Study, importance: Importance) -> list[Html]
     step = -(-study.table.n_rows // 500)
     table = study.table.take(np.arange(0, study.table.n_rows, step))
     X, _ = model.preprocessing.matrix(table)
+    outputs = model._output_names()
+    if model.classes is not None and len(outputs) == 1:
+        outputs = [f"probability of {shortened(model.classes.tolist()[1], 30)}"]
     drawn = []
     for i, name in enumerate(names):
-        found, _ = dependence_of(
-            model._outputs, model.preprocessing, table, X, used[name], model._output_names()
-        )
-        drawn.append(_dependence(found, i))
+        found, _ = dependence_of(model._outputs, model.preprocessing, table, X, used[name], outputs)
+        drawn.append(_dependence(found, i, shares=model.classes is not None))
     return drawn
 
 
-def _dependence(found: PartialDependence, place: int) -> Html:
+def _dependence(found: PartialDependence, place: int, shares: bool) -> Html:
     means = np.asarray(found.mean)
     swing = means.max(axis=0) - means.min(axis=0)
     chosen = np.argsort(-swing, kind="stable")[:3]
@@ -118,7 +120,6 @@ def _dependence(found: PartialDependence, place: int) -> Html:
     spoken = "; ".join(f"{shortened(label, 30)}: {number(float(mean))}" for label, mean in pairs)
     told = f"{shortened(found.outputs[chosen[0]], 40)}. {spoken}."
     known = [i for i, value in enumerate(found.grid) if value is not None]
-    shares = len(found.outputs) > 1 or found.outputs[0].startswith("P(")
     if found.kind in ("text", "boolean") or len(known) < 2:
         best = int(chosen[0])
         if len(found.outputs) > 1:

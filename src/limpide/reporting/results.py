@@ -31,7 +31,8 @@ from limpide.reporting.charts import (
 )
 from limpide.reporting.markup import Html, shortened, table, tag
 from limpide.reporting.study import Study
-from limpide.reports import counted, number, percent
+from limpide.reporting.words import percent
+from limpide.reports import counted, number
 
 _MATRIX = 12  # classes of a confusion matrix that is shown whole
 _LISTED = 20  # classes of a table
@@ -258,19 +259,20 @@ def _precision_recall(study: Study, labels: Sequence[Any]) -> Html | None:
         curve = precision_recall_curve(truth, score, study.weights)
         area = average_precision(truth, score, study.weights) or 0.0
         x, y = _thinned(curve.recall[:-1][::-1], curve.precision[:-1][::-1])
-        told = f"{name}: average {area:.3f}"
+        told = f"{name}: average precision {area:.3f}"
         made.append((area, Series(told, x, y, len(x) <= 8, look)))
     if not made:
         return None
     chosen, told = _lowest(made, "average precision", labels)
-    title = f"Precision, {chosen[0].name}" if len(chosen) == 1 else "Precision and recall"
-    level = None
-    if len(labels) == 2:
+    two = len(labels) == 2
+    title = "Precision and recall" + (f" of {shortened(labels[1], 24)}" if two else "")
+    level, note = None, "The further up and right, the better."
+    if two:
+        note = f"Average precision {made[0][0]:.3f}. {note}"
         level = (float(np.average(study.y, weights=study.weights)), "guessing")  # type: ignore[arg-type]
     x_axis = Axis("recall: share of the class that is found", 0, 1, percent=True)
     y_axis = Axis("precision: share of the answers that are right", 0, 1, percent=True)
     drawn = lines("pr", title, told, chosen, x_axis, y_axis, level=level)
-    note = "The further up and right, the better."
     return with_note(drawn, note)
 
 

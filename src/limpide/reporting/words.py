@@ -14,7 +14,8 @@ from typing import Any
 from limpide.metrics.resampling import Interval
 from limpide.reporting.markup import Html, join, shortened, tag
 from limpide.reporting.study import Study
-from limpide.reports import counted, number, percent
+from limpide.reports import counted, number
+from limpide.reports import percent as written_percent
 
 _NAME = 40  # letters of a class or column in a sentence
 
@@ -24,11 +25,20 @@ def named(label: object) -> Html:
     return tag("b", shortened(label, _NAME))
 
 
+def percent(share: float) -> str:
+    """Give a share in per cent, the sign never on a line of its own.
+
+    >>> percent(0.5)
+    '50.0\\xa0%'
+    """
+    return written_percent(share).replace(" ", "\xa0")
+
+
 def value(figure: float | None, kind: str) -> str:
     """Give a figure as people write it.
 
     >>> value(0.871, "share"), value(None, "number"), value(0.98666, "number"), value(-1234.56, "")
-    ('87.1 %', '–', '0.987', '−1,235')
+    ('87.1\\xa0%', '–', '0.987', '−1,235')
     """
     if figure is None:
         return "–"
@@ -43,7 +53,7 @@ def between(found: Interval, kind: str) -> str:
     """Give an interval as text, empty where there is none.
 
     >>> between(Interval(0.5, 0.4, 0.6, 0.95, 1000), "share")
-    '40.0 % to 60.0 %'
+    '40.0\\xa0% to 60.0\\xa0%'
     """
     if found.low is None or found.high is None:
         return ""
