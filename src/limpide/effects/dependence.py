@@ -140,11 +140,11 @@ def partial_dependence(
     """
     cells = plain(table.frame[column.name])
     values = default_grid(cells, column) if grid is None else _given(grid)
-    made, notes = _of_values(preprocessing, table, column, values)
+    made, notes = _of_values(values, column)
     places = matrix_places(preprocessing)[column.name]
     work, means = X.copy(), []
     for row in made:
-        work[:, places] = row[places]
+        work[:, places] = row
         means.append(tuple(predict(work).mean(axis=0).tolist()))
     found = PartialDependence(
         column.name,
@@ -195,10 +195,7 @@ def _given(grid: Any) -> pl.Series:
     return from_objects("cell", list(grid), "grid")
 
 
-def _of_values(
-    preprocessing: Preprocessing, table: Table, column: Column, values: pl.Series
-) -> tuple[Array, list[str]]:
-    """Give the rows of the matrix for each value, the other columns as in the first row."""
-    frame = table.frame[np.zeros(len(values), np.int64)].clone()
-    frame.replace_column(frame.columns.index(column.name), values.alias(column.name))
-    return preprocessing.matrix(Table(frame, "grid"))
+def _of_values(values: pl.Series, column: Column) -> tuple[Array, list[str]]:
+    """Give the column's own part of the matrix for each value, a row each."""
+    table = Table(pl.DataFrame([values.alias(column.name)]), "grid")
+    return Preprocessing((column,)).matrix(table)

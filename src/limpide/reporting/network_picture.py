@@ -53,8 +53,8 @@ def _is_table(name: str) -> bool:
     return name == "columns"
 
 
-def draw(network: Any, inputs: str, outputs: str) -> Html:
-    """Draw a network; ``inputs`` and ``outputs`` say what goes in and comes out."""
+def draw(network: Any, inputs: str, outputs: str) -> tuple[Html, str]:
+    """Draw a network, and say how to read it; ``outputs`` is what comes out of it."""
     stages = stages_of(network, inputs)
     sizes = [f"{stage.size:,} {stage.words}" for stage in stages]
     told = f"{len(stages)} columns of circles, left to right: {', then '.join(sizes)}. "
@@ -64,8 +64,8 @@ def draw(network: Any, inputs: str, outputs: str) -> Html:
         told += f" {left_out} layers between are not drawn."
         stages = [*stages[: _MOST_COLUMNS - 2], *stages[-2:]]
     weighed = _by_weights(stages)
-    if weighed:
-        told += " Thick lines are large weights, dashed ones negative."
+    note = "Thick lines are large weights, dashed ones negative." if weighed else ""
+    told += f" {note}"
     gap = (WIDTH - 90) / max(len(stages) - 1, 1)
     tall = min(_TALL, 44 * (min(max(stage.size for stage in stages), _MOST_CIRCLES) - 1) + 16)
     columns = [(45 + i * gap, _places(stage.size, tall)) for i, stage in enumerate(stages)]
@@ -78,7 +78,8 @@ def draw(network: Any, inputs: str, outputs: str) -> Html:
         parts.append(text(x, tall + _TOP + 20, f"{stage.size:,}", "v", "middle"))
         most = max(6, int(gap / 6.4)) if len(stages) > 2 else 20
         parts.append(text(x, tall + _TOP + 36, shortened(stage.words, most), "q", "middle"))
-    return picture("network", "The network, layer by layer", told, *parts, height=tall + _TOP + 44)
+    drawn = picture("network", "The network, layer by layer", told, *parts, height=tall + _TOP + 44)
+    return drawn, note
 
 
 def _by_weights(stages: Sequence[Stage]) -> bool:

@@ -173,11 +173,11 @@ def _network(model: Any) -> list[Html]:
         gives = f"the probability of {shortened(model.classes.tolist()[1], 30)}"
     else:
         gives = f"a probability for each of {len(model.classes)} classes"
-    drawn = network_picture.draw(network, "inputs", gives)
+    drawn, note = network_picture.draw(network, "inputs", gives)
     told = (
         f"From left to right: {counted(network.n_inputs, 'input')}, made of "
         f"{counted(len(model.features), 'column')}; then layer by layer, up to {gives}. Each line "
-        "is a weight, a number that was learned."
+        f"is a weight, a number that was learned. {note}"
     )
     rows = []
     for name, layer, n_inputs, n_outputs in network.placed:
