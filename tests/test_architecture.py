@@ -78,7 +78,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     # looking at models: figures' pictures, what columns do, the report; the model is handed in
     "plots": {"errors", "ir", "keywords", "metrics"},
     "effects": {"errors", "ir", "metrics", "plots", "rng", "tables"},
-    "reporting": {"effects", "ir", "limpide", "metrics", "reports", "storage", "tables"},
+    "reporting": {"effects", "ir", "limpide", "metrics", "storage", "tables", "wording"},
     "views": {"errors", "ir", "keywords", "metrics", "model_facts", "network", "plots", "tables"}
     | {"effects", "reporting"},
     "model": PARTS
@@ -89,7 +89,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "bench": {"errors", "ir", "engines", "layers", "losses", "optimizers", "steps", "network"}
     | {"reports", "limpide"},
     # the command line takes the public names, so that each command loads what it needs
-    "reports": {"errors"},
+    "wording": set(),
+    "reports": {"errors", "wording"},
     "program": {"errors", "limpide", "stopping"},
     "terminal": {"errors", "program", "reports"} | REPORTS,
     "sources": {"errors", "limpide", "program"},
@@ -194,6 +195,12 @@ def test_the_core_loads_nothing_but_numpy() -> None:
         "lp.gradcheck(lambda x: x * x, 1.0);"
         f"print(*set(sys.modules) & set({heavy.split()}))"
     )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == []
+
+
+def test_a_model_loads_neither_a_terminal_nor_plots() -> None:
+    code = "import sys, limpide.model; print(*{'rich', 'matplotlib', 'click'} & set(sys.modules))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.split() == []
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import math
-import shlex
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -16,45 +15,16 @@ from rich.cells import cell_len
 from rich.console import Console
 from rich.text import Text
 
+from limpide.wording import command as command
+from limpide.wording import counted as counted
+from limpide.wording import number as number
+from limpide.wording import percent as percent
+from limpide.wording import printable as printable
+
 _MOST_CLASSES = 10  # of a confusion matrix that is shown whole
 _MOST_MISTAKES = 5  # that are named where it is not
 _LONGEST_LINE, _LONGEST_END = 1500, 400  # characters of a line, and of what is kept of its end
 _LONGEST_NAME = 20  # of a class, in columns of the terminal
-
-
-def number(value: float) -> str:
-    """Give a number with four significant digits, as people write it.
-
-    >>> number(0.123456), number(1234567.8), number(1e-9), number(2)
-    ('0.1235', '1,234,568', '1e-09', '2')
-    """
-    size = abs(value)
-    if value == int(value) if math.isfinite(value) and size < 1e6 else False:
-        return f"{int(value):,}"
-    if not 1e-4 <= size < 1e9:
-        return f"{value:.4g}"
-    return f"{value:,.{max(0, 3 - math.floor(math.log10(size)))}f}"
-
-
-def counted(n: int, noun: str) -> str:
-    """Give a number of things.
-
-    >>> counted(1, "row"), counted(1200, "row")
-    ('1 row', '1,200 rows')
-    """
-    return f"{n:,} {noun}" if n == 1 else f"{n:,} {noun}s"
-
-
-def printable(text: object) -> str:
-    """Give a text that is safe to show: what a terminal might obey, or not show, is escaped.
-
-    >>> printable("caf\\u00e9\\x1b[2J")
-    'café\\\\x1b[2J'
-    """
-    return "".join(
-        c if c.isprintable() else c.encode("unicode_escape", "surrogatepass").decode("ascii")
-        for c in str(text)
-    )
 
 
 def shown(text: object) -> str:
@@ -74,15 +44,6 @@ def shown(text: object) -> str:
         else line[: _LONGEST_LINE - _LONGEST_END - 5] + " ... " + line[-_LONGEST_END:]
         for line in lines
     )
-
-
-def command(*words: str) -> str:
-    """Give a command as it has to be typed, quoted where the shell asks for it.
-
-    >>> command("limpide", "verify", "my model.safetensors")
-    "limpide verify 'my model.safetensors'"
-    """
-    return printable(shlex.join(words))
 
 
 def as_json(value: Any) -> str:
@@ -273,17 +234,6 @@ def _always(confusion: Sequence[Sequence[int]], classes: Sequence[Any]) -> str:
     most = max(range(len(counts)), key=counts.__getitem__)
     share = percent(counts[most] / max(sum(counts), 1))
     return f"always answering {_name(classes[most])} gives {share}"
-
-
-def percent(share: float) -> str:
-    """Give a share in per cent; only a whole one is 100 %.
-
-    >>> percent(0.8671), percent(0.99999), percent(1)
-    ('86.7 %', '99.9 %', '100 %')
-    """
-    if share in (0, 1):
-        return f"{100 * share:.0f} %"
-    return f"{min(max(100 * share, 0.1), 99.9):.1f} %"
 
 
 def confusion_table(confusion: Sequence[Sequence[int]], classes: Sequence[Any]) -> list[Text]:

@@ -14,8 +14,8 @@ import polars as pl
 
 from limpide.reporting.markup import Html, join, shortened, table, tag
 from limpide.reporting.words import percent
-from limpide.reports import counted
 from limpide.tables.features import Column, plain
+from limpide.wording import counted
 
 MOST_LISTED = 60
 _NAME = 48

@@ -29,7 +29,7 @@ from limpide.reporting.charts import (
 from limpide.reporting.markup import Html, shortened, tag
 from limpide.reporting.study import Study
 from limpide.reporting.words import percent
-from limpide.reports import counted, number
+from limpide.wording import counted, number
 
 _EFFECTS = 6  # columns whose effect is drawn
 _WORK = 2e10  # multiplications that importance may take, about: a few seconds

@@ -18,7 +18,7 @@ from limpide.reporting.markup import Html, clean, escaped, join, shortened, tabl
 from limpide.reporting.scales import padded
 from limpide.reporting.study import Study
 from limpide.reporting.style import STYLE
-from limpide.reports import command, counted, number
+from limpide.wording import command, counted, number
 
 _WIDE = 20  # losses that fall by more are drawn on a logarithmic axis
 _MOST_EPOCHS = 400  # points of a line; of more epochs every k-th

@@ -32,7 +32,7 @@ from limpide.reporting.charts import (
 from limpide.reporting.markup import Html, shortened, table, tag
 from limpide.reporting.study import Study
 from limpide.reporting.words import percent
-from limpide.reports import counted, number
+from limpide.wording import counted, number
 
 _MATRIX = 12  # classes of a confusion matrix that is shown whole
 _LISTED = 20  # classes of a table

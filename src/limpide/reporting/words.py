@@ -14,8 +14,8 @@ from typing import Any
 from limpide.metrics.resampling import Interval
 from limpide.reporting.markup import Html, join, shortened, tag
 from limpide.reporting.study import Study
-from limpide.reports import counted, number
-from limpide.reports import percent as written_percent
+from limpide.wording import counted, number
+from limpide.wording import percent as written_percent
 
 _NAME = 40  # letters of a class or column in a sentence
 
