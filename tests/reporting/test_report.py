@@ -6,6 +6,7 @@ import copy
 import datetime
 import pickle
 import re
+import sys
 
 import numpy as np
 import polars as pl
@@ -187,6 +188,11 @@ def test_an_interrupted_training_is_said(tmp_path):
     model.facts.recipe["epochs"] = 9
     page = check(written(model, tmp_path))
     assert "Training was interrupted after 3 of 9 epochs." in page.text
+
+
+def test_matplotlib_is_not_needed(model, tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    check(written(model, tmp_path))
 
 
 def test_copies_and_files_hold_no_data(model, tmp_path):
