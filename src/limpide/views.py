@@ -239,7 +239,8 @@ class Views:
         found = self._predicted(X)
         if found.ndim == 1:
             return found[:, None]
-        return found[:, 1:] if found.shape[1] == 2 else found
+        two = self._target.classes is not None and found.shape[1] == 2
+        return found[:, 1:] if two else found
 
     def _output_names(self) -> list[str]:
         if self._target.classes is None:
