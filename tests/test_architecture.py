@@ -51,7 +51,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "table_layers": NUMBERS | {"layers"},
     "scalars": {"errors"},
     # training
-    "history": {"errors", "ir"},
+    "history": {"errors", "ir", "plots"},
     "callbacks": GROUND | {"ir", "conversion", "history"},
     "progress": {"errors", "callbacks", "history"},
     "arrays": NUMBERS | {"losses"},
@@ -77,7 +77,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "neuron": PARTS | REPORTS | {"arrays", "generator", "network", "parameters", "scalars"},
     # data and files: they take layers and arrays, never a network
     "datasets": {"errors", "rng", "spam"},
-    "metrics": {"errors"},
+    "metrics": {"errors", "keywords", "rng"},
     "spam": {"errors"},
     "storage": {"errors", "ir", "layers", "table_layers", "activations", "initializers", "losses"},
     "tables": GROUND | {"ir", "rng", "storage", "progress"},
@@ -86,15 +86,22 @@ MAY_IMPORT: dict[str, set[str]] = {
     # models: a network with its table
     "recipe": PARTS | {"network", "table_layers", "tables"},
     "model_facts": {"errors", "history", "storage", "tables"},
+    # looking at models: figures' pictures, what columns do, the report; the model is handed in
+    "plots": {"errors", "ir", "keywords", "metrics"},
+    "effects": {"errors", "ir", "metrics", "plots", "rng", "tables"},
+    "reporting": {"effects", "ir", "limpide", "metrics", "storage", "tables", "wording"},
+    "views": {"errors", "ir", "keywords", "metrics", "model_facts", "network", "plots", "tables"}
+    | {"effects", "reporting"},
     "model": PARTS
     | REPORTS
     | {"arrays", "metrics", "network", "parameters", "spam", "storage", "tables", "table_layers"}
-    | {"checkpoints", "generator", "recipe", "model_facts", "threads", "limpide"},
+    | {"checkpoints", "generator", "recipe", "model_facts", "threads", "views", "limpide"},
     # measuring: the whole library from outside, its peers, and the engine's writer for the peak
     "bench": {"errors", "ir", "engines", "layers", "losses", "optimizers", "steps", "network"}
     | {"reports", "limpide"},
     # the command line takes the public names, so that each command loads what it needs
-    "reports": {"errors"},
+    "wording": set(),
+    "reports": {"errors", "wording"},
     "program": {"errors", "limpide", "stopping"},
     "terminal": {"errors", "program", "reports"} | REPORTS,
     "sources": {"errors", "limpide", "program"},
@@ -103,7 +110,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "__main__": {"cli"},
 }
 # Where a heavier library or an engine is looked up, a function may import a room.
-MAY_IMPORT_LATE = {"engines/__init__.py", "__init__.py"}
+MAY_IMPORT_LATE = {"engines/__init__.py", "__init__.py", "history.py"}
 
 
 def room_of(path: Path) -> str:
@@ -199,6 +206,12 @@ def test_the_core_loads_nothing_but_numpy() -> None:
         "lp.gradcheck(lambda x: x * x, 1.0);"
         f"print(*set(sys.modules) & set({heavy.split()}))"
     )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == []
+
+
+def test_a_model_loads_neither_a_terminal_nor_plots() -> None:
+    code = "import sys, limpide.model; print(*{'rich', 'matplotlib', 'click'} & set(sys.modules))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.split() == []
 

@@ -209,7 +209,7 @@ def test_train_json_of_a_regression_without_held_out_rows(limpide: Run) -> None:
     words = ("train", "bakery.csv", "--target", "price_eur", "--epochs", "1", "--json")
     report = json.loads(limpide(*words).out)
     assert report["task"] == "regression"
-    assert {"loss", "rmse", "mae", "r2"} == set(report["validation"])
+    assert {"loss", "rmse", "mae", "r2"} <= set(report["validation"])
     assert json.loads(limpide(*words, "--validation", "0").out)["validation"] is None
     text = limpide(*words[:-1], "--validation", "0").out
     assert "Not measured: no rows were held out." in text

@@ -21,7 +21,7 @@ import click
 
 import limpide
 from limpide import outputs, program, sources
-from limpide.errors import ModelFileError, choice_error
+from limpide.errors import FileError, ModelFileError, choice_error
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -94,6 +94,7 @@ Examples:
   limpide train houses.parquet --target price --hidden 128,64 --epochs 50
   limpide train people.csv --target sex --drop name --drop id
   limpide train prices.csv --target price --delimiter ';' --decimal ,
+  limpide train people.csv --target sex --report people.html
   limpide train mail/                          a folder with spam/ and ham/ in it
   limpide train people.csv --target sex --resume         after an interruption
 """
@@ -142,6 +143,7 @@ Examples:
     help="Share of the rows held out to measure the model.",
 )
 @click.option("--engine", metavar="NAME", help="What computes: native (the default) or reference.")
+@click.option("--report", metavar="FILE", type=_path, help="Write what was learned as HTML.")
 @_threads
 @click.option(
     "--seed",
@@ -173,6 +175,7 @@ def train(
     target: str | None,
     drop: tuple[str, ...],
     out: str | None,
+    report: str | None,
     as_json: bool,
     force: bool,
     seconds: float,
@@ -187,6 +190,9 @@ def train(
     Ctrl-C once ends the training and saves what was learned; twice leaves at once. After that,
     or after a crash, the same command with --resume goes on as if it had never stopped.
     """
+    if report is not None:
+        inputs = [data] if out is None else [data, out]
+        outputs.check(report, inputs, force, regular=True, option="--report")
     reading = {name: settings.pop(name) for name in _READING}
     settings["progress"] = False
     with outputs.ModelPlace(data, out, force, resume=resume, seconds=seconds) as place:
@@ -197,16 +203,29 @@ def train(
             model = limpide.model.train(table, target, **settings)
         path, fault = place.save(model)
     interrupted = model.history.interrupted or session.stop.asked
+    if report is not None:
+        fault = _write_report(model, report, path, force) or fault
     if as_json:
-        report = limpide.reports.training_report(model, path, interrupted)
-        program.write(limpide.reports.as_json(report))
+        said = limpide.reports.training_report(model, path, interrupted)
+        if report is not None:
+            said["report"] = report
+        program.write(limpide.reports.as_json(said))
     else:
         screen = limpide.terminal.console(sys.stdout)
         following = program.command("predict", path, example)
-        limpide.reports.print_training(screen, model, path, following, interrupted)
+        limpide.reports.print_training(screen, model, path, following, interrupted, report)
     if fault is not None:
         raise fault
     return program.INTERRUPTED if interrupted else program.DONE
+
+
+def _write_report(model: Any, report: str, path: str, force: bool) -> FileError | None:
+    """Write the report of a model that is saved; what goes wrong is said after the figures."""
+    try:
+        model.report(report, model_file=path, overwrite=force)
+    except FileError as error:
+        return FileError(f"{error} The model itself is saved in {path!r}.")
+    return None
 
 
 @limpide_command.command(
@@ -288,18 +307,20 @@ Example:
 )
 @click.argument("model", type=_path)
 @click.argument("data", type=_path)
+@click.option("--intervals", is_flag=True, help="Add the 95 % interval of each figure.")
 @_reading_options
 @_json
 @program.with_traceback
-def evaluate(model: str, data: str, as_json: bool, **reading: str | None) -> None:
+def evaluate(model: str, data: str, intervals: bool, as_json: bool, **reading: str | None) -> None:
     """Measure a model on a table that holds the right answers too.
 
     DATA is a table, or a folder of e-mails with the sub-folders spam and ham. Rows that the model
-    has learned from flatter it: measure on others.
+    has learned from flatter it: measure on others. An interval holds, in 95 of 100 cases, what
+    more rows of the same kind would give.
     """
     loaded = _load(model)
     table = sources.for_measuring(data, loaded, reading)
-    figures = loaded.evaluate(table)
+    figures = loaded.evaluate(table, intervals=intervals)
     rows = table.n_rows - table.frame[loaded.target].null_count()
     if as_json:
         program.write(limpide.reports.as_json({"rows": rows} | figures))

@@ -50,6 +50,7 @@ from limpide.tables.targets import (
     with_scale,
 )
 from limpide.threads import limit_threads
+from limpide.views import Views
 
 TABLE = "table"
 """The tensor of a model file that holds all but the network's arrays, as packed JSON."""
@@ -57,7 +58,7 @@ TABLE = "table"
 _BLOCK = 512  # rows that the network predicts at a time
 
 
-class Model:
+class Model(Views):
     """A trained network with the preprocessing and the labels of its table; ``lp.train`` makes it.
 
     Attributes
@@ -74,12 +75,17 @@ class Model:
         The losses of training, ``History``.
     figures
         On the rows held out, or None: ``loss`` (the network's own: for regression in the scaled
-        unit), then ``accuracy``, ``auc``, ``log_loss``, ``confusion`` (up to 50 classes), or
-        ``rmse``, ``mae``, ``r2`` in the unit of the target.
+        unit), then those of ``metrics.classification_figures`` (``confusion`` up to 50 classes),
+        or of ``metrics.regression_figures`` in the unit of the target.
     notes
         What was recognised, left out or assumed.
     facts
         How many rows there were, and the recipe.
+
+    Notes
+    -----
+    The model that ``train`` gives keeps the rows that were held out, at most 10,000, with what it
+    foretells for them, so that ``report`` can show them. Copies, pickles and files hold no rows.
     """
 
     def __init__(
@@ -148,9 +154,9 @@ class Model:
         """
         X = self._matrix(self._read(data))
         if self.classes is None:
-            found = self._target.in_unit(self._sums(X)[:, 0])
+            found = self._predicted(X)
         else:
-            found = self._target.labels(self._probabilities(X).argmax(axis=1))
+            found = self._target.labels(self._predicted(X).argmax(axis=1))
         return found[0] if self._is_row(data) else found
 
     @known_keywords
@@ -170,26 +176,32 @@ class Model:
         return found[0] if self._is_row(data) else found
 
     @known_keywords
-    def evaluate(self, data: Any) -> dict[str, Any]:
+    def evaluate(
+        self, data: Any, *, sample_weight: Any = None, intervals: bool | float = False
+    ) -> dict[str, Any]:
         """Give the figures on a table that has the target; rows without one are left out.
 
         Their names are those of ``figures``.
+
+        Parameters
+        ----------
+        sample_weight
+            A weight for each row with a target, f64[n].
+        intervals
+            True, or a level such as 0.9: ``"intervals"`` then holds [low, high] for each figure
+            but ``loss``, ``calibration_error`` and ``confusion``, by ``limpide.metrics.bootstrap``.
 
         Raises
         ------
         DataError
             The target is missing, or holds a class that the model does not know.
         """
-        table = self._read(data, target=True)
-        if self.target not in table.columns:
-            raise missing_column(self.target, table.columns, "Target column")
-        y, there = self._target.encode(table)
-        if not there.any():
-            raise DataError(
-                f"{table.source}, target column {self.target!r}: every cell is missing. "
-                "Give rows whose target is known."
-            )
-        return self._figures(self._matrix(table)[there], y[there])
+        rows = self._rows_of(data)
+        weights = as_weights(sample_weight, len(rows.y), "f64")
+        figures = self._figures(rows.X, rows.y, self._predicted(rows.X), weights)
+        if intervals is False:
+            return figures
+        return {**figures, "intervals": self._intervals(rows, weights, intervals)}
 
     def _read(self, data: Any, target: bool = False) -> Table:
         text = self.preprocessing.text
@@ -250,14 +262,16 @@ class Model:
         powers = np.exp(z - z.max(axis=1, keepdims=True))
         return np.asarray(powers / powers.sum(axis=1, keepdims=True))
 
-    def _figures(self, X: Array, y: Array, weights: Array | None = None) -> dict[str, Any]:
+    def _figures(
+        self, X: Array, y: Array, found: Array, weights: Array | None = None
+    ) -> dict[str, Any]:
+        """Give the figures of what was predicted, ``found``, for rows whose answers are ``y``."""
         if self.classes is None:
             learned = self._target.scaled(y)
-            found = self._target.in_unit(self._sums(X)[:, 0])
             figures: dict[str, Any] = dict(regression_figures(y, found, weights))
         else:
             learned = y
-            figures = classification_figures(y, self._probabilities(X), weights)
+            figures = classification_figures(y, found, weights)
             if len(self.classes) > MOST_CONFUSED:
                 del figures["confusion"]
         loss = self.network.evaluate(X, learned, sample_weight=weights)["loss"]
@@ -516,6 +530,7 @@ def train(
     X, _ = preprocessing.matrix(known)
     with limit:
         _fit(model, X, y, trained, held, weights, chosen, engine, callbacks, progress, kept)
+        _look(model, known, X, y, trained, held, weights)
     return model
 
 
@@ -568,11 +583,10 @@ def _fit(
     progress: bool | None,
     checkpoint: Checkpoint | None,
 ) -> None:
-    """Train the network of a new model, and take its figures on the rows held out."""
+    """Train the network of a new model."""
     recipe, target = model.facts.recipe, model._target
     learned = target.scaled(y) if target.classes is None else y
     Xt, Xh = (X, X[:0]) if len(held) == 0 else (X[trained], X[held])
-    del X
     model.facts.history = model.network.fit(
         Xt,
         learned[trained],
@@ -589,10 +603,25 @@ def _fit(
         checkpoint=checkpoint,
     )
     settle_unseen(model.network, Xt)
-    if len(held):
-        model.facts.figures = model._figures(
-            Xh, y[held], None if weights is None else weights[held]
-        )
+
+
+def _look(
+    model: Model,
+    known: Table,
+    X: Array,
+    y: Array,
+    trained: Array,
+    held: Array,
+    weights: Array | None,
+) -> None:
+    """Take the figures of a new model on the rows held out, and keep rows for its report."""
+    if not len(held):
+        model._keep(known, trained, None, None, None, "trained on")
+        return
+    found = model._predicted(X[held])
+    weights = None if weights is None else weights[held]
+    model.facts.figures = model._figures(X[held], y[held], found, weights)
+    model._keep(known, held, y[held], found, weights, "held out")
 
 
 @known_keywords

@@ -209,26 +209,35 @@ def _names(data: str) -> Iterator[str]:
         name = f"{stem}-{count}.safetensors"
 
 
-def check(out: str, inputs: Sequence[str], force: bool, regular: bool = False) -> None:
+def check(
+    out: str,
+    inputs: Sequence[str],
+    force: bool,
+    regular: bool = False,
+    option: str = "--out",
+) -> None:
     """Refuse an output that cannot be written, that is an input, or that is not to be overwritten.
 
     Parameters
     ----------
     regular
         Whether only a file on a disk will do, no device or pipe.
+    option
+        How the user named it.
     """
     for path in inputs:
         if _same_file(out, path):
             raise program.Misuse(
-                f"--out {out!r} is the same file as the input {path!r}. Choose another name."
+                f"{option} {out!r} is the same file as the input {path!r}. Choose another name."
             )
-    mode = _mode(out)
+    mode = _mode(out, option)
     if mode is not None and stat.S_ISDIR(mode):
-        raise program.Misuse(f"--out {out!r} is a folder. Name a file in it.")
+        raise program.Misuse(f"{option} {out!r} is a folder. Name a file in it.")
     if mode is not None and not stat.S_ISREG(mode):
         if regular:
+            kept = "model" if option == "--out" else "report"
             raise program.Misuse(
-                f"--out {out!r} is a device or a pipe, where no model can be kept. "
+                f"{option} {out!r} is a device or a pipe, where no {kept} can be kept. "
                 "Name a file on a disk."
             )
         return
@@ -237,17 +246,17 @@ def check(out: str, inputs: Sequence[str], force: bool, regular: bool = False) -
             f"{out!r} exists. Choose another name, or add --force to overwrite it."
         )
     if mode is not None and not os.access(out, os.W_OK):
-        raise FileError(f"--out {out!r} may not be written to. Choose another name.")
+        raise FileError(f"{option} {out!r} may not be written to. Choose another name.")
     folder = os.path.dirname(out) or os.curdir
     if not os.path.isdir(folder):
-        raise program.Misuse(f"--out {out!r}: there is no folder {folder!r}. Make it first.")
+        raise program.Misuse(f"{option} {out!r}: there is no folder {folder!r}. Make it first.")
     if fault := _cannot_write(os.path.dirname(os.path.realpath(out))):
         raise FileError(
-            f"--out {out!r}: its folder may not be written to ({fault}). Choose another one."
+            f"{option} {out!r}: its folder may not be written to ({fault}). Choose another one."
         )
 
 
-def _mode(out: str) -> int | None:
+def _mode(out: str, option: str) -> int | None:
     """Give what stands at a path, None for nothing; refuse a path that can never be written."""
     try:
         return os.stat(out).st_mode
@@ -255,7 +264,7 @@ def _mode(out: str) -> int | None:
         return None
     except OSError as error:
         raise FileError(
-            f"--out {out!r} cannot be written: {error.strerror}. Correct the path."
+            f"{option} {out!r} cannot be written: {error.strerror}. Correct the path."
         ) from None
 
 
