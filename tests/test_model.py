@@ -196,7 +196,8 @@ def test_a_failed_call_leaves_the_model_as_it_was(mixed, model):
 
 def test_evaluate_gives_figures_and_leaves_out_rows_without_a_target(mixed, model):
     figures = model.evaluate(mixed)
-    assert list(figures) == ["loss", "accuracy", "auc", "log_loss", "confusion"]
+    assert list(figures)[:4] == ["loss", "accuracy", "auc", "log_loss"]
+    assert list(figures)[-1] == "confusion"
     hits = model.predict(mixed) == np.array(mixed["label"].to_list())
     assert figures["accuracy"] == hits.mean()
     more = pl.concat([mixed, mixed.head(3).with_columns(label=pl.lit(None, pl.String))])
@@ -498,16 +499,9 @@ def test_left_out_columns_are_notes_and_a_line_of_the_summary():
 def test_a_matrix_of_many_classes_is_not_kept(tmp_path):
     data = {"x": [float(i % 51) for i in range(204)], "y": [f"c{i % 51}" for i in range(204)]}
     model = lp.train(data, "y", epochs=1)
-    assert (
-        list(model.figures)
-        == list(model.evaluate(data))
-        == [
-            "loss",
-            "accuracy",
-            "auc",
-            "log_loss",
-        ]
-    )
+    assert list(model.figures) == list(model.evaluate(data))
+    assert list(model.figures)[:4] == ["loss", "accuracy", "auc", "log_loss"]
+    assert "confusion" not in model.figures
     model.save(tmp_path / "m.safetensors")
     assert lp.load(tmp_path / "m.safetensors").figures == model.figures
 

@@ -6,6 +6,7 @@ for: the recipe's numbers (``limpide.recipe``), or what a model does (``limpide.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
@@ -13,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from limpide.arrays import as_weights
+from limpide.checkpoints import Checkpoint, as_checkpoint, seed_for
 from limpide.conversion import check_finite_scalar
 from limpide.errors import (
     ArgumentError,
@@ -37,7 +39,6 @@ from limpide.recipe import (
     settle_unseen,
     split_rows,
 )
-from limpide.rng import check_seed
 from limpide.schedules import Cosine, Schedule
 from limpide.tables import Table, missing_column
 from limpide.tables.features import check_finite, plain
@@ -200,6 +201,7 @@ def learn(
     callbacks: Any = None,
     engine: str | None = None,
     progress: bool | None = None,
+    checkpoint: Checkpoint | None = None,
     once: bool = False,
 ) -> None:
     """Train the network of a model on rows of its matrix.
@@ -247,6 +249,7 @@ def learn(
         engine=engine,
         seed=recipe["seed"],
         progress=progress,
+        checkpoint=checkpoint,
     )
     settle_unseen(network, X, weights)
 
@@ -286,6 +289,7 @@ def train(
     encoding: str | None = None,
     callbacks: Any = None,
     progress: bool | None = None,
+    checkpoint: str | os.PathLike[str] | Checkpoint | None = None,
 ) -> Model:
     """Train a network on a table, with all that its columns need, and give it as a ``Model``.
 
@@ -317,7 +321,7 @@ def train(
         A weight a row, f64[n].
     delimiter, decimal, encoding
         Of a text file; found unless given.
-    engine, threads, seed, callbacks, progress
+    engine, threads, seed, callbacks, progress, checkpoint
         As in ``Network.fit``.
 
     Raises
@@ -326,6 +330,8 @@ def train(
         For a table, a target or an option that cannot be used.
     DivergenceError
         When the loss is no longer finite.
+    CheckpointError
+        When the checkpoint is of another run, or would be lost.
 
     Notes
     -----
@@ -340,7 +346,8 @@ def train(
     ['M']
     """
     check_scaling(scaling)
-    share, number, limit = check_share(validation), check_seed(seed), limit_threads(threads)
+    kept = as_checkpoint(checkpoint)
+    share, number, limit = check_share(validation), seed_for(kept, seed), limit_threads(threads)
     table = as_table(data, delimiter=delimiter, decimal=decimal, encoding=encoding)
     name = _target_name(target, table)
     names = [column for column in table.columns if column != name]
@@ -371,7 +378,8 @@ def train(
     chosen = class_weights(class_weight, found, y)
     X, _ = model.preprocessing.matrix(known)
     with limit:
-        _fit(model, X, y, trained, held, weights, chosen, engine, callbacks, progress)
+        _fit(model, X, y, trained, held, weights, chosen, engine, callbacks, progress, kept)
+        _look(model, known, X, y, trained, held, weights)
     return model
 
 
@@ -437,10 +445,10 @@ def _fit(
     engine: str | None,
     callbacks: Any,
     progress: bool | None,
+    checkpoint: Checkpoint | None,
 ) -> None:
-    """Train the network of a new model, and take its figures on the rows held out."""
+    """Train the network of a new model."""
     Xt, Xh = (X, X[:0]) if len(held) == 0 else (X[trained], X[held])
-    del X
     learn(
         model,
         Xt,
@@ -452,8 +460,24 @@ def _fit(
         engine=engine,
         callbacks=callbacks,
         progress=progress,
+        checkpoint=checkpoint,
     )
-    if len(held):
-        model.facts.figures = model.figures_on(
-            Xh, y[held], None if weights is None else weights[held]
-        )
+
+
+def _look(
+    model: Model,
+    known: Table,
+    X: Array,
+    y: Array,
+    trained: Array,
+    held: Array,
+    weights: Array | None,
+) -> None:
+    """Take the figures of a new model on the rows held out, and keep rows for its report."""
+    if not len(held):
+        model._keep(known, trained, None, None, None, "trained on")
+        return
+    found = model._predicted(X[held])
+    weights = None if weights is None else weights[held]
+    model.facts.figures = model._figures(X[held], y[held], found, weights)
+    model._keep(known, held, y[held], found, weights, "held out")

@@ -81,6 +81,13 @@ def _figure_names(target: Target) -> tuple[str, ...]:
     return (*told, "confusion") if len(target.classes) <= MOST_CONFUSED else told
 
 
+def _more_figures(target: Target) -> tuple[str, ...]:
+    """Give the figures that a model file of another version may lack."""
+    if target.classes is None:
+        return ("median_absolute_error",)
+    return ("balanced_accuracy", "f1_macro", "average_precision", "brier", "calibration_error")
+
+
 def _summary(
     preprocessing: Preprocessing, target: Target, facts: Facts, parameters: int, figures: bool
 ) -> Iterator[str]:
@@ -114,6 +121,19 @@ def _summary(
     if facts.notes:
         yield "notes:"
         yield from (f"  {_printable(note)}" for note in facts.notes)
+
+
+def training_words(target: Target, facts: Facts) -> list[str]:
+    """Say what a model was trained on and how it did, a sentence each."""
+    said = [f"Trained on {facts.source}: {_many(facts.rows, 'row')}."]
+    if facts.figures:
+        told = [
+            f"{name} {facts.figures[name]:.4g}"
+            for name in _figure_names(target)
+            if name not in ("loss", "confusion") and facts.figures[name] is not None
+        ]
+        said.append(f"On {_many(facts.held_out, 'row')} held out: {', '.join(told)}.")
+    return said
 
 
 def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> Iterator[str]:
@@ -298,7 +318,8 @@ def _facts(entry: Mapping[str, Any], target: Target, history: History, where: st
     expect_keys(entry, keys, where=where)
     figures = expect_object(entry, "figures", where=where)
     if figures:
-        names = _figure_names(target)
+        more = [name for name in _more_figures(target) if name in figures]
+        names = (*_figure_names(target), *more)
         expect_keys(figures, names, where=f"{where}.figures")
         for name in names:
             if name == "confusion":

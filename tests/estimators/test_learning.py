@@ -190,7 +190,7 @@ def test_several_labels_and_several_numbers(tmp_path):
         fitted.model_.save(tmp_path / "m.safetensors")
         again = lp.load(tmp_path / "m.safetensors")
         np.testing.assert_array_equal(again.predict(X), fitted.predict(X))
-        with pytest.raises(lp.ArgumentTypeError, match="evaluate is for one target, and this mode"):
+        with pytest.raises(lp.ArgumentTypeError, match="this is for one target, and the model h"):
             again.evaluate(X)
 
 
