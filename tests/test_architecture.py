@@ -92,10 +92,21 @@ MAY_IMPORT: dict[str, set[str]] = {
     "reporting": {"effects", "ir", "limpide", "metrics", "storage", "tables", "wording"},
     "views": {"errors", "ir", "keywords", "metrics", "model_facts", "network", "plots", "tables"}
     | {"effects", "reporting"},
-    "model": PARTS
+    "model": GROUND
+    | {"ir", "history", "engines", "metrics", "network", "parameters", "storage", "tables"}
+    | {"arrays", "checkpoints", "limpide", "model_facts", "views"},
+    "learning": PARTS
     | REPORTS
-    | {"arrays", "metrics", "network", "parameters", "spam", "storage", "tables", "table_layers"}
-    | {"checkpoints", "generator", "recipe", "model_facts", "threads", "views", "limpide"},
+    | {"arrays", "checkpoints", "model", "model_facts", "network", "recipe", "tables", "threads"},
+    # estimators: scikit-learn's classes around a model, and the only importer of scikit-learn
+    "estimator_html": {"history", "model"},
+    "estimator_metrics": {"errors", "ir", "callbacks", "metrics", "model"},
+    "estimating": GROUND
+    | REPORTS
+    | {"ir", "arrays", "learning", "model", "network", "recipe", "tables", "estimator_metrics"}
+    | {"layers"},
+    "estimators": GROUND
+    | {"ir", "rng", "tables", "estimating", "estimator_html", "estimator_metrics"},
     # measuring: the whole library from outside, its peers, and the engine's writer for the peak
     "bench": {"errors", "ir", "engines", "layers", "losses", "optimizers", "steps", "network"}
     | {"reports", "limpide"},

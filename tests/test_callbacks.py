@@ -138,7 +138,12 @@ def test_one_object_serves_two_runs() -> None:
         (lambda: lp.EarlyStopping(0), lp.ArgumentError, "patience must be at least 1; received 0"),
         (lambda: lp.EarlyStopping(2.5), lp.ArgumentTypeError, "patience must be a whole number"),
         (lambda: lp.EarlyStopping(True), lp.ArgumentTypeError, "whole number; received True"),
-        (lambda: lp.EarlyStopping(monitor="los"), lp.ArgumentError, "Did you mean 'loss'"),
+        (
+            lambda: network().fit(X, Y, callbacks=lp.EarlyStopping(monitor="los")),
+            lp.ArgumentError,
+            "monitor must be one of loss, validation_loss; .*Did you mean 'loss'",
+        ),
+        (lambda: lp.EarlyStopping(monitor=1), lp.ArgumentTypeError, "monitor is the name of"),
         (lambda: lp.EarlyStopping(minimum_change="x"), lp.ArgumentTypeError, "must be a number"),
         (lambda: lp.EarlyStopping(patiense=3), lp.ArgumentTypeError, "Did you mean 'patience'"),
     ],

@@ -553,7 +553,7 @@ WRONG_FIT = [
     ({"callbacks": lp.EarlyStopping}, lp.ArgumentTypeError, r"such as lp.EarlyStopping\(\)"),
     ({"callbacks": lp.EarlyStopping()}, lp.ArgumentError, "pass validation=0.2"),
     ({"sample_weight": [1, 2]}, lp.ShapeError, r"sample_weight has shape \[2\]; X has 12 rows"),
-    ({"sample_weight": np.zeros(12)}, lp.DataError, "sample_weight is 0 in all rows"),
+    ({"sample_weight": np.zeros(12)}, lp.DataError, "sample_weight is zero in all rows"),
     ({"sample_weight": -np.ones(12)}, lp.DataError, "sample_weight is -1 in row 0"),
     ({"sample_weight": "a"}, lp.DtypeError, "sample_weight holds text"),
     ({"class_weight": {0: 1}}, lp.DataError, "class_weight needs classes; y holds numbers"),

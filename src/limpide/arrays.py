@@ -257,21 +257,23 @@ def _class_targets(array: Array, outputs: int, dtype: str, name: str) -> Array:
     return result
 
 
-def as_weights(sample_weight: Any, n_rows: int, dtype: str) -> Array | None:
+def as_weights(
+    sample_weight: Any, n_rows: int, dtype: str, *, name: str = "sample_weight"
+) -> Array | None:
     """Give weights as ``dtype[n]``, or None; refuse negative ones and all zeros."""
     if sample_weight is None:
         return None
-    array = as_numbers(sample_weight, "sample_weight")
+    array = as_numbers(sample_weight, name)
     if array.shape != (n_rows,):
         raise ShapeError(
-            f"sample_weight has shape {list(array.shape)}; X has {n_rows} rows, so [{n_rows}]."
+            f"{name} has shape {list(array.shape)}; X has {n_rows} rows, so [{n_rows}]."
         )
-    result = _cast_finite(array, dtype, "sample_weight")
+    result = _cast_finite(array, dtype, name)
     if result.min() < 0:
         row = int(result.argmin())
-        raise DataError(f"sample_weight is {result[row]:g} in row {row}; it must be at least 0.")
+        raise DataError(f"{name} is {result[row]:g} in row {row}; it must be at least 0.")
     if not result.any():
-        raise DataError("sample_weight is 0 in all rows; at least one must be above 0.")
+        raise DataError(f"{name} is zero in all rows; at least one must be above 0.")
     return result
 
 
@@ -283,14 +285,17 @@ def with_class_weight(
     Parameters
     ----------
     class_weight
-        A dict class number → weight, or ``"balanced"``: n / (classes · count).
+        A dict class number → weight, or ``"balanced"``: n / (classes · count), where a row
+        counts as often as it weighs.
     rows
         Those that are trained on, which are counted; None is all.
     """
     if class_weight is None:
         return weights
     codes = _codes(y)
-    classes, counts = np.unique(codes if rows is None else codes[rows], return_counts=True)
+    chosen = slice(None) if rows is None else rows
+    classes, places = np.unique(codes[chosen], return_inverse=True)
+    counts = np.bincount(places, None if weights is None else weights[chosen])
     table = dict.fromkeys(classes.tolist(), 1.0)
     if isinstance(class_weight, Mapping):
         for key, weight in class_weight.items():
@@ -302,7 +307,8 @@ def with_class_weight(
                     f"class_weight[{key!r}] must be at least 0; received {weight!r}."
                 )
     elif class_weight == "balanced":
-        shares = counts.sum() / (len(classes) * counts)
+        # A class whose rows all weigh nothing has no share, and needs none.
+        shares = counts.sum() / (len(classes) * np.where(counts > 0, counts, 1))
         table = dict(zip(classes.tolist(), shares.tolist(), strict=True))
     else:
         kind = ArgumentError if isinstance(class_weight, str) else ArgumentTypeError

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from limpide.conversion import check_finite_scalar
@@ -36,6 +36,8 @@ class Run:
     resumed
         How many epochs another process had finished of a run that goes on from its checkpoint;
         their figures are in ``history`` once all callbacks have begun.
+    directions
+        Figures that are taken each epoch → whether ``"lower"`` or ``"higher"`` is better.
     """
 
     network: Any
@@ -45,6 +47,9 @@ class Run:
     state: dict[str, Array]
     has_validation: bool = False
     resumed: int = 0
+    directions: dict[str, str] = field(
+        default_factory=lambda: {"loss": "lower", "validation_loss": "lower"}
+    )
 
     @property
     def epoch(self) -> int:
@@ -93,15 +98,68 @@ class _Plain(Callback):
         self._function(run)
 
 
+@dataclass(frozen=True)
+class Metric:
+    """A figure that is taken after each epoch, and which way it gets better.
+
+    Parameters
+    ----------
+    name
+        Under which ``history.metrics`` keeps it.
+    measure
+        A function of the ``Run`` that gives the figure.
+    is_better
+        ``"lower"`` or ``"higher"``.
+    """
+
+    name: str
+    measure: Callable[[Run], float]
+    is_better: str = "lower"
+
+    def __post_init__(self) -> None:
+        if self.is_better not in ("lower", "higher"):
+            raise choice_error("is_better", self.is_better, ("lower", "higher"))
+
+
+class Measuring(Callback):
+    """Take figures after each epoch; other callbacks find them in ``history.metrics``.
+
+    >>> import limpide as lp
+    >>> size = lp.Metric("size", lambda run: float(abs(run.params["output.weights"]).max()))
+    >>> net = lp.Network([1, 1], seed=0)
+    >>> history = net.fit([[0.0], [1.0]], [0.0, 1.0], callbacks=lp.Measuring(size), epochs=3)
+    >>> len(history.metrics["size"])
+    3
+    """
+
+    def __init__(self, *metrics: Metric) -> None:
+        for metric in metrics:
+            if not isinstance(metric, Metric):
+                raise ArgumentTypeError(
+                    f"Measuring takes lp.Metric(name, measure) objects; received {metric!r}."
+                )
+        self.metrics = metrics
+
+    def begin(self, run: Run) -> None:
+        run.directions |= {metric.name: metric.is_better for metric in self.metrics}
+        run.history.metrics |= {metric.name: [] for metric in self.metrics}
+
+    def epoch_end(self, run: Run) -> None:
+        for metric in self.metrics:
+            run.history.metrics[metric.name].append(float(metric.measure(run)))
+
+
 class EarlyStopping(Callback):
-    """End the run when a figure no longer falls, and restore the best weights.
+    """End the run when a figure no longer gets better, and restore the best weights.
 
     Parameters
     ----------
     patience
-        How many epochs without a new best are waited for.
+        How many epochs without a new best are waited for; None: all epochs are run, and the best
+        of them is kept.
     monitor
-        ``"validation_loss"`` or ``"loss"``.
+        ``"validation_loss"``, ``"loss"``, or the name of a metric that a callback before this one
+        takes (``lp.Measuring``), which also says whether higher or lower is better.
     minimum_change
         What counts as a new best.
     restore_best
@@ -111,17 +169,20 @@ class EarlyStopping(Callback):
     @known_keywords
     def __init__(
         self,
-        patience: int = 10,
+        patience: int | None = 10,
         monitor: str = "validation_loss",
         minimum_change: float = 0.0,
         restore_best: bool = True,
     ) -> None:
-        if isinstance(patience, bool) or not isinstance(patience, int):
-            raise ArgumentTypeError(f"patience must be a whole number; received {patience!r}.")
-        if patience < 1:
-            raise ArgumentError(f"patience must be at least 1; received {patience}.")
-        if monitor not in ("loss", "validation_loss"):
-            raise choice_error("monitor", monitor, ("loss", "validation_loss"))
+        if patience is not None:
+            if isinstance(patience, bool) or not isinstance(patience, int):
+                raise ArgumentTypeError(f"patience must be a whole number; received {patience!r}.")
+            if patience < 1:
+                raise ArgumentError(f"patience must be at least 1; received {patience}.")
+        if not isinstance(monitor, str):
+            raise ArgumentTypeError(
+                f"monitor is the name of a figure, such as 'validation_loss'; received {monitor!r}."
+            )
         self.patience = patience
         self.monitor = monitor
         self.minimum_change = check_finite_scalar(minimum_change, "minimum_change")
@@ -134,23 +195,33 @@ class EarlyStopping(Callback):
         self.restore_best = restore_best
 
     def begin(self, run: Run) -> None:
+        if self.monitor not in run.directions:
+            raise choice_error("monitor", self.monitor, run.directions)
         if self.monitor == "validation_loss" and not run.has_validation:
             raise ArgumentError(
                 "EarlyStopping watches validation_loss, and there is none: "
                 "pass validation=0.2 or validation=(Xv, yv) to fit."
             )
+        self._sign = 1.0 if run.directions[self.monitor] == "lower" else -1.0
         self._best = math.inf
         self._best_epoch: int | None = None
         self._saved: dict[str, Array] = {}
         self._shapes = {name: array.shape for name, array in (run.params | run.state).items()}
 
     def epoch_end(self, run: Run) -> None:
-        figures = getattr(run.history, self.monitor)
-        if figures[-1] < self._best - self.minimum_change:
-            self._best, self._best_epoch = figures[-1], run.epoch
+        history = run.history
+        figures = history.metrics.get(self.monitor) or getattr(history, self.monitor)
+        figure = self._sign * figures[-1]
+        if figure < self._best - self.minimum_change:
+            self._best, self._best_epoch = figure, run.epoch
             self._saved = {k: v.copy() for k, v in (run.params | run.state).items()}
-        elif self._best_epoch is not None and run.epoch - self._best_epoch >= self.patience:
-            run.stop(f"{self.monitor} has not fallen for {self.patience} epochs")
+        elif (
+            self.patience is not None
+            and self._best_epoch is not None
+            and run.epoch - self._best_epoch >= self.patience
+        ):
+            way = "fallen" if self._sign > 0 else "risen"
+            run.stop(f"{self.monitor} has not {way} for {self.patience} epochs")
 
     def state(self) -> Mapping[str, Any]:
         """Give the best epoch so far, its figure and its weights, and how it is chosen."""

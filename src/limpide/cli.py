@@ -200,7 +200,7 @@ def train(
             table, target, example = sources.for_training(data, target, reading)
             table = sources.without(table, list(dict.fromkeys(drop)), target)
             settings |= {"callbacks": [view], "checkpoint": place.checkpoint}
-            model = limpide.model.train(table, target, **settings)
+            model = limpide.learning.train(table, target, **settings)
         path, fault = place.save(model)
     interrupted = model.history.interrupted or session.stop.asked
     if report is not None:
@@ -290,6 +290,11 @@ def _predictions(model: Any, table: Any) -> dict[str, Any]:
     """Give the columns that are written: prediction, then a probability for each class."""
     if model.target in table.columns:
         program.note(f"{table.source}: the target column {model.target!r} is not looked at")
+    if model.labels.outputs > 1:
+        several = {"prediction": model.predict(table)}
+        if model.task == "multilabel":
+            several["probability"] = model.predict_proba(table)
+        return {f"{n}_{i}": v for n, a in several.items() for i, v in enumerate(a.T, 1)}
     if model.classes is None:
         return {"prediction": model.predict(table)}
     chances = model.predict_proba(table)

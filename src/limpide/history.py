@@ -19,6 +19,8 @@ class History:
         The row-weighted mean of the epoch's step losses.
     validation_loss
         The loss on the validation rows after the epoch; empty without validation.
+    metrics
+        Name → one figure an epoch, for each metric that was asked for.
     steps, seconds
         How many steps were taken, and in how long (compiling apart).
     batch_size
@@ -35,6 +37,7 @@ class History:
 
     loss: list[float] = field(default_factory=list)
     validation_loss: list[float] = field(default_factory=list)
+    metrics: dict[str, list[float]] = field(default_factory=dict)
     steps: int = 0
     seconds: float = 0.0
     batch_size: int = 0

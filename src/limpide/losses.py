@@ -6,6 +6,7 @@ for: the step that lowers them (``limpide.training``).
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -284,6 +285,39 @@ def _shares(y: Tensor, like: Tensor) -> Tensor:
     return cast(y, like.spec.dtype)
 
 
+@dataclass(frozen=True)
+class FunctionLoss(Loss):
+    """A loss that is a function of (y, prediction), tensors of one shape, written in ops.
+
+    It gives the loss of each element, or one figure a row; the mean is taken afterwards, so that
+    weights of rows can be heard.
+
+    >>> import limpide as lp
+    >>> net = lp.Network([1, 1], seed=0)
+    >>> def pinball(y, prediction):
+    ...     return lp.maximum(0.9 * (y - prediction), -0.1 * (y - prediction))
+    >>> history = net.fit([[0.0], [1.0]], [0.0, 1.0], loss=pinball, epochs=2)
+    """
+
+    function: Callable[[Tensor, Tensor], Tensor]
+
+    def elements(self, y: Tensor, prediction: Tensor) -> Tensor:
+        found = self.function(y, prediction)
+        name = getattr(self.function, "__name__", "loss")
+        if not isinstance(found, Tensor):
+            raise ArgumentTypeError(
+                f"loss function {name!r} must give a tensor; it gave {type(found).__name__}. Write "
+                "it in limpide's ops, such as lp.square(y - prediction)."
+            )
+        if found.shape not in (prediction.shape, prediction.shape[:1]):
+            raise shape_error(
+                f"loss function {name!r} must give the loss of each element, "
+                f"{list(prediction.shape)}, or of each row, {list(prediction.shape[:1])}; it gave "
+                f"{list(found.shape)}. The mean is taken afterwards: leave out lp.mean and lp.sum"
+            )
+        return found
+
+
 mse = MSE()
 mae = MAE()
 huber = Huber()
@@ -301,8 +335,8 @@ def default_loss(activation: Activation) -> Loss:
     return defaults.get(activation, mse)
 
 
-def resolve_loss(loss: str | Loss | None, activation: Activation) -> Loss:
-    """Give the loss for a name, an object, or None (by the output's activation).
+def resolve_loss(loss: Any, activation: Activation) -> Loss:
+    """Give the loss for a name, an object, a function, or None (by the output's activation).
 
     Raises
     ------
@@ -315,8 +349,13 @@ def resolve_loss(loss: str | Loss | None, activation: Activation) -> Loss:
         if loss not in LOSSES:
             raise choice_error("loss", loss, LOSSES)
         loss = LOSSES[loss]
+    if not isinstance(loss, Loss) and callable(loss) and not isinstance(loss, type):
+        loss = FunctionLoss(loss)
     if not isinstance(loss, Loss):
-        raise ArgumentTypeError(f"loss must be a name or a loss such as lp.mse; received {loss!r}.")
+        raise ArgumentTypeError(
+            "loss must be a name, a loss such as lp.mse, or a function of (y, prediction); "
+            f"received {loss!r}."
+        )
     loss.check_activation(activation)
     return loss
 

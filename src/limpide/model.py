@@ -1,7 +1,7 @@
-"""Model: a network with the columns, labels and preprocessing of its table; ``train`` and ``load``.
+"""Model: a network with the columns, labels and preprocessing of its table; and ``load``.
 
-Answers for tables in, labels and figures out, and for the file of a model. Not for: numerics,
-which are layers, nor for what is done to a column (``limpide.tables``).
+Answers for tables in, labels and figures out, and for the file of a model. Not for: making one
+(``limpide.learning``), numerics, which are layers, or columns (``limpide.tables``).
 """
 
 from __future__ import annotations
@@ -9,16 +9,15 @@ from __future__ import annotations
 import os
 import warnings
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 import limpide
-from limpide import storage
+from limpide import engines, storage
 from limpide.arrays import as_weights
 from limpide.checkpoints import KIND as CHECKPOINT
-from limpide.checkpoints import Checkpoint, as_checkpoint, seed_for
 from limpide.errors import ArgumentTypeError, DataError, LimpideWarning, ModelFileError
 from limpide.history import History
 from limpide.ir import Array
@@ -33,29 +32,22 @@ from limpide.model_facts import (
     training_words,
 )
 from limpide.network import Network
-from limpide.optimizers import AdamW
 from limpide.parameters import Parameters
-from limpide.recipe import build, check_scaling, check_share, choose, settle_unseen, split_rows
-from limpide.schedules import Cosine
-from limpide.tables import Table, missing_column, read_table
-from limpide.tables.features import check_finite, plain
-from limpide.tables.fitting import fit_columns
+from limpide.tables import Table, read_table
+from limpide.tables.numeric import NumberPlan, Numeric
 from limpide.tables.preprocessing import ARRAY, Preprocessing
-from limpide.tables.targets import (
-    Target,
-    class_weights,
-    find_target,
-    look_alike,
-    overrule,
-    with_scale,
-)
-from limpide.threads import limit_threads
+from limpide.tables.rows import read_rows
+from limpide.tables.targets import Target
 from limpide.views import Views
 
 TABLE = "table"
 """The tensor of a model file that holds all but the network's arrays, as packed JSON."""
 
 _BLOCK = 512  # rows that the network predicts at a time
+_FEW_NUMBERS = 1 << 14
+_BELOW = 6  # frames from where it is warned of odd rows up to who called predict
+_FLOATS = (np.dtype(np.float64), np.dtype(np.float32))
+_SMALL = 1e70  # of a sum of squares: then each number is within what float32 holds
 
 
 class Model(Views):
@@ -66,7 +58,7 @@ class Model(Views):
     network
         The ``Network``: its first layer, ``columns``, scales and encodes the table's matrix.
     task
-        ``"binary"``, ``"multiclass"`` or ``"regression"``.
+        ``"binary"``, ``"multiclass"`` or ``"regression"``; an estimator's may be ``"multilabel"``.
     target, features
         The names of the target and of the columns that a table must have.
     classes
@@ -95,6 +87,13 @@ class Model(Views):
         self.preprocessing = preprocessing
         self.facts = facts
         self._target = target
+        self._plan = NumberPlan.of(preprocessing.columns)
+        self._is_native: bool | None = None  # the engine, once it is asked for
+
+    @property
+    def labels(self) -> Target:
+        """The target: its classes, or the unit of a regression."""
+        return self._target
 
     @property
     def task(self) -> str:
@@ -129,6 +128,9 @@ class Model(Views):
     def notes(self) -> list[str]:
         return [*self.facts.notes, *self.preprocessing.left_out]
 
+    def __getstate__(self) -> dict[str, Any]:
+        return super().__getstate__() | {"_is_native": None}
+
     # Prediction -------------------------------------------------------------------------------
 
     @known_keywords
@@ -152,11 +154,7 @@ class Model(Views):
         LimpideWarning
             For columns that are not used, and for categories that the model does not know.
         """
-        X = self._matrix(self._read(data))
-        if self.classes is None:
-            found = self._predicted(X)
-        else:
-            found = self._target.labels(self._predicted(X).argmax(axis=1))
+        found = self.decided(self._sums(data))
         return found[0] if self._is_row(data) else found
 
     @known_keywords
@@ -168,11 +166,11 @@ class Model(Views):
         ArgumentTypeError
             For a regression.
         """
-        if self.classes is None:
+        if self.task == "regression":
             raise ArgumentTypeError(
                 "predict_proba is for classes, and this model's task is regression. Use predict."
             )
-        found = self._probabilities(self._matrix(self._read(data)))
+        found = self.probabilities(self._sums(data))
         return found[0] if self._is_row(data) else found
 
     @known_keywords
@@ -198,7 +196,7 @@ class Model(Views):
         """
         rows = self._rows_of(data)
         weights = as_weights(sample_weight, len(rows.y), "f64")
-        figures = self._figures(rows.X, rows.y, self._predicted(rows.X), weights)
+        figures = self.figures_on(rows.X, rows.y, self.predicted(rows.X), weights)
         if intervals is False:
             return figures
         return {**figures, "intervals": self._intervals(rows, weights, intervals)}
@@ -209,7 +207,7 @@ class Model(Views):
             text = [*text, self.target]
         if self._is_row(data):
             data = data[None]
-        table = _as_table(data, text=text)
+        table = as_table(data, text=text)
         if table.source == self.facts.source == ARRAY and _are_numbered(table.columns):
             return self._numbered(table)
         return table
@@ -231,41 +229,126 @@ class Model(Views):
             f"those, or all {len(names) + 1} with the target {self.target!r}."
         )
 
-    def _matrix(self, table: Table) -> Array:
-        X, notes = self.preprocessing.matrix(table)
-        known = {self.target, *(column.name for column in self.preprocessing.columns)}
-        extra = [name for name in table.columns if name not in known]
-        if extra:
-            some = ", ".join(repr(name) for name in extra[:5]) + ", …" * (len(extra) > 5)
-            notes = [*notes, f"{_count(extra)} that the model does not use: {some}"]
+    def _sums(self, data: Any) -> Array:
+        """Give the network's sums for whatever ``predict`` takes."""
+        if self.facts.source == ARRAY and isinstance(data, np.ndarray) and self._plan is not None:
+            X = data[None] if self._is_row(data) else data
+            found = self.sums_of_few(X)
+            if found is not None:
+                return found
+            if X.ndim == 2 and len(X) and X.shape[1] == self._plan.n_columns:
+                rows, _ = read_rows(X, name=ARRAY)
+                if isinstance(rows, Numeric):
+                    names = [column.name for column in self.preprocessing.columns]
+                    return self.sums(replace(rows, names=names))
+        return self.sums(self._read(data))
+
+    def matrix(self, rows: Table | Numeric, stacklevel: int = 4) -> Array:
+        """Give the network's matrix of some rows; what is odd about them is warned of."""
+        dtype = self.network.dtype
+        if isinstance(rows, Numeric) and self._plan is not None:
+            X, notes = self._plan.matrix(rows, dtype)
+        else:
+            table = rows.table() if isinstance(rows, Numeric) else rows
+            X, notes = self.preprocessing.matrix(table, dtype)
+            known = {self.target, *(column.name for column in self.preprocessing.columns)}
+            extra = [name for name in table.columns if name not in known]
+            if extra:
+                some = ", ".join(repr(name) for name in extra[:5]) + ", …" * (len(extra) > 5)
+                notes = [*notes, f"{_count(extra)} that the model does not use: {some}"]
         for note in notes:
-            warnings.warn(f"{table.source}: {note}", LimpideWarning, stacklevel=4)
+            warnings.warn(f"{rows.source}: {note}", LimpideWarning, stacklevel=stacklevel)
         return X
 
-    def _sums(self, X: Array) -> Array:
+    def sums(self, rows: Table | Numeric) -> Array:
         """Give the network's sums before its last activation, f64[n, outputs].
 
-        They are taken in blocks of one size, a single one filled up: a matrix product may round a
-        row differently in a product of another size, and a row's prediction must not depend on
-        the rows beside it.
+        What is sparse is made dense some rows at a time.
         """
-        n = len(X)
+        if not isinstance(rows, Numeric) or not rows.is_sparse or self._plan is None:
+            return self.sums_of_matrix(self.matrix(rows, _BELOW))
+        parts = []
+        for _, block in rows.rows():
+            X = self.matrix(Numeric(block, rows.names, rows.source), _BELOW)
+            parts.append(self.sums_of_matrix(X))
+        return np.concatenate(parts)
+
+    def sums_of_few(self, X: Any) -> Array | None:
+        """Give ``sums`` of a few rows that are plain floats, without a detour; else None.
+
+        The numbers are those of ``sums``, to the bit.
+        """
+        plan = self._plan
+        if (
+            plan is None
+            or type(X) is not np.ndarray
+            or X.ndim != 2
+            or X.shape[1] != plan.n_columns
+            or X.dtype not in _FLOATS
+            or not X.flags.aligned
+            or not 0 < X.size <= _FEW_NUMBERS
+            or not float(np.vdot(X, X)) < _SMALL  # NaN and infinities are not
+        ):
+            return None
+        dtype = self.network.dtype
+        chosen = X if plan.places is None else X[:, plan.places]
+        if not plan.is_plain:
+            chosen = (chosen.astype(np.float64) - plan.origin) / plan.unit
+        return self.sums_of_matrix(np.ascontiguousarray(chosen, dtype))
+
+    def sums_of_matrix(self, X: Array) -> Array:
+        """Give the sums of rows of the matrix; a row's do not depend on the rows beside it."""
+        n, network = len(X), self.network
+        if self._is_native is None:
+            self._is_native = engines.get(None).name == "native"
+        if self._is_native:
+            # It works each number out in an order that depends on the layer's shape alone.
+            block = 1 if n < 16 else 16 if n < 256 else 256
+            return np.asarray(network.sums_of_checked(X, block).astype(np.float64))
+        # NumPy may round a row differently in a product of another size: one size, filled up.
         if n < _BLOCK:
             X = np.concatenate([X, np.resize(X[-1:], (_BLOCK - n, X.shape[1]))])
-        return self.network.sums(X, block=_BLOCK)[:n].astype(np.float64)
+        return network.sums(X, block=_BLOCK)[:n].astype(np.float64)
 
-    def _probabilities(self, X: Array) -> Array:
-        """Give f64[n, classes]; worked out in float64, small ones stay apart from 0."""
-        z = self._sums(X)
+    def probabilities(self, z: Array) -> Array:
+        """Give f64[n, classes] from sums; worked out in float64, small ones stay apart from 0.
+
+        Of several labels, f64[n, labels], each by itself.
+        """
+        if self.task == "multiclass":
+            powers = np.exp(z - z.max(axis=1, keepdims=True))
+            return np.asarray(powers / powers.sum(axis=1, keepdims=True))
+        if self.task == "multilabel":
+            powers = -z
+        else:
+            powers = np.empty((len(z), 2))
+            powers[:, :1] = z
+            np.negative(z, out=powers[:, 1:])
+        # 1 / (1 + exp(−z)), as exact near 0 as near 1; exp(700) is no infinity
+        np.minimum(powers, 700.0, out=powers)
+        np.exp(powers, out=powers)
+        powers += 1.0
+        return np.asarray(np.reciprocal(powers, out=powers))
+
+    def decided(self, z: Array) -> Array:
+        """Give labels in their own type, or a regression's numbers in its own unit, from sums."""
+        if self.task == "regression":
+            found = self._target.in_unit(z)
+            return found if self._target.outputs > 1 else found[:, 0]
+        if self.task == "multilabel":
+            return (z > 0).astype(np.int64)
+        return self._target.labels(self.codes(z))
+
+    def codes(self, z: Array) -> Array:
+        """Give the class number of each row from sums: the most probable, the first of equals."""
         if self.task == "binary":
-            z = np.hstack([np.zeros_like(z), z])  # sigmoid(z) is the softmax of 0 and z
-        powers = np.exp(z - z.max(axis=1, keepdims=True))
-        return np.asarray(powers / powers.sum(axis=1, keepdims=True))
+            return np.asarray(z[:, 0] > 0, np.int64)
+        return np.asarray(z.argmax(axis=1))
 
-    def _figures(
+    def figures_on(
         self, X: Array, y: Array, found: Array, weights: Array | None = None
     ) -> dict[str, Any]:
-        """Give the figures of what was predicted, ``found``, for rows whose answers are ``y``."""
+        """Give the figures of what was ``predicted`` for rows, y their class numbers or values."""
         if self.classes is None:
             learned = self._target.scaled(y)
             figures: dict[str, Any] = dict(regression_figures(y, found, weights))
@@ -337,9 +420,9 @@ class Model(Views):
         packed = storage.expect_tensor(tensors, TABLE, (None,), np.uint8, where="the model file")
         preprocessing, target, facts = from_json(storage.unpack_json(packed, TABLE), TABLE)
         network = Network.from_stored(tensors, config)
-        outputs = (
-            len(target.classes) if target.task == "multiclass" and target.classes is not None else 1
-        )
+        outputs = target.outputs
+        if target.task == "multiclass" and target.classes is not None:
+            outputs = len(target.classes)
         if (network.n_inputs, network.n_outputs) != (preprocessing.width, outputs):
             raise ModelFileError(
                 f"The model file's table makes {preprocessing.width} inputs and {outputs} outputs, "
@@ -373,7 +456,7 @@ def _count(names: list[str]) -> str:
     return "1 column" if len(names) == 1 else f"{len(names)} columns"
 
 
-def _as_table(data: Any, **options: Any) -> Table:
+def as_table(data: Any, **options: Any) -> Table:
     """Read a table; a dict of single values is one row."""
     if isinstance(data, Table):
         return data
@@ -388,240 +471,6 @@ def _are_numbered(names: list[str]) -> bool:
 
 def _is_single(value: Any) -> bool:
     return value is None or isinstance(value, (str, bytes)) or not hasattr(value, "__len__")
-
-
-def _target_name(target: Any, table: Table) -> str:
-    if not isinstance(target, (str, int, np.integer)):
-        what = "None" if target is None else f"a {type(target).__name__}"
-        raise ArgumentTypeError(
-            "target is the name of a column of the table (of an array, its number); received "
-            f"{what}. Put y into the table, and name its column."
-        )
-    name = str(target)
-    if name in table.columns:
-        return name
-    if isinstance(target, (int, np.integer)) and f"x{name}" in table.columns:
-        return f"x{name}"
-    raise missing_column(name, table.columns, "Target column")
-
-
-@known_keywords
-def train(
-    data: Any,
-    target: str | int,
-    *,
-    task: str = "auto",
-    hidden: Any = None,
-    epochs: int | None = None,
-    batch_size: int | None = None,
-    learning_rate: float | None = None,
-    validation: float | None = 0.2,
-    scaling: str = "robust",
-    engine: str | None = None,
-    threads: int | None = None,
-    seed: int | None = 0,
-    class_weight: Any = None,
-    sample_weight: Any = None,
-    delimiter: str | None = None,
-    decimal: str | None = None,
-    encoding: str | None = None,
-    callbacks: Any = None,
-    progress: bool | None = None,
-    checkpoint: str | os.PathLike[str] | Checkpoint | None = None,
-) -> Model:
-    """Train a network on a table, with all that its columns need, and give it as a ``Model``.
-
-    Parameters
-    ----------
-    data
-        A path (CSV, TSV, Parquet, Arrow), any data frame, a dict of columns, a NumPy array (its
-        columns are x0, x1, …), or a ``limpide.tables.Table``.
-    target
-        The name of the column to predict (for an array, its number). Rows without a target are
-        left out, with a note.
-    task
-        ``"auto"``: text, booleans and at most 10 different whole numbers are classes, other
-        numbers a regression. Or ``"binary"``, ``"multiclass"``, ``"regression"``.
-    hidden
-        Sizes of the hidden layers; None: one of 128, or with up to 3 columns 64, 64, 64. ``[]``:
-        none, a logistic or linear regression.
-    epochs, batch_size, learning_rate
-        None: by the number of rows. The rate falls along half a cosine; AdamW.
-    validation
-        The share of rows held out for the figures, of each class alike, drawn by ``seed``. They
-        are never trained on, and nothing is chosen by them: the number of epochs is fixed
-        beforehand. 0 or None, or fewer than 20 rows: none.
-    scaling
-        ``"robust"`` (median, quartiles, smooth clipping) or ``"standard"``.
-    class_weight
-        ``"balanced"``, or a dict label → weight.
-    sample_weight
-        A weight a row, f64[n].
-    delimiter, decimal, encoding
-        Of a text file; found unless given.
-    engine, threads, seed, callbacks, progress, checkpoint
-        As in ``Network.fit``.
-
-    Raises
-    ------
-    DataError, ArgumentError
-        For a table, a target or an option that cannot be used.
-    DivergenceError
-        When the loss is no longer finite.
-    CheckpointError
-        When the checkpoint is of another run, or would be lost.
-
-    Notes
-    -----
-    After Ctrl-C the model trained so far is given, and ``model.history.interrupted`` is True.
-
-    Examples
-    --------
-    >>> import limpide as lp
-    >>> table = {"height": [1.5, 1.6, 1.8, 1.9], "sex": ["F", "F", "M", "M"]}
-    >>> model = lp.train(table, "sex")
-    >>> model.predict({"height": 1.95}).tolist()
-    ['M']
-    """
-    check_scaling(scaling)
-    kept = as_checkpoint(checkpoint)
-    share, number, limit = check_share(validation), seed_for(kept, seed), limit_threads(threads)
-    table = _as_table(data, delimiter=delimiter, decimal=decimal, encoding=encoding)
-    name = _target_name(target, table)
-    names = [column for column in table.columns if column != name]
-    check_finite(table, names)
-    rows, known, notes = _rows_with_target(table, name)
-    found = find_target(known, name, task)
-    y, _ = found.encode(known)
-    trained, held, more = split_rows(
-        np.arange(known.n_rows), None if found.classes is None else y, share, number
-    )
-    seen = known if len(held) == 0 else known.take(trained)
-    more += _single_rows(found, y) if len(held) else []
-    more += [*overrule(found), *look_alike(found), *_constant(found, y[trained])]
-    columns, numbers = fit_columns(seen, names, scaling)
-    preprocessing = Preprocessing(tuple(columns))
-    recipe = choose(
-        found.task,
-        len(trained),
-        preprocessing.width,
-        hidden,
-        epochs,
-        batch_size,
-        learning_rate,
-    )
-    if found.classes is None:
-        found = with_scale(found, y[trained])
-    outputs = len(found.classes) if found.classes is not None and found.task == "multiclass" else 1
-    network = build(preprocessing, numbers, scaling, recipe, found.task, outputs, number)
-    facts = Facts(
-        table.source,
-        len(trained),
-        len(held),
-        None,
-        [*table.notes, *notes, *more],
-        History(),
-        {**asdict(recipe), "hidden": list(recipe.hidden), "scaling": scaling, "seed": number},
-    )
-    model = Model(network, preprocessing, found, facts)
-    weights = as_weights(sample_weight, table.n_rows, "f64")
-    weights = None if weights is None else weights[rows]
-    chosen = class_weights(class_weight, found, y)
-    X, _ = preprocessing.matrix(known)
-    with limit:
-        _fit(model, X, y, trained, held, weights, chosen, engine, callbacks, progress, kept)
-        _look(model, known, X, y, trained, held, weights)
-    return model
-
-
-def _rows_with_target(table: Table, name: str) -> tuple[Array, Table, list[str]]:
-    """Give the numbers of the rows whose target is known, a table of them, and a note."""
-    there = plain(table.frame[name]).is_not_null()
-    lost = int((~there).sum())
-    if lost == table.n_rows:
-        raise DataError(
-            f"{table.source}, target column {name!r}: every cell is missing. Choose another target."
-        )
-    rows = np.flatnonzero(np.asarray(there))
-    if not lost:
-        return rows, table, []
-    words = "row {} is left out" if lost == 1 else "rows {} are left out"
-    note = f"{lost} {words.format(f'without a target ({name!r})')}"
-    return rows, table.take(rows), [note]
-
-
-def _single_rows(target: Target, codes: Array) -> list[str]:
-    """Say which classes have a single row, so that none of it can be held out."""
-    if target.classes is None:
-        return []
-    single = np.flatnonzero(np.bincount(codes) == 1)
-    if len(single) > 1:
-        return [f"{len(single)} classes have 1 row each, which is trained on; none is held out"]
-    return [
-        f"class {target.classes.tolist()[code]!r} has 1 row, which is trained on; none is held out"
-        for code in single
-    ]
-
-
-def _constant(target: Target, values: Array) -> list[str]:
-    """Say that a regression has nothing to learn, where its target never changes."""
-    if target.classes is not None or values.min() < values.max():
-        return []
-    return [f"target {target.name!r} is {values[0]:g} in every row: it is all there is to predict"]
-
-
-def _fit(
-    model: Model,
-    X: Array,
-    y: Array,
-    trained: Array,
-    held: Array,
-    weights: Array | None,
-    class_weight: Any,
-    engine: str | None,
-    callbacks: Any,
-    progress: bool | None,
-    checkpoint: Checkpoint | None,
-) -> None:
-    """Train the network of a new model."""
-    recipe, target = model.facts.recipe, model._target
-    learned = target.scaled(y) if target.classes is None else y
-    Xt, Xh = (X, X[:0]) if len(held) == 0 else (X[trained], X[held])
-    model.facts.history = model.network.fit(
-        Xt,
-        learned[trained],
-        optimizer=AdamW(Cosine(recipe["learning_rate"]), weight_decay=recipe["weight_decay"]),
-        epochs=recipe["epochs"],
-        batch_size=recipe["batch_size"],
-        validation=(Xh, learned[held]) if len(held) else None,
-        sample_weight=None if weights is None else weights[trained],
-        class_weight=class_weight,
-        callbacks=callbacks,
-        engine=engine,
-        seed=recipe["seed"],
-        progress=progress,
-        checkpoint=checkpoint,
-    )
-    settle_unseen(model.network, Xt)
-
-
-def _look(
-    model: Model,
-    known: Table,
-    X: Array,
-    y: Array,
-    trained: Array,
-    held: Array,
-    weights: Array | None,
-) -> None:
-    """Take the figures of a new model on the rows held out, and keep rows for its report."""
-    if not len(held):
-        model._keep(known, trained, None, None, None, "trained on")
-        return
-    found = model._predicted(X[held])
-    weights = None if weights is None else weights[held]
-    model.facts.figures = model._figures(X[held], y[held], found, weights)
-    model._keep(known, held, y[held], found, weights, "held out")
 
 
 @known_keywords

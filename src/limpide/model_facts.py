@@ -95,6 +95,8 @@ def _summary(
     if target.classes is not None:
         names = [_cut(str(label), 40) for label in target.classes.tolist()]
         yield f"classes: {', '.join(names[:10])}{f', … ({len(names)})' if len(names) > 10 else ''}"
+    elif target.outputs > 1:
+        yield f"target: {target.why}"
     else:
         yield f"target: mean {target.centre:g}, standard deviation {target.scale:g}"
     held = f", {facts.held_out:,} held out" if facts.held_out else ", none held out"
@@ -190,6 +192,7 @@ def _cut(text: str, most: int = _MOST_LETTERS) -> str:
 def to_json(preprocessing: Preprocessing, target: Target, facts: Facts) -> dict[str, Any]:
     """Give all of it for a model file."""
     history = facts.history
+    several = {"outputs": target.outputs} if target.outputs > 1 else {}
     return {
         "columns": preprocessing.config(),
         "target": {
@@ -198,8 +201,9 @@ def to_json(preprocessing: Preprocessing, target: Target, facts: Facts) -> dict[
             "task": target.task,
             "why": target.why,
             "classes": [] if target.classes is None else target.classes.tolist(),
-            "centre": target.centre,
-            "scale": target.scale,
+            "centre": np.asarray(target.centre).tolist(),
+            "scale": np.asarray(target.scale).tolist(),
+            **several,
         },
         "facts": {
             "source": facts.source,
@@ -219,8 +223,15 @@ def to_json(preprocessing: Preprocessing, target: Target, facts: Facts) -> dict[
             "interrupted": history.interrupted,
             "stopped": history.stopped,
             "best_epoch": [] if history.best_epoch is None else [history.best_epoch],
+            **_metrics(history),
         },
     }
+
+
+def _metrics(history: History) -> dict[str, Any]:
+    """Give the curves that JSON can hold: of numbers that are all finite."""
+    kept = {name: v for name, v in history.metrics.items() if np.isfinite(v).all()}
+    return {"metrics": kept} if kept else {}
 
 
 def from_json(value: Any, where: str) -> tuple[Preprocessing, Target, Facts]:
@@ -241,34 +252,57 @@ def from_json(value: Any, where: str) -> tuple[Preprocessing, Target, Facts]:
 
 def _target(entry: Mapping[str, Any], where: str) -> Target:
     keys = {"name", "kind", "task", "why", "classes", "centre", "scale"}
-    expect_keys(entry, keys, where=where)
+    expect_keys(entry, keys, {"outputs"}, where=where)
     kind = expect_choice(entry, "kind", tuple(_LABELS), where=where)
-    task = expect_choice(entry, "task", TASKS, where=where)
+    task = expect_choice(entry, "task", (*TASKS, "multilabel"), where=where)
     labels: list[Any] = expect_list(entry, "classes", _LABELS[kind][0], where=where)
-    fits = {"regression": not labels, "binary": len(labels) == 2, "multiclass": len(labels) > 1}
-    if not fits[task] or len(set(labels)) < len(labels):
+    fits = {"binary": len(labels) == 2, "multiclass": len(labels) > 1}
+    if not fits.get(task, not labels) or len(set(labels)) < len(labels):
         raise ModelFileError(
-            f"{where}.classes must be {'none' if task == 'regression' else 'distinct'} for task "
+            f"{where}.classes must be {'distinct' if task in fits else 'none'} for task "
             f"{task!r}; received {len(labels)}. Save the model again."
         )
+    outputs = expect_int(entry, "outputs", where=where, minimum=1) if "outputs" in entry else 1
     return Target(
         expect_text(entry, "name", where=where),
         kind,
         task,
         expect_text(entry, "why", where=where),
         np.array(labels, _LABELS[kind][1]) if labels else None,
-        expect_float(entry, "centre", where=where),
-        expect_float(entry, "scale", where=where, minimum=5e-324),
+        _unit(entry, "centre", outputs, task, where),
+        _unit(entry, "scale", outputs, task, where, minimum=5e-324),
+        outputs,
     )
+
+
+def _unit(
+    entry: Mapping[str, Any],
+    name: str,
+    outputs: int,
+    task: str,
+    where: str,
+    minimum: float | None = None,
+) -> Any:
+    """Give a number, or for a regression of several one for each."""
+    if outputs == 1 or task != "regression":
+        return expect_float(entry, name, where=where, minimum=minimum)
+    listed = expect_list(entry, name, float, where=where, length=outputs)
+    keyed = {f"{name}[{i}]": value for i, value in enumerate(listed)}
+    return np.array([expect_float(keyed, key, where=where, minimum=minimum) for key in keyed])
 
 
 def _history(entry: Mapping[str, Any], where: str) -> History:
     numbers = {"loss", "validation_loss", "steps", "seconds", "batch_size"}
-    expect_keys(entry, {*numbers, "engine", "interrupted", "stopped", "best_epoch"}, where=where)
+    others = {"engine", "interrupted", "stopped", "best_epoch"}
+    expect_keys(entry, {*numbers, *others}, {"metrics"}, where=where)
+    metrics = expect_object(entry, "metrics", where=where) if "metrics" in entry else {}
     best: list[int] = expect_list(entry, "best_epoch", int, where=where)
     return History(
         loss=expect_list(entry, "loss", float, where=where),
         validation_loss=expect_list(entry, "validation_loss", float, where=where),
+        metrics={
+            name: expect_list(metrics, name, float, where=f"{where}.metrics") for name in metrics
+        },
         steps=expect_int(entry, "steps", where=where, minimum=0),
         seconds=expect_float(entry, "seconds", where=where, minimum=0),
         batch_size=expect_int(entry, "batch_size", where=where, minimum=0),

@@ -148,6 +148,13 @@ class Network(Structure):
             block = check_size(block, "block")
         return self._outputs(rows, activated=False, block=block)
 
+    def sums_of_checked(self, X: Array, block: int) -> Array:
+        """Give ``sums`` of rows that are known to be right: C-contiguous, in the network's dtype.
+
+        A check costs a single row as much as the network does.
+        """
+        return self._outputs(X, None, False, block)
+
     def _outputs(
         self,
         X: Array,
@@ -305,7 +312,7 @@ class Network(Structure):
         X: Any,
         y: Any,
         *,
-        loss: str | Loss | None = None,
+        loss: Any = None,
         optimizer: str | Optimizer | None = None,
         epochs: int = 20,
         batch_size: int | None = None,
@@ -328,13 +335,15 @@ class Network(Structure):
         X, y
             [n, inputs] and [n], [n, outputs], or class numbers for a softmax output.
         loss
-            A name or a loss; None: sigmoid → bce, softmax → cross_entropy, else mse.
+            A name, a loss, or a function of (y, prediction) that gives the loss of each element
+            or row, written in ops; None: sigmoid → bce, softmax → cross_entropy, else mse.
         optimizer
             None is ``lp.Adam(0.001)``.
         batch_size
             Rows a step; None: 32, or all where there are fewer.
         validation
-            (Xv, yv), or the share of the rows, drawn by the seed, that is held out.
+            (Xv, yv) or (Xv, yv, weights), or the share of the rows, drawn by the seed, that is
+            held out.
         sample_weight, class_weight
             A weight a row; a dict class → weight, or ``"balanced"``, for the training rows alone.
         callbacks
@@ -501,12 +510,13 @@ class Network(Structure):
         if validation is None:
             return data, None
         if isinstance(validation, (tuple, list)):
-            if len(validation) != 2:
+            if len(validation) not in (2, 3):
                 raise ArgumentError(
-                    f"validation is a pair (Xv, yv) or a share of the rows; received "
-                    f"{len(validation)} members."
+                    "validation is a pair (Xv, yv), (Xv, yv, weights), or a share of the rows; "
+                    f"received {len(validation)} members."
                 )
-            held = self._data(validation[0], validation[1], loss, prefix="validation ")
+            Xv, yv, weights = (*validation, None)[:3]
+            held = self._data(Xv, yv, loss, weights, prefix="validation ")
         else:
             data, held = split(data, validation, seed)
             held = held.taken()
@@ -530,7 +540,7 @@ class Network(Structure):
 
     @known_keywords
     def evaluate(
-        self, X: Any, y: Any, *, loss: str | Loss | None = None, sample_weight: Any = None
+        self, X: Any, y: Any, *, loss: Any = None, sample_weight: Any = None
     ) -> dict[str, float]:
         """Give the loss (default: the last fit's) and, for classes, the accuracy.
 

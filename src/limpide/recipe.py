@@ -120,7 +120,7 @@ def _batch_size(asked: Any, rows: int) -> int:
             f"batch_size is {size}, and there are {rows} rows to train on: each step takes them "
             f"all. Pass batch_size={rows} to say so.",
             LimpideWarning,
-            stacklevel=5,
+            stacklevel=7,
         )
     return min(size, rows)
 
@@ -219,16 +219,20 @@ def build(
     task: str,
     outputs: int,
     seed: int,
+    *,
+    activation: Any = "relu",
+    dtype: str = "float32",
 ) -> Network:
     """Build the network for a table's matrix, with the statistics of its columns in place."""
-    layers: list[Layer] = [_columns(preprocessing, numbers, scaling, _LIMIT[task])]
+    limit = _LIMIT["binary" if task == "multilabel" else task]
+    layers: list[Layer] = [_columns(preprocessing, numbers, scaling, limit)]
     for size in recipe.hidden:
-        layers.append(Dense(size, "relu"))
+        layers.append(Dense(size, activation))
         if recipe.dropout:
             layers.append(Dropout(recipe.dropout))
-    ends = {"binary": "sigmoid", "multiclass": "softmax", "regression": "linear"}
-    layers.append(Dense(outputs, ends[task]))
-    network = Network([preprocessing.width, *layers], seed=seed)
+    ends = {"regression": "linear", "multiclass": "softmax"}
+    layers.append(Dense(outputs, ends.get(task, "sigmoid")))
+    network = Network([preprocessing.width, *layers], dtype=dtype, seed=seed)
     if numbers.centre:
         network.state[f"{COLUMNS}.numbers.centre"] = numbers.centre
         network.state[f"{COLUMNS}.numbers.factor"] = numbers.factor
@@ -263,11 +267,12 @@ def _columns(preprocessing: Preprocessing, numbers: Numbers, scaling: str, limit
     return Columns(tuple(parts), name=COLUMNS)
 
 
-def settle_unseen(network: Network, X: Array) -> None:
+def settle_unseen(network: Network, X: Array, weights: Array | None = None) -> None:
     """Give a category that training never saw the mean of those it saw, weighted by their rows."""
     for places, layer in network.layers[0].parts:  # type: ignore[attr-defined]
         if isinstance(layer, Embedding):
-            counts = np.bincount(X[:, places[0]].astype(np.int64), minlength=layer.categories)
-            if counts[0] == 0:
+            codes = X[:, places[0]].astype(np.int64)
+            counts = np.bincount(codes, weights, minlength=layer.categories)
+            if counts[0] == 0 and counts.any():
                 table = network.params[f"{COLUMNS}.{layer.name}.table"]
                 table[0] = np.average(table, axis=0, weights=counts)

@@ -175,7 +175,7 @@ def fresh_seed() -> int:
     return int.from_bytes(os.urandom(4), "little")
 
 
-def check_seed(seed: Any) -> int:
+def check_seed(seed: Any, name: str = "seed") -> int:
     """Give ``seed`` as an int, or a fresh one for None.
 
     Raises
@@ -199,9 +199,11 @@ def check_seed(seed: Any) -> int:
         number = operator.index(seed)
     except TypeError:
         raise ArgumentTypeError(
-            f"seed must be an integer or None, received {seed!r} of type {type(seed).__name__}. "
+            f"{name} must be an integer or None, received {seed!r} of type {type(seed).__name__}. "
             + remedy
         ) from None
     if not 0 <= number < 2**32:
-        raise ArgumentError(f"seed must be at least 0 and below 2**32, received {number}. {remedy}")
+        raise ArgumentError(
+            f"{name} must be at least 0 and below 2**32, received {number}. {remedy}"
+        )
     return number

@@ -51,9 +51,10 @@ class Views:
     _target: Target
     _study: Study | None = None
     _read: Callable[..., Table]
-    _matrix: Callable[[Table], Array]
-    _probabilities: Callable[[Array], Array]
-    _sums: Callable[[Array], Array]
+    matrix: Callable[[Table], Array]
+    probabilities: Callable[[Array], Array]
+    decided: Callable[[Array], Array]
+    sums_of_matrix: Callable[[Array], Array]
 
     def __getstate__(self) -> dict[str, Any]:
         """Leave out the rows to look at: a copy or a pickle holds no data."""
@@ -61,11 +62,13 @@ class Views:
 
     # What others build on ---------------------------------------------------------------------
 
-    def _predicted(self, X: Array) -> Array:
-        """Give probabilities f64[n, classes], or for regression f64[n] in the target's unit."""
-        if self._target.classes is None:
-            return self._target.in_unit(self._sums(X)[:, 0])
-        return self._probabilities(X)
+    def predicted(self, X: Array) -> Array:
+        """Give probabilities f64[n, classes], or for regression f64[n] in the target's unit.
+
+        ``X`` is rows of the matrix.
+        """
+        z = self.sums_of_matrix(X)
+        return self.decided(z) if self._target.classes is None else self.probabilities(z)
 
     def _rows_of(self, data: Any) -> Rows:
         """Read the rows of a table whose target is known.
@@ -75,6 +78,11 @@ class Views:
         DataError
             There is no target, or it is missing in every row.
         """
+        if self._target.outputs > 1:
+            raise ArgumentTypeError(
+                f"This is for one target, and the model has {self._target.outputs}. Use predict, "
+                "and lp.metrics for each of them."
+            )
         table = self._read(data, target=True)
         name = self._target.name
         if name not in table.columns:
@@ -85,12 +93,12 @@ class Views:
                 f"{table.source}, target column {name!r}: every cell is missing. "
                 "Give rows whose target is known."
             )
-        X = self._matrix(table)
+        X = self.matrix(table)
         if there.all():
             return Rows(table, X, y)
         return Rows(table.take(np.flatnonzero(there)), X[there], y[there])
 
-    def _keep(
+    def keep(
         self,
         table: Table,
         rows: Array,
@@ -122,7 +130,7 @@ class Views:
             raise ArgumentTypeError(
                 f"intervals must be True or a level such as 0.95; received {intervals!r}."
             )
-        found = figure_intervals(rows.y, self._predicted(rows.X), weights, level=level)
+        found = figure_intervals(rows.y, self.predicted(rows.X), weights, level=level)
         return {
             name: None if each.low is None else [each.low, each.high]
             for name, each in found.items()
@@ -178,7 +186,7 @@ class Views:
         rows = self._rows_of(data)
         places = effects.dependence.matrix_places(self.preprocessing)
         return effects.permutation_importance(
-            self._predicted, rows.X, rows.y, places, metric, repeats, seed, greater_is_better
+            self.predicted, rows.X, rows.y, places, metric, repeats, seed, greater_is_better
         )
 
     @known_keywords
@@ -227,7 +235,7 @@ class Views:
         table = self._read(data)
         table = table.take(spread(table.n_rows, _ROWS_DEPENDENCE))
         found, notes = effects.partial_dependence(
-            self._outputs, self.preprocessing, table, self._matrix(table), used[column],
+            self._outputs, self.preprocessing, table, self.matrix(table), used[column],
             self._output_names(), grid,
         )  # fmt: skip
         for note in notes:
@@ -236,7 +244,7 @@ class Views:
 
     def _outputs(self, X: Array) -> Array:
         """Give f64[n, outputs]: of two classes the second one's probability alone."""
-        found = self._predicted(X)
+        found = self.predicted(X)
         if found.ndim == 1:
             return found[:, None]
         two = self._target.classes is not None and found.shape[1] == 2
@@ -275,7 +283,7 @@ class Views:
         if kind not in known:
             raise choice_error("kind", kind, known)
         rows = self._rows_of(data)
-        found = self._predicted(rows.X)
+        found = self.predicted(rows.X)
         if classes is None:
             return plots.residuals(rows.y, found, axes, self._target.name)
         if kind == "calibration":
@@ -320,7 +328,7 @@ class Views:
             study = Study(
                 rows.table.take(spread(len(rows.y), _MOST_ROWS)),
                 rows.y,
-                self._predicted(rows.X),
+                self.predicted(rows.X),
                 None,
                 "given",
             )

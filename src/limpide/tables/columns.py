@@ -156,7 +156,7 @@ def from_objects(name: str, items: Sequence[Any], source: str) -> pl.Series:
     DtypeError
         The values are of a kind that is no number, text or time.
     """
-    values = [None if _is_missing(item) else item for item in items]
+    values = [None if is_missing(item) else item for item in items]
     seen: dict[str, tuple[int, Any]] = {}
     for row, value in enumerate(values):
         if value is not None:
@@ -208,7 +208,8 @@ def _column_of(name: str, kind: str, values: list[Any], source: str) -> pl.Serie
     return pl.Series(name, plain)
 
 
-def _is_missing(item: Any) -> bool:
+def is_missing(item: Any) -> bool:
+    """Say whether a Python value stands for a missing one: None, NaN, NA, NaT."""
     if item is None:
         return True
     if isinstance(item, (float, np.floating, decimal.Decimal)):

@@ -23,7 +23,7 @@ from limpide.tables.written import read_written
 Floats = NDArray[np.float64]
 
 # A float32 holds about 3.4e38; what lies beyond is as far out as can be said, and no infinity.
-_LARGEST = 3e38
+LARGEST = 3e38
 _DAY_US = 86_400_000_000.0
 
 
@@ -87,6 +87,23 @@ class Column:
         return self.kind == "text"
 
 
+def gaps(count: int, rows: int) -> str:
+    """Say how many cells are missing.
+
+    >>> gaps(1, 3)
+    '1 of 3 cells is missing'
+    """
+    return f"{count} of {rows} cells {'is' if count == 1 else 'are'} missing"
+
+
+def new_gaps(name: str, count: int, rows: int) -> str:
+    """Say that numbers are missing in a column where none was in training."""
+    return (
+        f"column {name!r}: {gaps(count, rows)}, "
+        "and none was in training; they are taken as the middle of the column"
+    )
+
+
 def left_out(columns: Sequence[Column]) -> list[str]:
     """Say which columns are left out, and why."""
     return [f"column {c.name!r} is left out: {c.treatment}" for c in columns if not c.parts]
@@ -148,12 +165,12 @@ def moved(values: Floats, part: Part) -> Floats:
     if part.origin == 0 and part.unit == 1 and not _beyond(values):
         return values
     with np.errstate(over="ignore", invalid="ignore"):
-        return np.clip((values - part.origin) / part.unit, -_LARGEST, _LARGEST)
+        return np.clip((values - part.origin) / part.unit, -LARGEST, LARGEST)
 
 
 def _beyond(values: Floats) -> bool:
     with np.errstate(invalid="ignore"):
-        return bool((np.abs(values) > _LARGEST).any())
+        return bool((np.abs(values) > LARGEST).any())
 
 
 def part_codes(cells: pl.Series, part: Part) -> NDArray[np.int32]:

@@ -20,23 +20,18 @@ from limpide.tables.features import (
     Part,
     kind_of,
     left_out,
-    moved,
     number_parts,
     part_values,
     plain,
 )
+from limpide.tables.scales import SAMPLE, Scales, scales_of
 from limpide.tables.table import Table
-
-#: Statistics are taken from at most this many rows, at equal distances.
-SAMPLE = 200_000
 
 #: Up to this many categories are one-hot, more get a learned vector each.
 ONE_HOT = 12
 
 _FEWEST_ROWS = 3  # a category with fewer rows is "other", where there are many categories
 _MOST_CATEGORIES = 10_000  # those with most rows; as many rare ones are remembered
-_SPIKE_SHARE = 0.1
-_SPIKE_ROWS = 10
 
 
 @dataclass
@@ -48,8 +43,18 @@ class Numbers:
     missing: list[bool] = field(default_factory=list)
     spike: list[float | None] = field(default_factory=list)
 
+    def add(self, scales: Scales, place: int, missing: bool) -> None:
+        """Take up one column of some statistics."""
+        spike = float(scales.spike[place])
+        self.centre.append(float(scales.centre[place]))
+        self.factor.append(float(scales.factor[place]))
+        self.missing.append(missing)
+        self.spike.append(None if math.isnan(spike) else spike)
 
-def fit_columns(table: Table, names: Sequence[str], scaling: str) -> tuple[list[Column], Numbers]:
+
+def fit_columns(
+    table: Table, names: Sequence[str], scaling: str, weights: Floats | None = None
+) -> tuple[list[Column], Numbers]:
     """Decide what is done to each column.
 
     Parameters
@@ -60,6 +65,8 @@ def fit_columns(table: Table, names: Sequence[str], scaling: str) -> tuple[list[
         The columns to look at, without the target.
     scaling
         ``"robust"``: median and quartiles; ``"standard"``: mean and standard deviation.
+    weights : f64[n], optional
+        How often each row counts; all are above 0.
 
     Returns
     -------
@@ -74,18 +81,23 @@ def fit_columns(table: Table, names: Sequence[str], scaling: str) -> tuple[list[
     for name in names:
         cells = plain(table.frame[name])
         column = _left_out(name, cells) or (
-            _category(name, cells)
+            _category(name, cells, weights)
             if cells.dtype == pl.String
-            else _number(name, cells, scaling, numbers)
+            else _number(name, cells, scaling, numbers, weights)
         )
         columns.append(column)
+    check_some_left(columns, table.source)
+    return columns, numbers
+
+
+def check_some_left(columns: Sequence[Column], source: str) -> None:
+    """Refuse columns of which there is nothing to learn from."""
     if not any(column.parts for column in columns):
         reasons = "; ".join(left_out(columns)[:3]) or "there is no column but the target"
         raise DataError(
-            f"{table.source} has no column to learn from ({reasons}). Add columns that say "
+            f"{source} has no column to learn from ({reasons}). Add columns that say "
             "something about the target."
         )
-    return columns, numbers
 
 
 def _left_out(name: str, cells: pl.Series) -> Column | None:
@@ -98,12 +110,21 @@ def _left_out(name: str, cells: pl.Series) -> Column | None:
     return None
 
 
-def _category(name: str, cells: pl.Series) -> Column:
-    counts = cells.drop_nulls().value_counts(sort=False)
-    counts = counts.sort(["count", cells.name], descending=[True, False])
-    missing, known, kinds = cells.null_count(), int(counts["count"].sum()), len(counts)
+def _counts(cells: pl.Series, weights: Floats | None) -> pl.DataFrame:
+    """Give each text and how often it stands there, the most frequent first."""
+    if weights is None:
+        counts = cells.drop_nulls().value_counts(sort=False)
+    else:
+        pairs = pl.DataFrame([cells, pl.Series("count", weights)]).drop_nulls()
+        counts = pairs.group_by(cells.name).agg(pl.col("count").sum())
+    return counts.sort(["count", cells.name], descending=[True, False])
+
+
+def _category(name: str, cells: pl.Series, weights: Floats | None) -> Column:
+    counts = _counts(cells, weights)
+    missing, known, kinds = cells.null_count(), float(counts["count"].sum()), len(counts)
     if kinds == known or (kinds > 20 and 2 * kinds > known):
-        why = f"{kinds} different texts in {known} rows, as identifiers or free text are"
+        why = f"{kinds} different texts in {known:.0f} rows, as identifiers or free text are"
         return Column(name, "text", missing, why)
     few = kinds + bool(missing) <= ONE_HOT
     kept = counts if few else counts.filter(pl.col("count") >= _FEWEST_ROWS)[:_MOST_CATEGORIES]
@@ -137,73 +158,37 @@ def embedding_size(codes: int) -> int:
     return min(16, math.ceil(math.sqrt(codes)))
 
 
-def _number(name: str, cells: pl.Series, scaling: str, numbers: Numbers) -> Column:
+def _number(
+    name: str, cells: pl.Series, scaling: str, numbers: Numbers, weights: Floats | None
+) -> Column:
     kind, missing = kind_of(cells.dtype), cells.null_count()
     parts = []
     for of in number_parts(kind):
-        values = part_values(cells, of)
-        known = _sample(values[~np.isnan(values)])
+        known, counts = sampled(part_values(cells, of), weights)
         if of != "value" and (known == known[0]).all():
             continue
-        part, scale = _scale(of, known, scaling)
-        parts.append(part)
-        numbers.centre.append(scale[0])
-        numbers.factor.append(scale[1])
-        numbers.missing.append(bool(missing) and of == "value")
-        numbers.spike.append(scale[2])
+        found = scales_of(known[None], scaling, counts)
+        parts.append(Part(of, float(found.origin[0]), float(found.unit[0])))
+        numbers.add(found, 0, bool(missing) and of == "value")
+    return Column(
+        name, kind, missing, told(kind, parts, numbers, bool(missing), scaling), tuple(parts)
+    )
+
+
+def told(kind: str, parts: Sequence[Part], numbers: Numbers, missing: bool, scaling: str) -> str:
+    """Say what is done to the column whose parts were the last to join the numbers."""
     words = "scaled by median and quartiles" if scaling == "robust" else "standardised"
     if len(parts) > 1:
         words = f"days, {', '.join(p.of for p in parts[1:])}; {words}"
-    if kind != "boolean" and numbers.spike[-len(parts)] is not None:
-        first = parts[0]
-        at = float(numbers.spike[-len(parts)] or 0) * first.unit + first.origin
-        words += f", extra input: is it {at:g}?"
-    if missing:
-        words += ", extra input: is it missing?"
-    return Column(name, kind, missing, words, tuple(parts))
+    spike = numbers.spike[-len(parts)]
+    if kind != "boolean" and spike is not None:
+        words += f", extra input: is it {spike * parts[0].unit + parts[0].origin:g}?"
+    return words + ", extra input: is it missing?" * missing
 
 
-def _sample(values: Floats) -> Floats:
-    return values[:: -(-len(values) // SAMPLE)] if len(values) > SAMPLE else values
-
-
-def _scale(of: str, known: Floats, scaling: str) -> tuple[Part, tuple[float, float, float | None]]:
-    """Give the part, and its centre, factor and spike in the matrix's unit."""
-    # Differences of numbers near 1e308 overflow: all is worked out in a unit of their own size.
-    largest = float(np.abs(known).max())
-    pre = math.ldexp(1.0, math.frexp(largest)[1] - 1) if largest > 1e150 else 1.0
-    values = known / pre
-    spike = _spike(values)
-    centre, scale = _centre_and_scale(values, spike, scaling)
-    origin = centre * pre if abs(centre) > 1024 * scale else 0.0
-    outside = not 2.0**-60 < scale * pre < 2.0**60
-    unit = math.ldexp(1.0, math.frexp(scale)[1] - 1) * pre if outside else 1.0
-    part = Part(of, origin, unit)
-    there = moved(np.array([centre * pre, math.nan if spike is None else spike * pre]), part)
-    factor = unit / pre / scale
-    return part, (float(there[0]), factor, None if spike is None else float(there[1]))
-
-
-def _spike(values: Floats) -> float | None:
-    """Give the value that stands in a tenth of the rows or more, where it is not all there is."""
-    found, counts = np.unique(values, return_counts=True)
-    most = int(counts.argmax())
-    enough = max(_SPIKE_SHARE * len(values), _SPIKE_ROWS)
-    if len(found) < 3 or counts[most] < enough or len(values) - counts[most] < _SPIKE_ROWS:
-        return None
-    return float(found[most])
-
-
-def _centre_and_scale(values: Floats, spike: float | None, scaling: str) -> tuple[float, float]:
-    """Give centre and scale; where one value stands out, the scale is that of the others."""
-    if scaling == "standard":
-        spread = float(values.std())
-        return float(values.mean()), spread if spread > 0 else 1.0
-    others = values if spike is None else values[values != spike]
-    low, high = np.quantile(others, [0.25, 0.75])
-    scale = float(high - low)
-    if scale <= 0:
-        scale = float(others.max() - others.min()) / 2  # as RealMLP does
-    if scale <= 0:
-        scale = float(values.max() - values.min()) / 2
-    return float(np.median(values)), scale if scale > 0 else 1.0
+def sampled(values: Floats, weights: Floats | None) -> tuple[Floats, Floats | None]:
+    """Give the numbers of a column that are there, and their weights; of many, a sample."""
+    known = ~np.isnan(values)
+    values, weights = values[known], None if weights is None else weights[known]
+    step = -(-len(values) // SAMPLE)
+    return values[::step], None if weights is None else weights[::step]

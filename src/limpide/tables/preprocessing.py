@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 import polars as pl
-from numpy.typing import NDArray
+from numpy.typing import DTypeLike, NDArray
 
 from limpide.errors import DataError, nearest
 from limpide.storage.vocabulary import (
@@ -29,8 +29,10 @@ from limpide.tables.features import (
     Part,
     as_kind,
     check_finite,
+    gaps,
     left_out,
     moved,
+    new_gaps,
     part_codes,
     part_values,
 )
@@ -84,8 +86,8 @@ class Preprocessing:
         """The number of columns of the matrix."""
         return len(self.numbers) + len(self.codes)
 
-    def matrix(self, table: Table) -> tuple[NDArray[np.float32], list[str]]:
-        """Give f32[n, width], numbers first, with NaN for a missing number; and notes.
+    def matrix(self, table: Table, dtype: DTypeLike = np.float32) -> tuple[NDArray[Any], list[str]]:
+        """Give dtype[n, width], numbers first, with NaN for a missing number; and notes.
 
         Raises
         ------
@@ -95,7 +97,7 @@ class Preprocessing:
         self._check_names(table)
         check_finite(table, self.features)
         cells = {c.name: as_kind(table.frame[c.name], c, table) for c in self.used}
-        result = np.empty((table.n_rows, self.width), np.float32)
+        result = np.empty((table.n_rows, self.width), dtype)
         notes: list[str] = []
         for place, (column, part) in enumerate(self.numbers):
             result[:, place] = moved(part_values(cells[column.name], part.of), part)
@@ -125,10 +127,7 @@ class Preprocessing:
 
     def _note_missing(self, column: Column, part: Part, cells: pl.Series, notes: list[str]) -> None:
         if part.of == "value" and not column.missing and cells.null_count():
-            notes.append(
-                f"column {column.name!r}: {_missing(cells)}, "
-                "and none was in training; they are taken as the middle of the column"
-            )
+            notes.append(new_gaps(column.name, cells.null_count(), len(cells)))
 
     def config(self) -> list[dict[str, Any]]:
         """Give what a model file says of the columns."""
@@ -166,14 +165,9 @@ def _note_unseen(column: Column, part: Part, cells: pl.Series, notes: list[str])
             )
     if cells.null_count() and not part.missing:
         notes.append(
-            f"column {column.name!r}: {_missing(cells)}, and none was in training; they are taken "
-            "as other"
+            f"column {column.name!r}: {gaps(cells.null_count(), len(cells))}, and none was in "
+            "training; they are taken as other"
         )
-
-
-def _missing(cells: pl.Series) -> str:
-    count, rows = cells.null_count(), len(cells)
-    return f"{count} of {rows} cells {'is' if count == 1 else 'are'} missing"
 
 
 def _listed(names: list[str], most: int) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -41,7 +41,9 @@ class Target:
     classes
         The labels in order, in their own type; None for regression.
     centre, scale
-        For regression, the network learns (value − centre) / scale.
+        For regression, the network learns (value − centre) / scale; f64[outputs] of several.
+    outputs
+        How many numbers, or labels of 0 and 1 (task ``"multilabel"``), a row has.
     """
 
     name: str
@@ -49,8 +51,9 @@ class Target:
     task: str
     why: str
     classes: NDArray[Any] | None = None
-    centre: float = 0.0
-    scale: float = 1.0
+    centre: float | NDArray[np.float64] = 0.0
+    scale: float | NDArray[np.float64] = 1.0
+    outputs: int = 1
 
     def labels(self, codes: NDArray[Any]) -> NDArray[Any]:
         """Give the label of each class number."""
@@ -58,7 +61,7 @@ class Target:
         return np.asarray(self.classes[codes])
 
     def in_unit(self, outputs: NDArray[Any]) -> NDArray[np.float64]:
-        """Bring a regression's outputs back to the unit of the target, f64[n]."""
+        """Bring a regression's outputs back to the unit of the target, f64[n] or [n, outputs]."""
         limit = np.finfo(np.float64).max
         with np.errstate(over="ignore"):
             half = outputs.astype(np.float64) * (self.scale / 2) + self.centre / 2
@@ -326,24 +329,22 @@ def _refuse_mixed(table: Table, name: str, cells: pl.Series) -> None:
         )
 
 
-def with_scale(target: Target, values: NDArray[np.float64]) -> Target:
-    """Give a regression's target with the mean and deviation of its training values."""
+def with_scale(
+    target: Target, values: NDArray[np.float64], weights: NDArray[np.float64] | None = None
+) -> Target:
+    """Give a regression's target with the mean and deviation of its training values, f64[n]."""
     largest = float(np.abs(values).max())
     # a power of two, so that nothing is rounded; 1e200 squared would not be a number
     unit = math.ldexp(1.0, math.frexp(largest)[1] - 1) if largest > 0 else 1.0
     small = values / unit
-    spread = float(small.std()) * unit
+    if weights is None:
+        mean, spread = float(small.mean()), float(small.std()) * unit
+    else:
+        mean = float(small @ weights / weights.sum())
+        spread = math.sqrt(float((small - mean) ** 2 @ weights / weights.sum())) * unit
     constant = values.min() == values.max() or not spread > 0
-    centre = float(values[0]) if constant else float(small.mean()) * unit
-    return Target(
-        target.name,
-        target.kind,
-        target.task,
-        target.why,
-        None,
-        centre,
-        1.0 if constant else spread,
-    )
+    centre = float(values[0]) if constant else mean * unit
+    return replace(target, classes=None, centre=centre, scale=1.0 if constant else spread)
 
 
 def class_weights(class_weight: Any, target: Target, codes: NDArray[Any]) -> Any:

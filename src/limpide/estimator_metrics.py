@@ -1,0 +1,230 @@
+"""Metrics of an estimator after each epoch: names, scorers and plain functions of (y, prediction).
+
+Answers for which way a metric gets better, and what it is given. Not for: the figures themselves
+(``limpide.metrics``), or finding scikit-learn's scorers by name, which the estimator does.
+"""
+
+from __future__ import annotations
+
+import inspect
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from limpide.callbacks import Metric
+from limpide.errors import ArgumentError, ArgumentTypeError, nearest
+from limpide.ir import Array
+from limpide.metrics import accuracy, auc, auc_ovr, log_loss, mae, r2, rmse
+from limpide.model import Model
+
+# scikit-learn's rule for the names of its metrics: functions that end so give less for better.
+_LOWER = ("_loss", "_error", "_deviance")
+# Its functions of probabilities; all others take what predict gives.
+_OF_PROBABILITIES = frozenset({"log_loss", "d2_log_loss_score", "top_k_accuracy_score"})
+_OF_ONE_PROBABILITY = frozenset(
+    {"roc_auc_score", "average_precision_score", "brier_score_loss", "d2_brier_score"}
+)
+
+
+@dataclass(frozen=True)
+class Scorers:
+    """Scorers by name, ``(estimator, X, y)`` → a figure of which more is better."""
+
+    get: Callable[[str], Any]
+    names: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """Rows of a network's matrix, which an estimator's methods take in the place of X."""
+
+    matrix: Array
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return self.matrix.shape
+
+    def __len__(self) -> int:
+        return len(self.matrix)
+
+
+@dataclass(frozen=True)
+class Held:
+    """Rows that metrics are taken on: the matrix, y as it was given, as encoded, and weights."""
+
+    rows: Prepared
+    y: Array
+    encoded: Array
+    weights: Array | None
+
+
+@dataclass(frozen=True)
+class _Watched:
+    name: str
+    is_better: str
+    measure: Callable[[Any, Held], float]
+
+
+def as_metrics(metric: Any, task: str, scorers: Scorers, probe: Any, held: Held) -> list[Metric]:
+    """Give the metrics that a user asked for.
+
+    Parameters
+    ----------
+    metric
+        None, one or a list of: a name, a scorer ``(estimator, X, y)``, or a function
+        ``(y, prediction)``; or a dict of a name for each of them.
+    scorers
+        What scikit-learn knows by name.
+    probe
+        The estimator under way.
+
+    Raises
+    ------
+    ArgumentError, ArgumentTypeError
+        For a name that nobody knows, and for what can be none.
+    """
+    if metric is None:
+        return []
+    if isinstance(metric, Mapping):
+        found = [
+            _watched(value, task, scorers, name if isinstance(name, str) else str(name))
+            for name, value in metric.items()
+        ]
+    else:
+        items = metric if isinstance(metric, (list, tuple)) else [metric]
+        found = [_watched(item, task, scorers, None) for item in items]
+    names = [each.name for each in found]
+    for name in names:
+        if names.count(name) > 1 or name in ("loss", "validation_loss"):
+            raise ArgumentError(
+                f"metric holds the name {name!r}, which is taken. Give other names in a dict: "
+                "metric={'one': f, 'two': g}."
+            )
+    return [_metric(each, probe, held) for each in found]
+
+
+def _metric(watched: _Watched, probe: Any, held: Held) -> Metric:
+    return Metric(watched.name, lambda run: watched.measure(probe, held), watched.is_better)
+
+
+def _watched(item: Any, task: str, scorers: Scorers, name: str | None) -> _Watched:
+    if isinstance(item, str):
+        own = _OWN.get("regression" if task == "regression" else "classes", {})
+        if item in own and task != "multilabel":
+            is_better, measure = own[item]
+            return _Watched(name or item, is_better, measure)
+        if item not in scorers.names:
+            known = {} if task == "multilabel" else own
+            hint = nearest(item, [*known, *scorers.names])
+            some = f"one of {', '.join(known)}, or " if known else ""
+            raise ArgumentError(
+                f"metric must be {some}a name among scikit-learn's scorers, a scorer, or a "
+                f"function of (y, prediction); received {item!r}.{hint}"
+            )
+        return _Watched(name or item, "higher", _of_scorer(scorers.get(item)))
+    if not callable(item) or isinstance(item, type):
+        raise ArgumentTypeError(
+            "metric must be a name, a scorer or a function of (y, prediction), or a list or dict "
+            f"of them; received {item!r}."
+        )
+    if hasattr(item, "_score_func"):
+        called = getattr(item._score_func, "__name__", "scorer")
+        return _Watched(name or called, "higher", _of_scorer(item))
+    called = getattr(item, "__name__", type(item).__name__)
+    if _needed(item) >= 3:
+        return _Watched(name or called, "higher", _of_scorer(item))
+    is_better = "lower" if called.endswith(_LOWER) else "higher"
+    return _Watched(name or called, is_better, _of_function(item, called, task))
+
+
+def _needed(function: Callable[..., Any]) -> int:
+    """Give how many arguments a function must have."""
+    try:
+        parameters = inspect.signature(function).parameters.values()
+    except (TypeError, ValueError):  # one written in C may not say
+        return 2
+    plain = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+    return sum(p.kind in plain and p.default is p.empty for p in parameters)
+
+
+def _of_scorer(scorer: Any) -> Callable[[Any, Held], float]:
+    def measure(probe: Any, held: Held) -> float:
+        accepts = getattr(scorer, "_accept_sample_weight", None)
+        if held.weights is None or accepts is None or not accepts():
+            return float(scorer(probe, held.rows, held.y))
+        return float(scorer(probe, held.rows, held.y, sample_weight=held.weights))
+
+    return measure
+
+
+def _of_function(
+    function: Callable[..., Any], name: str, task: str
+) -> Callable[[Any, Held], float]:
+    def measure(probe: Any, held: Held) -> float:
+        if name in _OF_PROBABILITIES:
+            given = probe.predict_proba(held.rows)
+        elif name in _OF_ONE_PROBABILITY:
+            given = probe.predict_proba(held.rows)
+            given = given[:, 1] if task == "binary" else given
+        else:
+            given = probe.predict(held.rows)
+        found = function(held.y, given)
+        if np.ndim(found) != 0 or isinstance(found, (str, bytes)) or found is None:
+            raise ArgumentTypeError(
+                f"metric {name!r} must give one number; it gave {found!r:.60}. Return a float."
+            )
+        return float(found)
+
+    return measure
+
+
+def _probabilities(probe: Any, held: Held) -> Array:
+    model: Model = probe.model_
+    return model.probabilities(model.sums_of_matrix(held.rows.matrix))
+
+
+def _number(value: float | None) -> float:
+    return math.nan if value is None else value
+
+
+def _accuracy(probe: Any, held: Held) -> float:
+    model: Model = probe.model_
+    codes = model.codes(model.sums_of_matrix(held.rows.matrix))
+    return accuracy(held.encoded, codes, held.weights)
+
+
+def _auc(probe: Any, held: Held) -> float:
+    found = _probabilities(probe, held)
+    if found.shape[1] == 2:
+        return _number(auc(held.encoded, found[:, 1], held.weights))
+    return _number(auc_ovr(held.encoded, found, held.weights))
+
+
+def _log_loss(probe: Any, held: Held) -> float:
+    return log_loss(held.encoded, _probabilities(probe, held), held.weights)
+
+
+def _regression(figure: Any) -> Callable[[Any, Held], float]:
+    def measure(probe: Any, held: Held) -> float:
+        model: Model = probe.model_
+        found = model.decided(model.sums_of_matrix(held.rows.matrix))
+        return _number(figure(held.encoded, found, held.weights))
+
+    return measure
+
+
+_OWN: dict[str, dict[str, tuple[str, Callable[[Any, Held], float]]]] = {
+    "classes": {
+        "accuracy": ("higher", _accuracy),
+        "auc": ("higher", _auc),
+        "log_loss": ("lower", _log_loss),
+    },
+    "regression": {
+        "mae": ("lower", _regression(mae)),
+        "r2": ("higher", _regression(r2)),
+        "rmse": ("lower", _regression(rmse)),
+    },
+}
