@@ -57,14 +57,23 @@ MAY_IMPORT: dict[str, set[str]] = {
     "arrays": NUMBERS | {"losses"},
     "steps": PARTS | {"tape"},
     "row_orders": {"errors", "ir", "rng"},
-    "training": PARTS | REPORTS | {"engines", "row_orders", "steps", "threads", "tracing"},
+    "rows": {"errors", "ir"},
+    "identity": {"ir", "losses", "optimizers", "rows", "schedules", "steps"},
+    "snapshots": {"errors", "ir", "callbacks", "history", "storage"},
+    # a checkpoint names the version that wrote it
+    "checkpoints": GROUND
+    | {"ir", "conversion", "rng", "identity", "snapshots", "storage", "limpide"},
+    "training": PARTS
+    | REPORTS
+    | {"checkpoints", "engines", "row_orders", "rows", "snapshots", "steps", "threads", "tracing"},
     # networks
     "parameters": NUMBERS | {"arrays"},
     "summary": {"errors", "layers"},
     "structure": PARTS | {"locks", "storage", "generator", "parameters", "scalars", "summary"},
     "network": PARTS
     | REPORTS
-    | {"engines", "steps", "threads", "tracing", "training", "arrays", "structure"},
+    | {"checkpoints", "engines", "identity", "rows", "steps", "threads", "tracing", "training"}
+    | {"arrays", "snapshots", "structure"},
     "neuron": PARTS | REPORTS | {"arrays", "generator", "network", "parameters", "scalars"},
     # data and files: they take layers and arrays, never a network
     "datasets": {"errors", "rng", "spam"},
@@ -84,7 +93,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "model": PARTS
     | REPORTS
     | {"arrays", "metrics", "network", "parameters", "spam", "storage", "tables", "table_layers"}
-    | {"generator", "recipe", "model_facts", "threads", "views"},
+    | {"checkpoints", "generator", "recipe", "model_facts", "threads", "views"},
     # measuring: the whole library from outside, its peers, and the engine's writer for the peak
     "bench": {"errors", "ir", "engines", "layers", "losses", "optimizers", "steps", "network"}
     | {"reports", "limpide"},

@@ -7,6 +7,7 @@ import io
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -378,9 +379,10 @@ def test_a_folder_that_goes_away_while_it_learns(
     for report in ([], ["--json"]):
         Path("new").mkdir()
         with monkeypatch.context() as patch:
-            during_the_training(patch, Path("new").rmdir)
+            during_the_training(patch, lambda: shutil.rmtree("new"))
             result = limpide(*words, *report)
         assert result.status == 1
+        assert "note: the lock of checkpoint 'new/m.checkpoint' is lost" in result.err
         assert "What was learned is kept in " in result.err
     assert lp.load(json.loads(result.out)["model"]).target == "sold_out"
 

@@ -16,6 +16,7 @@ _ROOMS: dict[str, tuple[str, ...]] = {
     "errors": (
         "ArgumentError",
         "ArgumentTypeError",
+        "CheckpointError",
         "CompileError",
         "DataError",
         "DivergenceError",
@@ -32,6 +33,7 @@ _ROOMS: dict[str, tuple[str, ...]] = {
     ),
     "activations": ("elu", "gelu", "leaky_relu", "linear", "mish", "selu", "silu"),
     "callbacks": ("Callback", "EarlyStopping", "Run"),
+    "checkpoints": ("Checkpoint",),
     "generator": ("Generator",),
     "history": ("History",),
     "initializers": ("Initializer", "glorot", "he", "lecun", "normal", "uniform", "zeros"),
@@ -109,6 +111,7 @@ _ROOMS: dict[str, tuple[str, ...]] = {
 _HOME = {name: room for room, names in _ROOMS.items() for name in names}
 _MODULES = (
     "bench",
+    "checkpoints",
     "datasets",
     "effects",
     "metrics",

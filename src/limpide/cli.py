@@ -96,6 +96,7 @@ Examples:
   limpide train prices.csv --target price --delimiter ';' --decimal ,
   limpide train people.csv --target sex --report people.html
   limpide train mail/                          a folder with spam/ and ham/ in it
+  limpide train people.csv --target sex --resume         after an interruption
 """
 )
 @click.argument("data", type=_path)
@@ -152,6 +153,16 @@ Examples:
     show_default=True,
     help="Of all that is drawn at random.",
 )
+@click.option(
+    "--checkpoint",
+    "seconds",
+    metavar="SECONDS",
+    type=program.Number(float, 0, _UNBOUNDED, "--checkpoint 60"),
+    default=30,
+    show_default=True,
+    help="How often the run is kept beside the model, in MODEL.checkpoint; 0: never.",
+)
+@click.option("--resume", is_flag=True, help="Go on with the run that MODEL.checkpoint keeps.")
 @_reading_options
 @_json
 @_force
@@ -167,6 +178,8 @@ def train(
     report: str | None,
     as_json: bool,
     force: bool,
+    seconds: float,
+    resume: bool,
     **settings: Any,
 ) -> int:
     """Learn the column --target of a table from its other columns.
@@ -174,21 +187,25 @@ def train(
     DATA is a CSV, TSV, Parquet or Arrow file, or a folder of e-mails with the sub-folders spam
     and ham. A share of the rows is held out; the figures at the end are measured on it.
 
-    Ctrl-C once ends the training and saves what was learned; twice leaves at once.
+    Ctrl-C once ends the training and saves what was learned; twice leaves at once. After that,
+    or after a crash, the same command with --resume goes on as if it had never stopped.
     """
-    place = outputs.ModelPlace(data, out, force)
     if report is not None:
         inputs = [data] if out is None else [data, out]
-        outputs.check(report, inputs, force, regular=True, option="--report")
+        again = force or resume  # the run that goes on may have written one when it ended early
+        outputs.check(report, inputs, again, regular=True, option="--report")
     reading = {name: settings.pop(name) for name in _READING}
-    with limpide.terminal.watching(sys.stderr, session.stop, plain=not as_json) as view:
-        table, target, example = sources.for_training(data, target, reading)
-        table = sources.without(table, list(dict.fromkeys(drop)), target)
-        model = limpide.model.train(table, target, callbacks=[view], progress=False, **settings)
-    path, fault = place.save(model)
+    settings["progress"] = False
+    with outputs.ModelPlace(data, out, force, resume=resume, seconds=seconds) as place:
+        with limpide.terminal.watching(sys.stderr, session.stop, plain=not as_json) as view:
+            table, target, example = sources.for_training(data, target, reading)
+            table = sources.without(table, list(dict.fromkeys(drop)), target)
+            settings |= {"callbacks": [view], "checkpoint": place.checkpoint}
+            model = limpide.model.train(table, target, **settings)
+        path, fault = place.save(model)
     interrupted = model.history.interrupted or session.stop.asked
     if report is not None:
-        fault = _write_report(model, report, path, force) or fault
+        fault = _write_report(model, report, path, force or resume) or fault
     if as_json:
         said = limpide.reports.training_report(model, path, interrupted)
         if report is not None:

@@ -16,6 +16,8 @@ import numpy as np
 
 from limpide import storage
 from limpide.arrays import as_weights
+from limpide.checkpoints import KIND as CHECKPOINT
+from limpide.checkpoints import Checkpoint, as_checkpoint, seed_for
 from limpide.errors import ArgumentTypeError, DataError, LimpideWarning, ModelFileError
 from limpide.history import History
 from limpide.ir import Array
@@ -26,7 +28,6 @@ from limpide.network import Network
 from limpide.optimizers import AdamW
 from limpide.parameters import Parameters
 from limpide.recipe import build, check_scaling, check_share, choose, settle_unseen, split_rows
-from limpide.rng import check_seed
 from limpide.schedules import Cosine
 from limpide.tables import Table, missing_column, read_table
 from limpide.tables.features import check_finite, plain
@@ -386,6 +387,7 @@ def train(
     encoding: str | None = None,
     callbacks: Any = None,
     progress: bool | None = None,
+    checkpoint: str | os.PathLike[str] | Checkpoint | None = None,
 ) -> Model:
     """Train a network on a table, with all that its columns need, and give it as a ``Model``.
 
@@ -417,7 +419,7 @@ def train(
         A weight a row, f64[n].
     delimiter, decimal, encoding
         Of a text file; found unless given.
-    engine, threads, seed, callbacks, progress
+    engine, threads, seed, callbacks, progress, checkpoint
         As in ``Network.fit``.
 
     Raises
@@ -426,6 +428,8 @@ def train(
         For a table, a target or an option that cannot be used.
     DivergenceError
         When the loss is no longer finite.
+    CheckpointError
+        When the checkpoint is of another run, or would be lost.
 
     Notes
     -----
@@ -440,7 +444,8 @@ def train(
     ['M']
     """
     check_scaling(scaling)
-    share, number, limit = check_share(validation), check_seed(seed), limit_threads(threads)
+    kept = as_checkpoint(checkpoint)
+    share, number, limit = check_share(validation), seed_for(kept, seed), limit_threads(threads)
     table = _as_table(data, delimiter=delimiter, decimal=decimal, encoding=encoding)
     name = _target_name(target, table)
     names = [column for column in table.columns if column != name]
@@ -484,7 +489,7 @@ def train(
     chosen = class_weights(class_weight, found, y)
     X, _ = preprocessing.matrix(known)
     with limit:
-        _fit(model, X, y, trained, held, weights, chosen, engine, callbacks, progress)
+        _fit(model, X, y, trained, held, weights, chosen, engine, callbacks, progress, kept)
         _look(model, known, X, y, trained, held, weights)
     return model
 
@@ -536,6 +541,7 @@ def _fit(
     engine: str | None,
     callbacks: Any,
     progress: bool | None,
+    checkpoint: Checkpoint | None,
 ) -> None:
     """Train the network of a new model."""
     recipe, target = model.facts.recipe, model._target
@@ -554,6 +560,7 @@ def _fit(
         engine=engine,
         seed=recipe["seed"],
         progress=progress,
+        checkpoint=checkpoint,
     )
     settle_unseen(model.network, Xt)
 
@@ -600,6 +607,11 @@ def load(path: str | os.PathLike[str]) -> Network | Model:
     True
     """
     stored = storage.read(path)
+    if stored.metadata.get("kind") == CHECKPOINT:
+        raise ModelFileError(
+            f"{os.fspath(path)!r} is the checkpoint of a run, not a model. Go on with the run: "
+            "limpide train --resume, or checkpoint=lp.Checkpoint(path, resume=True)."
+        )
     try:
         kind = storage.expect_choice(
             stored.metadata, "kind", ("model", "network"), where="metadata"
