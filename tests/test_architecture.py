@@ -73,7 +73,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "network": PARTS
     | REPORTS
     | {"checkpoints", "engines", "identity", "rows", "steps", "threads", "tracing", "training"}
-    | {"arrays", "snapshots", "structure"},
+    | {"arrays", "exports", "limpide", "snapshots", "structure"},
     "neuron": PARTS | REPORTS | {"arrays", "generator", "network", "parameters", "scalars"},
     # data and files: they take layers and arrays, never a network
     "datasets": {"errors", "rng", "spam"},
@@ -81,6 +81,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "spam": {"errors"},
     "storage": {"errors", "ir", "layers", "table_layers", "activations", "initializers", "losses"},
     "tables": GROUND | {"ir", "rng", "storage", "progress"},
+    # "ops" and "activations" for the definitions of what it recognises in a graph
+    "exports": VALUES | {"activations", "limpide", "ops", "storage", "tables"},
     # models: a network with its table
     "recipe": PARTS | {"network", "table_layers", "tables"},
     "model_facts": {"errors", "history", "storage", "tables"},
@@ -93,7 +95,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "model": PARTS
     | REPORTS
     | {"arrays", "metrics", "network", "parameters", "spam", "storage", "tables", "table_layers"}
-    | {"checkpoints", "generator", "recipe", "model_facts", "threads", "views"},
+    | {"checkpoints", "generator", "recipe", "model_facts", "threads", "views", "limpide"},
     # measuring: the whole library from outside, its peers, and the engine's writer for the peak
     "bench": {"errors", "ir", "engines", "layers", "losses", "optimizers", "steps", "network"}
     | {"reports", "limpide"},

@@ -70,7 +70,7 @@ def rows_of(text: str) -> list[dict[str, str]]:
 def test_help_names_every_command_and_each_help_has_an_example(limpide: Run) -> None:
     top = limpide("--help")
     assert top.status == 0
-    for name in ("train", "predict", "evaluate", "verify", "data", "bench"):
+    for name in ("train", "predict", "evaluate", "export", "verify", "data", "bench"):
         assert re.search(rf"^  {name}  ", top.out, re.MULTILINE)
         assert f"  limpide {name}" in limpide(name, "--help").out
 

@@ -114,6 +114,7 @@ _MODULES = (
     "checkpoints",
     "datasets",
     "effects",
+    "exports",
     "metrics",
     "model",
     "plots",

@@ -1,5 +1,5 @@
-"""The command line: ``limpide train``, ``predict``, ``evaluate``, ``verify``, ``data``,
-``bench``.
+"""The command line: ``limpide train``, ``predict``, ``evaluate``, ``export``, ``verify``,
+``data``, ``bench``.
 
 Answers for the commands, their options and their help. Not for: streams, errors and exit statuses
 (``limpide.program``), the live view (``limpide.terminal``), or the words of a report.
@@ -328,6 +328,39 @@ def evaluate(model: str, data: str, intervals: bool, as_json: bool, **reading: s
     else:
         screen = limpide.terminal.console(sys.stdout)
         limpide.reports.print_measured(screen, rows, figures, loaded.classes)
+
+
+_EXPORTS = ("keras", "numpy", "onnx", "python", "torch")  # as in limpide.exports
+
+
+@limpide_command.command(
+    epilog="""\b
+Examples:
+  limpide export people.safetensors --to onnx --out people.onnx
+  limpide export people.safetensors --to python --out people.py
+"""
+)
+@click.argument("model", type=_path)
+@click.option(
+    "--to",
+    metavar="KIND",
+    type=program.Choice(_EXPORTS),
+    help="onnx, or source: numpy, python, torch, keras; else told by .onnx.",
+)
+@click.option("--out", metavar="FILE", type=_path, required=True, help="The file to write.")
+@_force
+@program.with_traceback
+def export(model: str, to: str | None, out: str, force: bool) -> None:
+    """Write a model in another format, its trained weights included.
+
+    onnx is read by many programs. The others are source code that a person can read: numpy needs
+    NumPy alone, python needs nothing, torch and keras go on with training. The model of a table
+    takes the table's columns there too, and gives the same labels and probabilities.
+    """
+    outputs.check(out, [model], force, regular=True)
+    loaded = limpide.model.load(model)
+    loaded.export(out, to=to, overwrite=force)
+    program.note(f"{limpide.reports.printable(out)} is written.")
 
 
 @limpide_command.command(

@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+import limpide
 from limpide import storage
 from limpide.arrays import as_weights
 from limpide.checkpoints import KIND as CHECKPOINT
@@ -23,7 +24,14 @@ from limpide.history import History
 from limpide.ir import Array
 from limpide.keywords import known_keywords
 from limpide.metrics import classification_figures, regression_figures
-from limpide.model_facts import MOST_CONFUSED, Facts, from_json, summary, to_json
+from limpide.model_facts import (
+    MOST_CONFUSED,
+    Facts,
+    from_json,
+    summary,
+    to_json,
+    training_words,
+)
 from limpide.network import Network
 from limpide.optimizers import AdamW
 from limpide.parameters import Parameters
@@ -288,6 +296,38 @@ class Model(Views):
         metadata = {"kind": "model", "network": self.network.config()}
         tensors = {**self.network.tensors(), TABLE: packed}
         storage.write(path, tensors, metadata, overwrite=overwrite)
+
+    @known_keywords
+    def export(
+        self, path: str | os.PathLike[str], to: str | None = None, *, overwrite: bool = True
+    ) -> None:
+        """Write the model, preprocessing and trained weights included, in another format.
+
+        The file takes the columns of the table and gives what ``predict`` and ``predict_proba``
+        give; see ``Network.export`` for the parameters and errors.
+
+        Examples
+        --------
+        >>> import limpide as lp, os, tempfile
+        >>> table = {"height": [1.5, 1.6, 1.8, 1.9], "sex": ["F", "F", "M", "M"]}
+        >>> model = lp.train(table, "sex", epochs=2)
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     model.export(os.path.join(folder, "sex.py"), to="numpy")
+        ...     os.listdir(folder)
+        ['sex.py']
+        """
+        target = self._target
+        limpide.exports.export_model(
+            self.network.exported(activated=False),
+            self.preprocessing,
+            limpide.exports.Ending(
+                target.task, target.name, target.classes, target.centre, target.scale
+            ),
+            training_words(self._target, self.facts),
+            path,
+            to,
+            overwrite,
+        )
 
     @classmethod
     def from_stored(cls, tensors: Mapping[str, Array], metadata: Mapping[str, Any]) -> Model:

@@ -121,6 +121,19 @@ def _summary(
         yield from (f"  {_printable(note)}" for note in facts.notes)
 
 
+def training_words(target: Target, facts: Facts) -> list[str]:
+    """Say what a model was trained on and how it did, a sentence each."""
+    said = [f"Trained on {facts.source}: {_many(facts.rows, 'row')}."]
+    if facts.figures:
+        told = [
+            f"{name} {facts.figures[name]:.4g}"
+            for name in _figure_names(target)
+            if name not in ("loss", "confusion") and facts.figures[name] is not None
+        ]
+        said.append(f"On {_many(facts.held_out, 'row')} held out: {', '.join(told)}.")
+    return said
+
+
 def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> Iterator[str]:
     shown = [(*row[:-1], _cut(row[-1])) for row in rows]
     widths = [max(len(row[i]) for row in (head, *shown)) for i in range(len(head) - 1)]

@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
+import limpide
 from limpide import engines
-from limpide.activations import Activation
+from limpide.activations import Activation, activation_name
 from limpide.arrays import (
     as_matrix,
     as_rows,
@@ -52,6 +53,9 @@ from limpide.tensor import Tensor, Tracing, tracing_into, unify
 from limpide.threads import limit_threads
 from limpide.tracing import Pace, slices
 from limpide.training import Trainer
+
+if TYPE_CHECKING:  # loaded when something is exported: limpide.exports
+    from limpide.exports.networks import Exported
 
 _BLOCK = 256  # rows that predict and evaluate take at a time, at most
 _SLICE_WORK = 1 << 26  # multiplications that take a few hundredths of a second at most
@@ -246,6 +250,52 @@ class Network(Structure):
             return engines.compiled(self._fitted)
         rows = 1 if rows is None else check_size(rows, "rows")
         return engines.compiled(self._program(self._batch(rows), "native", True))
+
+    @known_keywords
+    def export(
+        self, path: str | os.PathLike[str], to: str | None = None, *, overwrite: bool = True
+    ) -> None:
+        """Write the network, trained weights included, in another format.
+
+        Parameters
+        ----------
+        path
+            Where to write; its folder must exist.
+        to
+            ``"onnx"``, or source code: ``"numpy"``, ``"python"`` (no import at all), ``"torch"``,
+            ``"keras"``. None: by the path, which tells ``.onnx`` alone.
+        overwrite
+            False: an existing file is left as it is, with a FileError.
+
+        Raises
+        ------
+        ArgumentError
+            For a kind that there is not, a network in which rows see each other, or one too large
+            for the kind of file.
+        MissingExtraError
+            For ONNX where onnx is not installed.
+
+        Examples
+        --------
+        >>> import limpide as lp, os, tempfile
+        >>> net = lp.Network([2, 3, 1], output="sigmoid", seed=0)
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     net.export(os.path.join(folder, "net.py"), to="python")
+        ...     os.listdir(folder)
+        ['net.py']
+        """
+        limpide.exports.export_network(self.exported(), path, to, overwrite)
+
+    def exported(self, activated: bool = True) -> Exported:
+        """Give what the exports see; without ``activated`` up to the last layer's sum."""
+        exported: Exported = limpide.exports.Exported(
+            lambda rows: self.graph(rows, activated),
+            self.params,
+            self.state,
+            str(self),
+            activation_name(self.output_activation) if activated else "linear",
+        )
+        return exported
 
     # Training ---------------------------------------------------------------------------------
 
