@@ -102,6 +102,19 @@ def test_ctrl_c_and_on(limpide: Any, stopped: Result, whole: dict[str, bytes]) -
     assert lp.load(MODEL).history.epochs == 6
 
 
+def test_the_report_of_a_run_that_goes_on_takes_the_place_of_the_first(
+    limpide: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    words = (*TRAIN, "--report", "r.html")
+    with monkeypatch.context() as patch:
+        press(patch, 2)
+        assert limpide(*words).status == 130
+    assert "Training was interrupted after 3 of 6 epochs." in Path("r.html").read_text("utf-8")
+    assert limpide(*words, "--resume").status == 0
+    assert "interrupted" not in Path("r.html").read_text("utf-8")
+    assert listed() == [MODEL, "r.html"]
+
+
 def test_a_finished_run_leaves_its_model_alone(limpide: Any, whole: dict[str, bytes]) -> None:
     assert limpide(*TRAIN).status == 0
     assert listed() == [MODEL]

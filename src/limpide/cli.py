@@ -192,7 +192,8 @@ def train(
     """
     if report is not None:
         inputs = [data] if out is None else [data, out]
-        outputs.check(report, inputs, force, regular=True, option="--report")
+        again = force or resume  # the run that goes on may have written one when it ended early
+        outputs.check(report, inputs, again, regular=True, option="--report")
     reading = {name: settings.pop(name) for name in _READING}
     settings["progress"] = False
     with outputs.ModelPlace(data, out, force, resume=resume, seconds=seconds) as place:
@@ -204,7 +205,7 @@ def train(
         path, fault = place.save(model)
     interrupted = model.history.interrupted or session.stop.asked
     if report is not None:
-        fault = _write_report(model, report, path, force) or fault
+        fault = _write_report(model, report, path, force or resume) or fault
     if as_json:
         said = limpide.reports.training_report(model, path, interrupted)
         if report is not None:

@@ -201,8 +201,8 @@ def learn(
     callbacks: Any = None,
     engine: str | None = None,
     progress: bool | None = None,
-    checkpoint: Checkpoint | None = None,
     once: bool = False,
+    checkpoint: Checkpoint | None = None,
 ) -> None:
     """Train the network of a model on rows of its matrix.
 
@@ -475,9 +475,9 @@ def _look(
 ) -> None:
     """Take the figures of a new model on the rows held out, and keep rows for its report."""
     if not len(held):
-        model._keep(known, trained, None, None, None, "trained on")
+        model.keep(known, trained, None, None, None, "trained on")
         return
-    found = model._predicted(X[held])
+    found = model.predicted(X[held])
     weights = None if weights is None else weights[held]
-    model.facts.figures = model._figures(X[held], y[held], found, weights)
-    model._keep(known, held, y[held], found, weights, "held out")
+    model.facts.figures = model.figures_on(X[held], y[held], found, weights)
+    model.keep(known, held, y[held], found, weights, "held out")

@@ -196,7 +196,7 @@ class Model(Views):
         """
         rows = self._rows_of(data)
         weights = as_weights(sample_weight, len(rows.y), "f64")
-        figures = self._figures(rows.X, rows.y, self._predicted(rows.X), weights)
+        figures = self.figures_on(rows.X, rows.y, self.predicted(rows.X), weights)
         if intervals is False:
             return figures
         return {**figures, "intervals": self._intervals(rows, weights, intervals)}
@@ -345,10 +345,10 @@ class Model(Views):
             return np.asarray(z[:, 0] > 0, np.int64)
         return np.asarray(z.argmax(axis=1))
 
-    def _figures(
+    def figures_on(
         self, X: Array, y: Array, found: Array, weights: Array | None = None
     ) -> dict[str, Any]:
-        """Give the figures of what was predicted, ``found``, for rows whose answers are ``y``."""
+        """Give the figures of what was ``predicted`` for rows, y their class numbers or values."""
         if self.classes is None:
             learned = self._target.scaled(y)
             figures: dict[str, Any] = dict(regression_figures(y, found, weights))

@@ -51,10 +51,10 @@ class Views:
     _target: Target
     _study: Study | None = None
     _read: Callable[..., Table]
-    matrix: Callable[..., Array]
-    sums_of_matrix: Callable[[Array], Array]
+    matrix: Callable[[Table], Array]
     probabilities: Callable[[Array], Array]
     decided: Callable[[Array], Array]
+    sums_of_matrix: Callable[[Array], Array]
 
     def __getstate__(self) -> dict[str, Any]:
         """Leave out the rows to look at: a copy or a pickle holds no data."""
@@ -62,8 +62,11 @@ class Views:
 
     # What others build on ---------------------------------------------------------------------
 
-    def _predicted(self, X: Array) -> Array:
-        """Give probabilities f64[n, classes], or for regression f64[n] in the target's unit."""
+    def predicted(self, X: Array) -> Array:
+        """Give probabilities f64[n, classes], or for regression f64[n] in the target's unit.
+
+        ``X`` is rows of the matrix.
+        """
         z = self.sums_of_matrix(X)
         return self.decided(z) if self._target.classes is None else self.probabilities(z)
 
@@ -71,7 +74,7 @@ class Views:
         """Refuse a model of several targets, where figures and pictures are of one."""
         if self._target.outputs > 1:
             raise ArgumentTypeError(
-                f"this is for one target, and the model has {self._target.outputs}. Use predict, "
+                f"This is for one target, and the model has {self._target.outputs}. Use predict, "
                 "and lp.metrics for each of them."
             )
 
@@ -99,7 +102,7 @@ class Views:
             return Rows(table, X, y)
         return Rows(table.take(np.flatnonzero(there)), X[there], y[there])
 
-    def _keep(
+    def keep(
         self,
         table: Table,
         rows: Array,
@@ -131,7 +134,7 @@ class Views:
             raise ArgumentTypeError(
                 f"intervals must be True or a level such as 0.95; received {intervals!r}."
             )
-        found = figure_intervals(rows.y, self._predicted(rows.X), weights, level=level)
+        found = figure_intervals(rows.y, self.predicted(rows.X), weights, level=level)
         return {
             name: None if each.low is None else [each.low, each.high]
             for name, each in found.items()
@@ -187,7 +190,7 @@ class Views:
         rows = self._rows_of(data)
         places = effects.dependence.matrix_places(self.preprocessing)
         return effects.permutation_importance(
-            self._predicted, rows.X, rows.y, places, metric, repeats, seed, greater_is_better
+            self.predicted, rows.X, rows.y, places, metric, repeats, seed, greater_is_better
         )
 
     @known_keywords
@@ -246,7 +249,7 @@ class Views:
 
     def _outputs(self, X: Array) -> Array:
         """Give f64[n, outputs]: of two classes the second one's probability alone."""
-        found = self._predicted(X)
+        found = self.predicted(X)
         if found.ndim == 1:
             return found[:, None]
         two = self._target.classes is not None and found.shape[1] == 2
@@ -285,7 +288,7 @@ class Views:
         if kind not in known:
             raise choice_error("kind", kind, known)
         rows = self._rows_of(data)
-        found = self._predicted(rows.X)
+        found = self.predicted(rows.X)
         if classes is None:
             return plots.residuals(rows.y, found, axes, self._target.name)
         if kind == "calibration":
@@ -331,7 +334,7 @@ class Views:
             study = Study(
                 rows.table.take(spread(len(rows.y), _MOST_ROWS)),
                 rows.y,
-                self._predicted(rows.X),
+                self.predicted(rows.X),
                 None,
                 "given",
             )

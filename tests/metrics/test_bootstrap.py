@@ -44,7 +44,9 @@ def cases() -> list[tuple[str, object, np.ndarray, np.ndarray]]:
     return found
 
 
-@pytest.mark.parametrize(("name", "metric", "y", "prediction"), cases(), ids=lambda v: str(v)[:30])
+@pytest.mark.parametrize(
+    ("name", "metric", "y", "prediction"), cases(), ids=[case[0] for case in cases()]
+)
 def test_all_weightings_at_once_are_each_by_itself(name, metric, y, prediction):
     rng = np.random.default_rng(7)
     weights = rng.integers(0, 4, (30, len(y))) * rng.choice([1.0, 0.3], len(y))

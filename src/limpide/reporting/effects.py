@@ -88,8 +88,8 @@ def _importance(model: Any, study: Study) -> Importance | None:
     assert study.y is not None
     X, _ = model.preprocessing.matrix(study.table)
     chosen = np.round(np.linspace(0, len(X) - 1, rows)).astype(np.int64)
-    y = model._target.encode(study.table)[0]
-    return importance_of(model._predicted, X[chosen], y[chosen], places, None, repeats)
+    y = model.labels.encode(study.table)[0]
+    return importance_of(model.predicted, X[chosen], y[chosen], places, None, repeats)
 
 
 def _dependences(model: Any, study: Study, importance: Importance) -> list[Html]:

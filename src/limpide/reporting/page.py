@@ -77,11 +77,11 @@ def _section(key: str, title: str, made: list[Html]) -> Html:
 
 def _measured(model: Any, study: Study) -> Study:
     """Work out what a study of rows that were trained on lacks."""
-    y, there = model._target.encode(study.table)
+    y, there = model.labels.encode(study.table)
     rows = np.flatnonzero(there)
     table = study.table.take(rows)
     X, _ = model.preprocessing.matrix(table)
-    return Study(table, y[rows], model._predicted(X), None, study.how)
+    return Study(table, y[rows], model.predicted(X), None, study.how)
 
 
 def _answer(model: Any, study: Study | None) -> list[Html]:
@@ -107,7 +107,7 @@ def _data(model: Any, study: Study | None) -> list[Html]:
         ("columns left out", f"{left_out:,}"),
         ("missing cells in rows learned from",
          f"{sum(c.missing for c in model.preprocessing.columns):,}"),
-        ("target", f"{shortened(model.target, 60)}: {model.task} ({model._target.why})"),
+        ("target", f"{shortened(model.target, 60)}: {model.task} ({model.labels.why})"),
     ]  # fmt: skip
     parts = [facts_list(entries)]
     chart = _target_chart(model, study)

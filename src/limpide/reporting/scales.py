@@ -29,8 +29,9 @@ class Scale:
         low, high, at = self.low, self.high, min(max(value, self.low), self.high)
         if self.log:
             low, high, at = math.log10(low), math.log10(high), math.log10(at)
-        # halves, lest the distance of two huge numbers overflow
-        share = (at / 2 - low / 2) / (high / 2 - low / 2)
+        # halves, lest the distance of two huge numbers overflow; of the least numbers there is none
+        distance = high / 2 - low / 2
+        share = (at / 2 - low / 2) / distance if distance > 0 else 0.0
         return self.start + share * (self.end - self.start)
 
 
