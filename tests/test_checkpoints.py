@@ -923,3 +923,46 @@ def test_kill_9_two_hundred_times(tmp_path: Path, engine: str) -> None:
     found = kill(tmp_path, 200, engine)
     assert found["killed"] == 200
     assert found["resumed"] > 100
+
+
+def test_metrics_and_what_is_chosen_by_them_go_on(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    seen: dict[str, list[float]] = {}
+
+    def curves(run: lp.Run) -> None:
+        seen["size"] = list(run.history.metrics["size"])
+
+    def settings() -> dict[str, Any]:
+        size = lp.Metric("size", lambda run: float(abs(run.params["output.weights"]).max()))
+        watch = [lp.Measuring(size), lp.EarlyStopping(None, "size"), curves]
+        return {"epochs": 8, "callbacks": watch, "validation": (X[:9], Y[:9], WEIGHTS[:9])}
+
+    whole = network()
+    expected = whole.fit(X, Y, **settings())
+    assert len(expected.metrics["size"]) == 8
+    found = broken_off(monkeypatch, tmp_path / "run", [5, 4], settings)
+    assert found == result(whole, expected)
+    assert seen == expected.metrics
+
+
+def test_other_weights_of_validation_rows_or_another_loss_are_refused(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def cube(y: Any, prediction: Any) -> Any:
+        return lp.abs(y - prediction) ** 3
+
+    def fourth(y: Any, prediction: Any) -> Any:
+        return (y - prediction) ** 4
+
+    held = (X[:9], Y[:9], WEIGHTS[:9])
+    with monkeypatch.context() as patch:
+        breaks_off(patch, 3)
+        network().fit(X, Y, loss=cube, validation=held, checkpoint=lp.Checkpoint(tmp_path / "run"))
+    for change, message in (
+        ({"validation": (*held[:2], WEIGHTS[9:18])}, "validation"),
+        ({"loss": fourth}, "loss"),
+    ):
+        given = {"loss": cube, "validation": held} | change
+        with pytest.raises(lp.CheckpointError, match=message):
+            network().fit(X, Y, checkpoint=lp.Checkpoint(tmp_path / "run", resume=True), **given)

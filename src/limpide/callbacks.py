@@ -10,6 +10,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
+
 from limpide.conversion import check_finite_scalar
 from limpide.errors import ArgumentError, ArgumentTypeError, CheckpointError, choice_error
 from limpide.history import History
@@ -142,11 +144,20 @@ class Measuring(Callback):
 
     def begin(self, run: Run) -> None:
         run.directions |= {metric.name: metric.is_better for metric in self.metrics}
-        run.history.metrics |= {metric.name: [] for metric in self.metrics}
+        self._curves: dict[str, list[float]] = {metric.name: [] for metric in self.metrics}
 
     def epoch_end(self, run: Run) -> None:
         for metric in self.metrics:
-            run.history.metrics[metric.name].append(float(metric.measure(run)))
+            self._curves[metric.name].append(float(metric.measure(run)))
+        run.history.metrics |= self._curves
+
+    def state(self) -> Mapping[str, Any]:
+        """Give the curves so far."""
+        return {name: np.array(curve) for name, curve in self._curves.items()}
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Take the curves of the run that was broken off."""
+        self._curves = {name: state[name].tolist() for name in self._curves}
 
 
 class EarlyStopping(Callback):

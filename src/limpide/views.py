@@ -70,6 +70,14 @@ class Views:
         z = self.sums_of_matrix(X)
         return self.decided(z) if self._target.classes is None else self.probabilities(z)
 
+    def _check_one_target(self) -> None:
+        """Refuse a model of several targets, where figures and pictures are of one."""
+        if self._target.outputs > 1:
+            raise ArgumentTypeError(
+                f"This is for one target, and the model has {self._target.outputs}. Use predict, "
+                "and lp.metrics for each of them."
+            )
+
     def _rows_of(self, data: Any) -> Rows:
         """Read the rows of a table whose target is known.
 
@@ -78,11 +86,7 @@ class Views:
         DataError
             There is no target, or it is missing in every row.
         """
-        if self._target.outputs > 1:
-            raise ArgumentTypeError(
-                f"This is for one target, and the model has {self._target.outputs}. Use predict, "
-                "and lp.metrics for each of them."
-            )
+        self._check_one_target()
         table = self._read(data, target=True)
         name = self._target.name
         if name not in table.columns:
@@ -229,6 +233,7 @@ class Views:
         >>> found.grid, found.outputs, found.mean[0][0] < 0.5 < found.mean[1][0]
         ((0.0, 1.0), ("P('yes')",), True)
         """
+        self._check_one_target()
         used = {one.name: one for one in self.preprocessing.used}
         if column not in used:
             raise missing_column(str(column), used, "Feature")
@@ -322,6 +327,7 @@ class Views:
         ------
         DataError, FileError
         """
+        self._check_one_target()
         study = self._study
         if data is not None:
             rows = self._rows_of(data)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import pickle
+import runpy
 
 import cloudpickle
 import joblib
@@ -190,9 +191,7 @@ def test_several_labels_and_several_numbers(tmp_path):
         fitted.model_.save(tmp_path / "m.safetensors")
         again = lp.load(tmp_path / "m.safetensors")
         np.testing.assert_array_equal(again.predict(X), fitted.predict(X))
-        with pytest.raises(
-            lp.ArgumentTypeError, match="This is for one target, and the model has 2"
-        ):
+        with pytest.raises(lp.ArgumentTypeError, match="This is for one target, and the model"):
             again.evaluate(X)
 
 
@@ -222,6 +221,24 @@ def test_a_saved_estimator_predicts_on_the_command_line(tmp_path, capsysbinary):
         written = np.array([row.split(",") for row in rows], float)
         found = fitted.predict(IRIS[:3]).reshape(3, -1)
         np.testing.assert_array_equal(written[:, : found.shape[1]], found)
+
+
+@pytest.mark.parametrize("kind", [classifier, regressor])
+def test_its_model_is_exported_and_reported(kind, frame, answer, tmp_path):
+    table, y = frame.drop(columns="day").head(120), answer[:120]
+    numbers = np.arange(120.0) * 1000
+    fitted = kind(epochs=20).fit(table, y if kind is classifier else numbers)
+    fitted.model_.export(tmp_path / "m.py", to="numpy")
+    exported = runpy.run_path(str(tmp_path / "m.py"))
+    rows = [{n: None if v != v else v for n, v in row.items()} for row in table.to_dict("records")]
+    name = "predict_proba" if kind is classifier else "predict"
+    found = np.asarray(exported[name](rows))
+    np.testing.assert_allclose(found, getattr(fitted, name)(table), rtol=1e-6)
+    fitted.model_.report(tmp_path / "m.html", table.assign(y=y if kind is classifier else numbers))
+    assert "<h1" in (tmp_path / "m.html").read_text(encoding="utf-8")
+    two = kind(epochs=1).fit(IRIS, IRIS[:, :2] > 5 if kind is classifier else IRIS[:, :2])
+    with pytest.raises(lp.ArgumentTypeError, match="This is for one target, and the model has 2"):
+        two.model_.report(tmp_path / "n.html")
 
 
 # Weights -----------------------------------------------------------------------------------------
