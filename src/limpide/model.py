@@ -399,7 +399,6 @@ class Model(Views):
         ...     os.listdir(folder)
         ['sex.py']
         """
-        self._check_one_target()
         target = self._target
         limpide.exports.export_model(
             self.network.exported(activated=False),

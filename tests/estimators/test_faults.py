@@ -176,9 +176,12 @@ SETTINGS = [
 ]
 
 
-@pytest.mark.parametrize(
-    ("settings", "error", "message"), SETTINGS, ids=lambda v: str(v).partition(" at 0x")[0][:40]
-)
+def without_address(value):
+    """Name a case the same in each process."""
+    return str(value).partition(" at 0x")[0][:40]
+
+
+@pytest.mark.parametrize(("settings", "error", "message"), SETTINGS, ids=without_address)
 def test_a_setting_that_cannot_be_used(settings, error, message):
     fitted = lp.Classifier(random_state=0, epochs=2).fit(X, Y)
     before, names = fitted.predict_proba(X), set(vars(fitted))
