@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from limpide.reporting.charts import Axis, Series, bars, histogram, lines, points
@@ -45,6 +45,7 @@ def test_log_ticks_are_few_and_inside(a, b):
 
 
 @given(st.lists(st.tuples(ANY, ANY), min_size=1, max_size=30), st.text(max_size=40))
+@example([(0.0, -1.7e308)], "")
 def test_any_numbers_make_a_picture(pairs, name):
     xs, ys = (list(column) for column in zip(*sorted(pairs), strict=True))
     x = Axis(name, *padded(min(xs), max(xs)))

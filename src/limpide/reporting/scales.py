@@ -96,7 +96,7 @@ def padded(low: float, high: float, share: float = 0.05) -> tuple[float, float]:
     """
     if low == high:
         room = abs(low) * 0.1 if abs(low) > 1e6 or 0 < abs(low) < 1e-3 else 0.5
-        return low - room, high + room
-    room = (high / 2 - low / 2) * 2 * share
+    else:
+        room = (high / 2 - low / 2) * 2 * share
     wide = (low - room, high + room)
     return wide if math.isfinite(wide[0]) and math.isfinite(wide[1]) else (low, high)
