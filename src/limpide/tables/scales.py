@@ -1,4 +1,4 @@
-"""Centre, scale and spike of columns of numbers, many columns at a time, with weights.
+"""Centre, scale, spike and stretches of columns of numbers, many at a time, with weights.
 
 Answers for the statistics that scaling layers hold: a row of weight k counts as k rows. Not for:
 which columns are numbers (``fitting``, ``numeric``), nor for applying anything.
@@ -6,20 +6,21 @@ which columns are numbers (``fitting``, ``numeric``), nor for applying anything.
 
 from __future__ import annotations
 
+import math
+from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from limpide.tables.features import LARGEST, Floats
 
 #: Statistics are taken from at most this many rows, at equal distances.
 SAMPLE = 200_000
 
+_FEWEST_STRETCHES = 3
 _SPIKE_SHARE = 0.1
 _SPIKE_ROWS = 10
-
-Flags = NDArray[np.bool_]
 
 
 @dataclass
@@ -34,6 +35,9 @@ class Scales:
         A scaled number is (x − centre) · factor.
     spike : f64[k]
         The value that stands in a tenth of the rows or more; NaN where there is none.
+    edges : k × f64[m + 1]
+        Where stretches of about equally many rows begin and end, the spike's apart; empty where
+        there are fewer than three. In the matrix's unit.
     """
 
     origin: Floats
@@ -41,35 +45,12 @@ class Scales:
     centre: Floats
     factor: Floats
     spike: Floats
+    edges: list[Floats]
 
 
-@dataclass
-class _Sorted:
-    """Columns in order, f64[k, n], missing ones last, and the weight up to each place."""
-
-    values: Floats
-    upto: Floats  # f64[k, n]: the weight of this place and all before it
-    total: Floats  # f64[k]
-    last: NDArray[np.int64]  # the place of the largest number
-
-    def at(self, places: NDArray[np.int64]) -> Floats:
-        return np.asarray(np.take_along_axis(self.values, places[:, None], axis=1)[:, 0])
-
-    def quantile(self, q: float, upto: Floats, total: Floats) -> Floats:
-        """Give the quantile of each column, interpolated in a line between neighbours.
-
-        Of numbers that stand as often as they weigh; the definition is NumPy's "linear".
-        """
-        place = np.maximum(q * (total - 1), 0)
-        low = np.floor(place)
-        first = np.minimum((upto <= low[:, None]).sum(axis=1), self.last)
-        second = np.minimum((upto <= np.ceil(place)[:, None]).sum(axis=1), self.last)
-        a, b, share = self.at(first), self.at(second), place - low
-        found: Floats = np.where(share < 0.5, a + (b - a) * share, b - (b - a) * (1 - share))
-        return found
-
-
-def scales_of(columns: Floats, scaling: str, weights: Floats | None = None) -> Scales:
+def scales_of(
+    columns: Floats, scaling: str, weights: Floats | None = None, stretches: int = 0
+) -> Scales:
     """Give the statistics of columns, each of which has a number that is not missing.
 
     Parameters
@@ -80,6 +61,8 @@ def scales_of(columns: Floats, scaling: str, weights: Floats | None = None) -> S
         ``"robust"``: median and quartiles; ``"standard"``: mean and standard deviation.
     weights : f64[n], optional
         How often each row counts.
+    stretches
+        Into how many a column is cut, at most and its spike apart; 0: none.
 
     Examples
     --------
@@ -92,12 +75,8 @@ def scales_of(columns: Floats, scaling: str, weights: Floats | None = None) -> S
     pre = np.where(largest > 1e150, np.ldexp(1.0, np.frexp(largest)[1] - 1), 1.0)
     if (pre != 1).any():
         columns = columns / pre[:, None]
-    found = _in_order(columns, weights)
-    spike = _spikes(found)
-    if scaling == "standard":
-        centre, scale = _mean_and_deviation(columns, weights)
-    else:
-        centre, scale = _middle_and_quartiles(found, spike)
+    each = [_of_column(*column, scaling, stretches) for column in _in_order(columns, weights)]
+    centre, scale, spike = (np.array(part) for part in list(zip(*each, strict=True))[:3])
     origin = np.where(np.abs(centre) > 1024 * scale, centre * pre, 0.0)
     outside = ~((scale * pre > 2.0**-60) & (scale * pre < 2.0**60))
     unit = np.where(outside, np.ldexp(1.0, np.frexp(scale)[1] - 1) * pre, 1.0)
@@ -106,95 +85,99 @@ def scales_of(columns: Floats, scaling: str, weights: Floats | None = None) -> S
         unit,
         _moved(centre * pre, origin, unit),
         unit / pre / scale,
-        _moved(np.where(spike.there, spike.value * pre, np.nan), origin, unit),
+        _moved(spike * pre, origin, unit),
+        [_edges(e[3] * pre[i], origin[i], unit[i]) for i, e in enumerate(each)],
     )
 
 
-def _moved(values: Floats, origin: Floats, unit: Floats) -> Floats:
-    return np.clip((values - origin) / unit, -LARGEST, LARGEST)
+def _edges(bounds: Floats, origin: float, unit: float) -> Floats:
+    """Give the bounds that float32 tells apart, or none where they are few."""
+    there = np.unique(_moved(bounds, origin, unit).astype(np.float32)).astype(np.float64)
+    return there if len(there) > _FEWEST_STRETCHES else there[:0]
 
 
-def _in_order(columns: Floats, weights: Floats | None) -> _Sorted:
+def _moved(values: Floats, origin: Any, unit: Any) -> Floats:
+    return np.asarray(np.clip((values - origin) / unit, -LARGEST, LARGEST))
+
+
+def _in_order(
+    columns: Floats, weights: Floats | None
+) -> Iterator[tuple[Floats, Floats | None, Floats | None]]:
+    """Give the numbers of each column that are there, in order; the weight of each and up to it."""
+    known = columns.shape[1] - np.isnan(columns).sum(axis=1)
     if weights is None:
-        values = np.sort(columns, axis=1)
-        upto = np.broadcast_to(np.arange(1.0, columns.shape[1] + 1), columns.shape)
-    else:
-        order = np.argsort(columns, axis=1, kind="stable")
-        values = np.take_along_axis(columns, order, axis=1)
-        upto = np.cumsum(weights[order], axis=1)
-    last = np.maximum((~np.isnan(values)).sum(axis=1) - 1, 0)
-    total = np.take_along_axis(upto, last[:, None], axis=1)[:, 0]
-    return _Sorted(values, upto, total, last)
+        for column, count in zip(np.sort(columns, axis=1), known.tolist(), strict=True):
+            yield column[:count], None, None
+        return
+    for column, count in zip(columns, known.tolist(), strict=True):
+        order = np.argsort(column, kind="stable")[:count]
+        yield column[order], weights[order], np.cumsum(weights[order])
 
 
-@dataclass
-class _Spikes:
-    """The run of equal numbers that weighs most in each column, and whether it stands out."""
+def _of_column(
+    values: Floats, weights: Floats | None, upto: Floats | None, scaling: str, stretches: int
+) -> tuple[float, float, float, Floats]:
+    """Give centre, scale, spike and edges of sorted numbers; where there is no spike, NaN."""
+    total = float(len(values)) if upto is None else float(upto[-1])
+    first, last, weight = _spike(values, upto, total)
+    spike = float(values[first]) if last > first else math.nan
+    before = 0.0 if first == 0 else float(first if upto is None else upto[first - 1])
 
-    there: Flags
-    value: Floats
-    first: NDArray[np.int64]
-    last: NDArray[np.int64]
-    weight: Floats
+    def quantile(q: float, whole: float, left_out: float) -> float:
+        """Interpolate between neighbours in a line, as NumPy does, of what is not left out."""
+        place = max(q * (whole - 1), 0.0)
+        low, share = math.floor(place), place - math.floor(place)
+        a, b = (at(n if n < before else n + left_out) for n in (low, math.ceil(place)))
+        return a + (b - a) * share if share < 0.5 else b - (b - a) * (1 - share)
 
+    def at(n: float) -> float:
+        """Give the number that comes after n others."""
+        i = int(n) if upto is None else int(np.searchsorted(upto, n, side="right"))
+        return float(values[min(i, len(values) - 1)])
 
-def _spikes(found: _Sorted) -> _Spikes:
-    """Find the value that stands in a tenth of the rows or more, where it is not all there is."""
-    values, upto = found.values, found.upto
-    k, n = values.shape
-    places = np.arange(n)
-    known = places <= found.last[:, None]
-    begins = np.ones((k, n), bool)
-    begins[:, 1:] = values[:, 1:] != values[:, :-1]
-    begins &= known
-    ends = np.ones((k, n), bool)
-    ends[:, :-1] = begins[:, 1:] | ~known[:, 1:]
-    ends &= known
-    began = np.maximum.accumulate(np.where(begins, places, 0), axis=1)
-    before = np.where(began > 0, np.take_along_axis(upto, np.maximum(began - 1, 0), axis=1), 0.0)
-    weight = np.where(ends, upto - before, -1.0)
-    last = weight.argmax(axis=1)
-    most = np.take_along_axis(weight, last[:, None], axis=1)[:, 0]
-    there = begins.sum(axis=1) >= 3
-    there &= most >= np.maximum(_SPIKE_SHARE * found.total, _SPIKE_ROWS)
-    there &= found.total - most >= _SPIKE_ROWS
-    first = np.take_along_axis(began, last[:, None], axis=1)[:, 0]
-    return _Spikes(there, found.at(last), first, last, np.where(there, most, 0.0))
-
-
-def _middle_and_quartiles(found: _Sorted, spike: _Spikes) -> tuple[Floats, Floats]:
-    """Give medians and scales; where one value stands out, the scale is that of the others."""
-    places = np.arange(found.values.shape[1])
-    inside = (places >= spike.first[:, None]) & spike.there[:, None]
-    before = np.where(
-        spike.first > 0,
-        np.take_along_axis(found.upto, np.maximum(spike.first - 1, 0)[:, None], axis=1)[:, 0],
-        0.0,
-    )
-    upto = np.where(
-        inside & (places <= spike.last[:, None]),
-        before[:, None],
-        np.where(inside, found.upto - spike.weight[:, None], found.upto),
-    )
-    total = found.total - spike.weight
-    low, high = (found.quantile(q, upto, total) for q in (0.25, 0.75))
-    scale = high - low
-    least = np.where(spike.there & (spike.first == 0), spike.last + 1, 0)
-    most = np.where(spike.there & (spike.last == found.last), spike.first - 1, found.last)
-    # Where the quartiles are equal, half of the range, as RealMLP does.
-    scale = np.where(scale > 0, scale, (found.at(most) - found.at(least)) / 2)
-    whole = (found.at(found.last) - found.values[:, 0]) / 2
-    scale = np.where(scale > 0, scale, whole)
-    middle = found.quantile(0.5, found.upto, found.total)
-    return middle, np.where(scale > 0, scale, 1.0)
+    shares = np.linspace(0, 1, stretches + 1).tolist() if stretches else []
+    bounds = np.array([quantile(q, total - weight, weight) for q in shares])
+    if len(bounds) and last > first:
+        bounds = np.append(bounds, spike)
+    if scaling == "standard":
+        mean = np.average(values, weights=weights)
+        spread = math.sqrt(float(np.average((values - mean) ** 2, weights=weights)))
+        return float(mean), spread if spread > 0 else 1.0, spike, bounds
+    scale = quantile(0.75, total - weight, weight) - quantile(0.25, total - weight, weight)
+    if scale <= 0:
+        # Where the quartiles are equal, half of the range, as RealMLP does.
+        least = values[last] if last > first == 0 else values[0]
+        most = values[first - 1] if last == len(values) > first else values[-1]
+        scale = float(most - least) / 2
+    if scale <= 0:
+        scale = float(values[-1] - values[0]) / 2
+    return quantile(0.5, total, 0.0), scale if scale > 0 else 1.0, spike, bounds
 
 
-def _mean_and_deviation(columns: Floats, weights: Floats | None) -> tuple[Floats, Floats]:
-    known = ~np.isnan(columns)
-    counts = known if weights is None else known * weights
-    total = counts.sum(axis=1)
-    values = np.where(known, columns, 0.0)
-    mean = (values * counts).sum(axis=1) / total
-    away = np.where(known, columns - mean[:, None], 0.0)
-    spread = np.sqrt((away * away * counts).sum(axis=1) / total)
-    return mean, np.where(spread > 0, spread, 1.0)
+def _spike(values: Floats, upto: Floats | None, total: float) -> tuple[int, int, float]:
+    """Find the value that stands in a tenth of the rows or more, where it is not all there is.
+
+    Gives the places where it begins and ends, and its weight; (0, 0, 0) where there is none.
+    """
+    none = (0, 0, 0.0)
+    need = max(_SPIKE_SHARE * total, _SPIKE_ROWS)
+    if total - need < _SPIKE_ROWS:
+        return none
+    # Whatever weighs so much is met at one of these places.
+    marks = need * np.arange(1, math.floor(total / need) + 1)
+    places = np.ceil(marks).astype(np.int64) - 1
+    if upto is not None:
+        places = np.searchsorted(upto, marks, side="left")
+    met = np.unique(values[np.minimum(places, len(values) - 1)])
+    first = np.searchsorted(values, met, side="left")
+    last = np.searchsorted(values, met, side="right")
+    weights = (last - first).astype(np.float64)
+    if upto is not None:
+        weights = upto[last - 1] - np.where(first > 0, upto[first - 1], 0.0)
+    i = int(weights.argmax())
+    begin, end, weight = int(first[i]), int(last[i]), float(weights[i])
+    if weight < need or total - weight < _SPIKE_ROWS:
+        return none
+    least = values[end] if begin == 0 else values[0]
+    most = values[begin - 1] if end == len(values) else values[-1]
+    return none if least == most else (begin, end, weight)
