@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from tolerances import tolerance
 
 import limpide as lp
 from limpide.errors import ArgumentError, ShapeError
 from limpide.members import MemberDense, MemberOutput
+from tolerances import tolerance
 
 MEMBERS = 3
 ENDS = {"sigmoid": 1, "softmax": 4, "linear": 2}

@@ -201,7 +201,8 @@ def test_regression_figures_stay_finite_for_huge_values():
     figures = metrics.regression_figures(y, -y)
     assert all(np.isfinite(value) for value in figures.values())
     assert same(figures["rmse"] / 1e300, math.sqrt((4 + 4 + 1) / 3))
-    assert metrics.regression_figures([0.0, 0.0], [0.0, 0.0]) == {"rmse": 0, "mae": 0, "r2": 1}
+    perfect = {"rmse": 0, "mae": 0, "r2": 1, "median_absolute_error": 0}
+    assert metrics.regression_figures([0.0, 0.0], [0.0, 0.0]) == perfect
 
 
 def test_huge_weights_do_not_overflow():

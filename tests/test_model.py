@@ -167,13 +167,12 @@ def test_columns_and_categories_that_are_new_are_said(mixed, model):
     assert seen[0].filename == __file__
 
 
-def test_an_unseen_category_takes_the_mean_of_the_seen(mixed, model):
-    table = model.params["columns.embedding2.table"]
-    assert table.shape == (16, 4)
-    trained = split_rows(
-        np.arange(240), np.array(mixed["label"].to_list() == np.array("yes"), int), 0.2, 0
-    )
-    assert len(trained[0]) == 192
+def test_an_unseen_category_takes_the_mean_of_the_seen():
+    codes = np.arange(720) % 120
+    table = {"city": [f"c{code}" for code in codes], "label": np.where(codes % 3, "yes", "no")}
+    model = lp.train(table, "label", validation=0, epochs=2)
+    table = model.params["columns.embedding1.table"]
+    assert table.shape == (121, 11)
     assert np.all(table[0] >= table[1:].min(axis=0))
     assert np.all(table[0] <= table[1:].max(axis=0))
 
@@ -196,7 +195,8 @@ def test_a_failed_call_leaves_the_model_as_it_was(mixed, model):
 
 def test_evaluate_gives_figures_and_leaves_out_rows_without_a_target(mixed, model):
     figures = model.evaluate(mixed)
-    assert list(figures) == ["loss", "accuracy", "auc", "log_loss", "confusion"]
+    assert list(figures)[:4] == ["loss", "accuracy", "auc", "log_loss"]
+    assert list(figures)[-1] == "confusion"
     hits = model.predict(mixed) == np.array(mixed["label"].to_list())
     assert figures["accuracy"] == hits.mean()
     more = pl.concat([mixed, mixed.head(3).with_columns(label=pl.lit(None, pl.String))])
@@ -498,16 +498,9 @@ def test_left_out_columns_are_notes_and_a_line_of_the_summary():
 def test_a_matrix_of_many_classes_is_not_kept(tmp_path):
     data = {"x": [float(i % 51) for i in range(204)], "y": [f"c{i % 51}" for i in range(204)]}
     model = lp.train(data, "y", epochs=1)
-    assert (
-        list(model.figures)
-        == list(model.evaluate(data))
-        == [
-            "loss",
-            "accuracy",
-            "auc",
-            "log_loss",
-        ]
-    )
+    assert list(model.figures) == list(model.evaluate(data))
+    assert list(model.figures)[:4] == ["loss", "accuracy", "auc", "log_loss"]
+    assert "confusion" not in model.figures
     model.save(tmp_path / "m.safetensors")
     assert lp.load(tmp_path / "m.safetensors").figures == model.figures
 

@@ -17,6 +17,7 @@ import limpide as lp
 from limpide import engines, row_orders, tracing, training
 from limpide.layers import forward
 from limpide.rng import row_order
+from limpide.rows import Data, split
 from tolerances import tolerance
 
 Arrays = dict[str, np.ndarray[Any, Any]]
@@ -213,7 +214,7 @@ def test_a_share_is_held_out_by_the_seed() -> None:
     assert histories[0].validation_loss != histories[2].validation_loss
     assert histories[0].steps == 20 * 2  # 40 rows in batches of 32
     # The rows that are held out, and only those, leave the weights as they are.
-    held = training.split(training.Data(X, y), 0.2, 1)[1].rows
+    held = split(Data(X, y), 0.2, 1)[1].rows
     settings: dict[str, Any] = {"validation": 0.2, "epochs": 1, "seed": 1, "batch_size": 40}
     plain, still = network(), []
     plain.fit(X, y, **settings)
@@ -281,7 +282,7 @@ def test_class_weights_multiply_sample_weights_and_leave_validation_alone() -> N
     assert same_bits(copies(one), copies(other))
     seen = []
     net = network(output="sigmoid")
-    rows = training.split(training.Data(X, y), 0.25, 0)[1].rows
+    rows = split(Data(X, y), 0.25, 0)[1].rows
 
     def note(run: lp.Run) -> None:
         seen.append(run.network.evaluate(X[rows], y[rows])["loss"])

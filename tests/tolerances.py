@@ -100,6 +100,13 @@ ABSOLUTE: dict[str, tuple[float, str]] = {
         "PyTorch adds in another order; 50 steps of training, sums of 64 terms",
     ),
     "peer_float32": (2e-5, "PyTorch adds in another order: a few hundred roundings of 6e-8"),
+    "export_float64": (1e-12, "other libraries add in another order, by the same formulas"),
+    "export_float32": (1e-6, "the same weights and inputs to the bit; a few dozen roundings"),
+    "figure_float64": (1e-12, "both sides add the same terms in another order"),
+    "many_weightings": (1e-9, "R² from sums of squares: a few digits go with the mean"),
+    "two_bootstraps": (0.1, "of an interval's width: two sets of 1,000 draws differ by 0.03"),
+    "shuffled_share": (0.05, "20 shuffles of 4,000 rows leave about 0.01 to chance"),
+    "learned_slope": (0.1, "a network with 60 epochs and noise of 1 on a slope of 61"),
     "long_sum_float32": (1e-6, "FAULTS.md: the mean of 10**8 times 0.1"),
 }
 

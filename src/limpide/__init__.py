@@ -16,6 +16,7 @@ _ROOMS: dict[str, tuple[str, ...]] = {
     "errors": (
         "ArgumentError",
         "ArgumentTypeError",
+        "CheckpointError",
         "CompileError",
         "DataError",
         "DivergenceError",
@@ -32,6 +33,7 @@ _ROOMS: dict[str, tuple[str, ...]] = {
     ),
     "activations": ("elu", "gelu", "leaky_relu", "linear", "mish", "selu", "silu"),
     "callbacks": ("Callback", "EarlyStopping", "Measuring", "Metric", "Run"),
+    "checkpoints": ("Checkpoint",),
     "estimators": ("Classifier", "Regressor"),
     "generator": ("Generator",),
     "history": ("History",),
@@ -111,10 +113,15 @@ _ROOMS: dict[str, tuple[str, ...]] = {
 _HOME = {name: room for room, names in _ROOMS.items() for name in names}
 _MODULES = (
     "bench",
+    "checkpoints",
     "datasets",
+    "effects",
+    "exports",
     "learning",
     "metrics",
     "model",
+    "plots",
+    "reporting",
     "reports",
     "spam",
     "storage",

@@ -37,8 +37,8 @@ def temperature(z: Array, y: Array, weights: Array | None = None) -> float:
     Examples
     --------
     >>> z = np.array([[4.0], [4.0], [4.0], [-4.0]])
-    >>> round(temperature(z, np.array([1, 1, 0, 0])), 2)
-    4.0
+    >>> round(temperature(z, np.array([1, 1, 0, 0])), 1)
+    3.6
     """
     if z.shape[1] == 1:
         sign = np.where(y.reshape(-1) > 0, 1.0, -1.0)

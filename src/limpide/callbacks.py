@@ -6,12 +6,14 @@ Answers for looking at a run and ending it. Not for: anything inside a step.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
+
 from limpide.conversion import check_finite_scalar
-from limpide.errors import ArgumentError, ArgumentTypeError, choice_error
+from limpide.errors import ArgumentError, ArgumentTypeError, CheckpointError, choice_error
 from limpide.history import History
 from limpide.ir import Array
 from limpide.keywords import known_keywords
@@ -33,6 +35,9 @@ class Run:
         The arrays themselves, by name.
     has_validation
         Whether ``history.validation_loss`` gets a figure each epoch.
+    resumed
+        How many epochs another process had finished of a run that goes on from its checkpoint;
+        their figures are in ``history`` once all callbacks have begun.
     directions
         Figures that are taken each epoch → whether ``"lower"`` or ``"higher"`` is better.
     """
@@ -43,6 +48,7 @@ class Run:
     params: dict[str, Array]
     state: dict[str, Array]
     has_validation: bool = False
+    resumed: int = 0
     directions: dict[str, str] = field(
         default_factory=lambda: {"loss": "lower", "validation_loss": "lower"}
     )
@@ -60,7 +66,11 @@ class Run:
 
 
 class Callback:
-    """What is called during a run; a plain function is taken as ``epoch_end``."""
+    """What is called during a run; a plain function is taken as ``epoch_end``.
+
+    One that carries something from epoch to epoch has ``state`` and ``restore`` too, so that a run
+    with a checkpoint can be gone on with.
+    """
 
     def begin(self, run: Run) -> None:
         """Called before the first epoch."""
@@ -70,6 +80,16 @@ class Callback:
 
     def end(self, run: Run) -> None:
         """Called when the run is over, also after Ctrl-C."""
+
+    def state(self) -> Mapping[str, Any]:
+        """Give what a run that goes on must know: what JSON holds, arrays, dicts and lists of both.
+
+        It is written at once; the arrays need not be copies.
+        """
+        return {}
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Take what ``state`` gave in the run that was broken off; called after ``begin``."""
 
 
 class _Plain(Callback):
@@ -124,11 +144,20 @@ class Measuring(Callback):
 
     def begin(self, run: Run) -> None:
         run.directions |= {metric.name: metric.is_better for metric in self.metrics}
-        run.history.metrics |= {metric.name: [] for metric in self.metrics}
+        self._curves: dict[str, list[float]] = {metric.name: [] for metric in self.metrics}
 
     def epoch_end(self, run: Run) -> None:
         for metric in self.metrics:
-            run.history.metrics[metric.name].append(float(metric.measure(run)))
+            self._curves[metric.name].append(float(metric.measure(run)))
+        run.history.metrics |= self._curves
+
+    def state(self) -> Mapping[str, Any]:
+        """Give the curves so far."""
+        return {name: np.array(curve) for name, curve in self._curves.items()}
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Take the curves of the run that was broken off."""
+        self._curves = {name: state[name].tolist() for name in self._curves}
 
 
 class EarlyStopping(Callback):
@@ -188,6 +217,7 @@ class EarlyStopping(Callback):
         self._best = math.inf
         self._best_epoch: int | None = None
         self._saved: dict[str, Array] = {}
+        self._shapes = {name: array.shape for name, array in (run.params | run.state).items()}
 
     def epoch_end(self, run: Run) -> None:
         history = run.history
@@ -203,6 +233,41 @@ class EarlyStopping(Callback):
         ):
             way = "fallen" if self._sign > 0 else "risen"
             run.stop(f"{self.monitor} has not {way} for {self.patience} epochs")
+
+    def state(self) -> Mapping[str, Any]:
+        """Give the best epoch so far, its figure and its weights, and how it is chosen."""
+        return {
+            "chosen_by": self._chosen_by(),
+            "best": self._best,
+            "best_epoch": self._best_epoch,
+            "saved": self._saved,
+        }
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Take the best epoch of the run that was broken off.
+
+        Raises
+        ------
+        CheckpointError
+            Where that run chose it in another way: names what was and what is.
+        """
+        for name, is_now in self._chosen_by().items():
+            was = state["chosen_by"][name]
+            if was != is_now:
+                raise CheckpointError(
+                    f"EarlyStopping: {name} was {was}, is {is_now}. Give the run the same again."
+                )
+        self._best, self._best_epoch = float(state["best"]), state["best_epoch"]
+        self._saved = dict(state["saved"])
+        shapes = {name: array.shape for name, array in self._saved.items()}
+        if self._best_epoch is not None and shapes != self._shapes:
+            raise CheckpointError(
+                "EarlyStopping: the checkpoint's best weights are those of another network."
+            )
+
+    def _chosen_by(self) -> dict[str, Any]:
+        names = ("patience", "monitor", "minimum_change", "restore_best")
+        return {name: getattr(self, name) for name in names}
 
     def end(self, run: Run) -> None:
         if self.restore_best and self._best_epoch is not None:

@@ -1,5 +1,5 @@
-"""The command line: ``limpide train``, ``predict``, ``evaluate``, ``verify``, ``data``,
-``bench``.
+"""The command line: ``limpide train``, ``predict``, ``evaluate``, ``export``, ``verify``,
+``data``, ``bench``.
 
 Answers for the commands, their options and their help. Not for: streams, errors and exit statuses
 (``limpide.program``), the live view (``limpide.terminal``), or the words of a report.
@@ -21,7 +21,7 @@ import click
 
 import limpide
 from limpide import outputs, program, sources
-from limpide.errors import ModelFileError, choice_error
+from limpide.errors import FileError, ModelFileError, choice_error
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -94,7 +94,9 @@ Examples:
   limpide train houses.parquet --target price --hidden 128,64 --epochs 50
   limpide train people.csv --target sex --drop name --drop id
   limpide train prices.csv --target price --delimiter ';' --decimal ,
+  limpide train people.csv --target sex --report people.html
   limpide train mail/                          a folder with spam/ and ham/ in it
+  limpide train people.csv --target sex --resume         after an interruption
 """
 )
 @click.argument("data", type=_path)
@@ -141,6 +143,7 @@ Examples:
     help="Share of the rows held out to measure the model.",
 )
 @click.option("--engine", metavar="NAME", help="What computes: native (the default) or reference.")
+@click.option("--report", metavar="FILE", type=_path, help="Write what was learned as HTML.")
 @_threads
 @click.option(
     "--seed",
@@ -150,6 +153,16 @@ Examples:
     show_default=True,
     help="Of all that is drawn at random.",
 )
+@click.option(
+    "--checkpoint",
+    "seconds",
+    metavar="SECONDS",
+    type=program.Number(float, 0, _UNBOUNDED, "--checkpoint 60"),
+    default=30,
+    show_default=True,
+    help="How often the run is kept beside the model, in MODEL.checkpoint; 0: never.",
+)
+@click.option("--resume", is_flag=True, help="Go on with the run that MODEL.checkpoint keeps.")
 @_reading_options
 @_json
 @_force
@@ -162,8 +175,11 @@ def train(
     target: str | None,
     drop: tuple[str, ...],
     out: str | None,
+    report: str | None,
     as_json: bool,
     force: bool,
+    seconds: float,
+    resume: bool,
     **settings: Any,
 ) -> int:
     """Learn the column --target of a table from its other columns.
@@ -171,26 +187,46 @@ def train(
     DATA is a CSV, TSV, Parquet or Arrow file, or a folder of e-mails with the sub-folders spam
     and ham. A share of the rows is held out; the figures at the end are measured on it.
 
-    Ctrl-C once ends the training and saves what was learned; twice leaves at once.
+    Ctrl-C once ends the training and saves what was learned; twice leaves at once. After that,
+    or after a crash, the same command with --resume goes on as if it had never stopped.
     """
-    place = outputs.ModelPlace(data, out, force)
+    if report is not None:
+        inputs = [data] if out is None else [data, out]
+        again = force or resume  # the run that goes on may have written one when it ended early
+        outputs.check(report, inputs, again, regular=True, option="--report")
     reading = {name: settings.pop(name) for name in _READING}
-    with limpide.terminal.watching(sys.stderr, session.stop, plain=not as_json) as view:
-        table, target, example = sources.for_training(data, target, reading)
-        table = sources.without(table, list(dict.fromkeys(drop)), target)
-        model = limpide.learning.train(table, target, callbacks=[view], progress=False, **settings)
-    path, fault = place.save(model)
+    settings["progress"] = False
+    with outputs.ModelPlace(data, out, force, resume=resume, seconds=seconds) as place:
+        with limpide.terminal.watching(sys.stderr, session.stop, plain=not as_json) as view:
+            table, target, example = sources.for_training(data, target, reading)
+            table = sources.without(table, list(dict.fromkeys(drop)), target)
+            settings |= {"callbacks": [view], "checkpoint": place.checkpoint}
+            model = limpide.learning.train(table, target, **settings)
+        path, fault = place.save(model)
     interrupted = model.history.interrupted or session.stop.asked
+    if report is not None:
+        fault = _write_report(model, report, path, force or resume) or fault
     if as_json:
-        report = limpide.reports.training_report(model, path, interrupted)
-        program.write(limpide.reports.as_json(report))
+        said = limpide.reports.training_report(model, path, interrupted)
+        if report is not None:
+            said["report"] = report
+        program.write(limpide.reports.as_json(said))
     else:
         screen = limpide.terminal.console(sys.stdout)
         following = program.command("predict", path, example)
-        limpide.reports.print_training(screen, model, path, following, interrupted)
+        limpide.reports.print_training(screen, model, path, following, interrupted, report)
     if fault is not None:
         raise fault
     return program.INTERRUPTED if interrupted else program.DONE
+
+
+def _write_report(model: Any, report: str, path: str, force: bool) -> FileError | None:
+    """Write the report of a model that is saved; what goes wrong is said after the figures."""
+    try:
+        model.report(report, model_file=path, overwrite=force)
+    except FileError as error:
+        return FileError(f"{error} The model itself is saved in {path!r}.")
+    return None
 
 
 @limpide_command.command(
@@ -255,6 +291,11 @@ def _predictions(model: Any, table: Any) -> dict[str, Any]:
     """Give the columns that are written: prediction, then a probability for each class."""
     if model.target in table.columns:
         program.note(f"{table.source}: the target column {model.target!r} is not looked at")
+    if model.labels.outputs > 1:
+        several = {"prediction": model.predict(table)}
+        if model.task == "multilabel":
+            several["probability"] = model.predict_proba(table)
+        return {f"{n}_{i}": v for n, a in several.items() for i, v in enumerate(a.T, 1)}
     if model.classes is None:
         return {"prediction": model.predict(table)}
     chances = model.predict_proba(table)
@@ -272,24 +313,59 @@ Example:
 )
 @click.argument("model", type=_path)
 @click.argument("data", type=_path)
+@click.option("--intervals", is_flag=True, help="Add the 95 % interval of each figure.")
 @_reading_options
 @_json
 @program.with_traceback
-def evaluate(model: str, data: str, as_json: bool, **reading: str | None) -> None:
+def evaluate(model: str, data: str, intervals: bool, as_json: bool, **reading: str | None) -> None:
     """Measure a model on a table that holds the right answers too.
 
     DATA is a table, or a folder of e-mails with the sub-folders spam and ham. Rows that the model
-    has learned from flatter it: measure on others.
+    has learned from flatter it: measure on others. An interval holds, in 95 of 100 cases, what
+    more rows of the same kind would give.
     """
     loaded = _load(model)
     table = sources.for_measuring(data, loaded, reading)
-    figures = loaded.evaluate(table)
+    figures = loaded.evaluate(table, intervals=intervals)
     rows = table.n_rows - table.frame[loaded.target].null_count()
     if as_json:
         program.write(limpide.reports.as_json({"rows": rows} | figures))
     else:
         screen = limpide.terminal.console(sys.stdout)
         limpide.reports.print_measured(screen, rows, figures, loaded.classes)
+
+
+_EXPORTS = ("keras", "numpy", "onnx", "python", "torch")  # as in limpide.exports
+
+
+@limpide_command.command(
+    epilog="""\b
+Examples:
+  limpide export people.safetensors --to onnx --out people.onnx
+  limpide export people.safetensors --to python --out people.py
+"""
+)
+@click.argument("model", type=_path)
+@click.option(
+    "--to",
+    metavar="KIND",
+    type=program.Choice(_EXPORTS),
+    help="onnx, or source: numpy, python, torch, keras; else told by .onnx.",
+)
+@click.option("--out", metavar="FILE", type=_path, required=True, help="The file to write.")
+@_force
+@program.with_traceback
+def export(model: str, to: str | None, out: str, force: bool) -> None:
+    """Write a model in another format, its trained weights included.
+
+    onnx is read by many programs. The others are source code that a person can read: numpy needs
+    NumPy alone, python needs nothing, torch and keras go on with training. The model of a table
+    takes the table's columns there too, and gives the same labels and probabilities.
+    """
+    outputs.check(out, [model], force, regular=True)
+    loaded = limpide.model.load(model)
+    loaded.export(out, to=to, overwrite=force)
+    program.note(f"{limpide.reports.printable(out)} is written.")
 
 
 @limpide_command.command(

@@ -53,6 +53,10 @@ class ModelFileError(LimpideError, ValueError):
     """A model file is damaged, of another kind, or written by a newer limpide."""
 
 
+class CheckpointError(LimpideError, ValueError):
+    """A run cannot go on from a checkpoint, or may not replace it; nothing has changed."""
+
+
 class DivergenceError(LimpideError, ValueError):
     """Training produced a loss that is not finite; the last finite weights were restored.
 

@@ -32,7 +32,7 @@ from limpide.network import Network
 from limpide.recipe import check_share, split_rows
 from limpide.tables.labels import Labels
 from limpide.tables.preprocessing import ARRAY
-from limpide.tables.rows import Rows, is_unnamed, matched, read_rows
+from limpide.tables.rows import Rows, matched, read_rows
 
 
 @dataclass
@@ -77,7 +77,8 @@ class Learner:
         has_others = any(part is not None for part in validation)
         if self._stops() and not has_others:
             lesson, held = self._held_out(lesson, labels, few, seed)
-        probe.model_ = _model(lesson, labels, settings, seed, few)
+        is_named = hasattr(probe, "feature_names_in_")
+        probe.model_ = _model(lesson, labels, settings, seed, few, is_named)
         if has_others:
             held = probe._others(*validation)
         probe._learn(lesson, labels, settings, held)
@@ -91,7 +92,7 @@ class Learner:
 
         ``known`` tells of the classes, where y need not hold all of them.
         """
-        rows = read_rows(X)
+        rows, is_named = read_rows(X)
         given = self._as_y(y, "y")
         _check_lengths(rows, given, "X", "y")
         weights = as_weights(sample_weight, rows.n_rows, "f64")
@@ -109,7 +110,7 @@ class Learner:
         for name in [n for n in vars(probe) if n.endswith("_")]:
             delattr(probe, name)
         probe.n_features_in_ = len(rows.columns)
-        if not is_unnamed(rows.columns):
+        if is_named:
             probe.feature_names_in_ = np.array(rows.columns, object)
         probe._take_labels(labels, given)
         if known is not None:
@@ -129,7 +130,7 @@ class Learner:
             model,
             X,
             lesson.values,
-            lesson.weights,
+            self._balanced(labels, lesson.weights),
             settings,
             validation=None if held is None else (other, held.values, held.weights),
             class_weight=self._class_factors(labels),
@@ -239,7 +240,8 @@ class Learner:
         settings = replace(self._settings(), n_ensemble=1)
         if not self.__sklearn_is_fitted__():
             probe, lesson, labels = self._begun(X, y, sample_weight, known)
-            probe.model_ = _model(lesson, labels, settings, self._seed(), False)
+            is_named = hasattr(probe, "feature_names_in_")
+            probe.model_ = _model(lesson, labels, settings, self._seed(), False, is_named)
             past = History()
         else:
             probe = copy.copy(self)
@@ -250,13 +252,14 @@ class Learner:
                 probe.model_.network = copy.deepcopy(self.network_)
             lesson = self._others(X, y, sample_weight, "X", "y", "sample_weight")
             past = self.history_
+        seen = Labels(probe.model_.labels, lesson.values, None)
         learn(
             probe.model_,
             probe.model_.matrix(lesson.rows),
             lesson.values,
-            lesson.weights,
+            probe._balanced(seen, lesson.weights),
             settings,
-            class_weight=probe._class_factors(Labels(probe.model_.labels, lesson.values, None)),
+            class_weight=probe._class_factors(seen),
             callbacks=self.callbacks,
             engine=self.engine,
             progress=self._is_verbose(),
@@ -287,8 +290,9 @@ class Learner:
 
     def _rows(self, X: Any, name: str) -> Rows:
         columns = [column.name for column in self.model_.preprocessing.columns]
-        rows = read_rows(X, name=name, text=self.model_.preprocessing.text)
-        return matched(rows, columns, not is_unnamed(columns), type(self).__name__)
+        rows, is_named = read_rows(X, name=name, text=self.model_.preprocessing.text)
+        was_named = "feature_names_in_" in self.__dict__
+        return matched(rows, is_named, columns, was_named, type(self).__name__)
 
     @property
     def network_(self) -> Network:
@@ -325,6 +329,10 @@ class Learner:
         """Give the weights of classes, by their numbers."""
         raise NotImplementedError
 
+    def _balanced(self, labels: Labels, weights: Array | None) -> Array | None:
+        """Give the weights of rows, with those of several labels in them."""
+        return weights
+
     def _seed(self) -> int:
         """Give the seed of a run."""
         raise NotImplementedError
@@ -359,7 +367,9 @@ def _counted(weights: Array | None, n_rows: int) -> tuple[Array | None, int]:
     return weights * (n_rows / total), n_rows
 
 
-def _model(lesson: _Lesson, labels: Labels, settings: Settings, seed: int, few: bool) -> Model:
+def _model(
+    lesson: _Lesson, labels: Labels, settings: Settings, seed: int, few: bool, is_named: bool
+) -> Model:
     rows = lesson.rows
     model = new_model(
         rows,
@@ -371,5 +381,5 @@ def _model(lesson: _Lesson, labels: Labels, settings: Settings, seed: int, few: 
         weights=lesson.counts,
         few=few,
     )
-    model.facts.source = ARRAY if is_unnamed(rows.columns) else "X"
+    model.facts.source = "X" if is_named else ARRAY
     return model

@@ -22,7 +22,7 @@ _CURVES = (("#0072b2", ""), ("#d55e00", "6 3"))
 _STYLE = """
 .limpide-fitted{font:13px/1.5 system-ui,sans-serif;max-width:60em;margin:.5em 0;color:inherit}
 .limpide-fitted h4{margin:.9em 0 .3em;font-size:1.05em}
-.limpide-fitted table{border-collapse:collapse;margin:0}
+.limpide-fitted table{border-collapse:collapse;margin:0;font:inherit}
 .limpide-fitted th,.limpide-fitted td{text-align:left;padding:.15em .9em .15em 0;
 border-bottom:1px solid #8886;vertical-align:top}
 .limpide-fitted td.n{text-align:right;font-variant-numeric:tabular-nums}

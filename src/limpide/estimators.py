@@ -117,7 +117,8 @@ class Classifier(ClassifierMixin, _Estimator):  # type: ignore[misc]
     validation_fraction
         Held out for early stopping where there is no X_val, of more than 200 rows.
     class_weight
-        ``"balanced"``, or a dict label → weight.
+        ``"balanced"``, or a dict label → weight. Of several labels ``"balanced"``, which is the
+        product over them.
     n_ensemble
         None or 1.
     callbacks
@@ -294,7 +295,7 @@ class Classifier(ClassifierMixin, _Estimator):  # type: ignore[misc]
                 f"A column-vector {name} was passed when a 1d array was expected. Pass "
                 f"{name}.ravel().",
                 DataConversionWarning,
-                stacklevel=5,
+                stacklevel=6,
             )
             return given[:, 0]
         return given
@@ -318,11 +319,27 @@ class Classifier(ClassifierMixin, _Estimator):  # type: ignore[misc]
         return encoded(given, self.classes_, name)
 
     def _class_factors(self, labels: Labels) -> Any:
-        if self.class_weight is not None and labels.target.task == "multilabel":
-            raise ArgumentError(
-                "class_weight is for one class a row, and y has several labels. Use sample_weight."
-            )
+        if labels.target.task == "multilabel":
+            if self.class_weight not in (None, "balanced"):
+                raise ArgumentError(
+                    "class_weight of several labels a row is 'balanced' or None; received "
+                    f"{self.class_weight!r:.80}. Use sample_weight."
+                )
+            return None
         return class_weights(self.class_weight, labels.target, labels.values)
+
+    def _balanced(self, labels: Labels, weights: Array | None) -> Array | None:
+        if labels.target.task != "multilabel" or self.class_weight != "balanced":
+            return weights
+        # The product over the labels, as scikit-learn does.
+        rows = np.ones(len(labels.values)) if weights is None else weights
+        total, product = rows.sum(), rows
+        for column in labels.values.T:
+            there = rows @ column
+            # A label that no row has, or every one, has nothing to be balanced with.
+            with_it, without = (total / 2 / n if n > 0 else 1.0 for n in (there, total - there))
+            product = product * np.where(column, with_it, without)
+        return product
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()

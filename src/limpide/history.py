@@ -8,10 +8,6 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-import numpy as np
-
-from limpide.errors import ArgumentError, MissingExtraError
-
 
 @dataclass
 class History:
@@ -60,31 +56,18 @@ class History:
         return self.steps / self.seconds if self.seconds > 0 else 0.0
 
     def plot(self, axes: Any = None) -> Any:
-        """Draw the losses with matplotlib and give its axes.
+        """Draw the losses with matplotlib and give its axes; see `limpide.plots.history`.
 
         Raises
         ------
         MissingExtraError
             Where matplotlib is not installed.
+        ArgumentError
+            No epoch was finished.
         """
-        if not self.loss:
-            raise ArgumentError("There is nothing to plot: no epoch was finished.")
-        if axes is None:
-            try:
-                from matplotlib import pyplot
-            except ImportError:
-                raise MissingExtraError(
-                    "history.plot() needs matplotlib: pip install 'limpide[plot]'"
-                ) from None
-            axes = pyplot.figure().add_subplot()
-        epochs = np.arange(1, len(self.loss) + 1)
-        axes.plot(epochs, self.loss, label="training")
-        if self.validation_loss:
-            axes.plot(epochs, self.validation_loss, label="validation")
-            axes.legend()
-        axes.set_xlabel("epoch")
-        axes.set_ylabel("loss")
-        return axes
+        from limpide import plots  # an optional extra: training loads none of it
+
+        return plots.history(self, axes)
 
     def __repr__(self) -> str:
         last = f", loss {self.loss[-1]:.6g}" if self.loss else ""

@@ -6,6 +6,7 @@ for: the recipe's numbers (``limpide.recipe``), or what a model does (``limpide.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
@@ -16,6 +17,7 @@ import polars as pl
 from limpide.arrays import as_weights
 from limpide.calibration import build_in, temperature
 from limpide.callbacks import EarlyStopping, as_callbacks
+from limpide.checkpoints import Checkpoint, as_checkpoint, seed_for
 from limpide.conversion import check_finite_scalar
 from limpide.errors import (
     ArgumentError,
@@ -44,7 +46,6 @@ from limpide.recipe import (
     share_out,
     split_rows,
 )
-from limpide.rng import check_seed
 from limpide.schedules import Cosine, Schedule
 from limpide.tables import Table, missing_column
 from limpide.tables.features import check_finite, plain
@@ -249,6 +250,7 @@ def learn(
     engine: str | None = None,
     progress: bool | None = None,
     once: bool = False,
+    checkpoint: Checkpoint | None = None,
 ) -> None:
     """Train the network of a model on rows of its matrix.
 
@@ -303,6 +305,7 @@ def learn(
         engine=engine,
         seed=recipe["seed"],
         progress=progress,
+        checkpoint=checkpoint,
     )
     if folds is not None and isinstance(loss, (BCE, CrossEntropy)) and codes is not None:
         own = network.member_sums(X)[np.arange(len(X)), folds].astype(np.float64)
@@ -345,6 +348,7 @@ def train(
     encoding: str | None = None,
     callbacks: Any = None,
     progress: bool | None = None,
+    checkpoint: str | os.PathLike[str] | Checkpoint | None = None,
 ) -> Model:
     """Train a network on a table, with all that its columns need, and give it as a ``Model``.
 
@@ -376,7 +380,7 @@ def train(
         A weight a row, f64[n].
     delimiter, decimal, encoding
         Of a text file; found unless given.
-    engine, threads, seed, callbacks, progress
+    engine, threads, seed, callbacks, progress, checkpoint
         As in ``Network.fit``.
 
     Raises
@@ -385,6 +389,8 @@ def train(
         For a table, a target or an option that cannot be used.
     DivergenceError
         When the loss is no longer finite.
+    CheckpointError
+        When the checkpoint is of another run, or would be lost.
 
     Notes
     -----
@@ -399,7 +405,8 @@ def train(
     ['M']
     """
     check_scaling(scaling)
-    share, number, limit = check_share(validation), check_seed(seed), limit_threads(threads)
+    kept = as_checkpoint(checkpoint)
+    share, number, limit = check_share(validation), seed_for(kept, seed), limit_threads(threads)
     table = as_table(data, delimiter=delimiter, decimal=decimal, encoding=encoding)
     name = _target_name(target, table)
     names = [column for column in table.columns if column != name]
@@ -430,7 +437,8 @@ def train(
     chosen = class_weights(class_weight, found, y)
     X, _ = model.preprocessing.matrix(known)
     with limit:
-        _fit(model, X, y, trained, held, weights, chosen, engine, callbacks, progress)
+        _fit(model, X, y, trained, held, weights, chosen, engine, callbacks, progress, kept)
+        _look(model, known, X, y, trained, held, weights)
     return model
 
 
@@ -496,10 +504,10 @@ def _fit(
     engine: str | None,
     callbacks: Any,
     progress: bool | None,
+    checkpoint: Checkpoint | None,
 ) -> None:
-    """Train the network of a new model, and take its figures on the rows held out."""
+    """Train the network of a new model."""
     Xt, Xh = (X, X[:0]) if len(held) == 0 else (X[trained], X[held])
-    del X
     learn(
         model,
         Xt,
@@ -512,8 +520,24 @@ def _fit(
         engine=engine,
         callbacks=callbacks,
         progress=progress,
+        checkpoint=checkpoint,
     )
-    if len(held):
-        model.facts.figures = model.figures_on(
-            Xh, y[held], None if weights is None else weights[held]
-        )
+
+
+def _look(
+    model: Model,
+    known: Table,
+    X: Array,
+    y: Array,
+    trained: Array,
+    held: Array,
+    weights: Array | None,
+) -> None:
+    """Take the figures of a new model on the rows held out, and keep rows for its report."""
+    if not len(held):
+        model.keep(known, trained, None, None, None, "trained on")
+        return
+    found = model.predicted(X[held])
+    weights = None if weights is None else weights[held]
+    model.facts.figures = model.figures_on(X[held], y[held], found, weights)
+    model.keep(known, held, y[held], found, weights, "held out")

@@ -14,9 +14,10 @@ from limpide.ir import shape_error
 from limpide.layers import Dense, Layer, ParameterSpec, Tensors, check_size
 from limpide.ops import (
     RandomSource,
+    exp,
+    log,
     log_softmax,
-    logsumexp,
-    mean,
+    max,
     reshape,
     sigmoid,
     softmax,
@@ -92,6 +93,20 @@ class MemberDense(Layer):
         return f"{self.members} × Dense, {activation_name(self.function)}"
 
 
+def _over_members(z: Tensor) -> Tensor:
+    """Add along the first axis, one after another: in the same order for any number of rows."""
+    total = z[0]
+    for member in range(1, z.shape[0]):
+        total = total + z[member]
+    return total
+
+
+def _log_of_sum(z: Tensor) -> Tensor:
+    """Give log Σ exp along the first axis."""
+    most = max(z, axis=0)
+    return log(_over_members(exp(z - most))) + most
+
+
 @dataclass(frozen=True)
 class MemberOutput(MemberDense):
     """The last layer of an ensemble: f[n, members · inputs] → f[n, neurons].
@@ -111,10 +126,10 @@ class MemberOutput(MemberDense):
             rows = x.shape[0] * self.members
             return reshape(transpose(z, (1, 0, 2)), (rows, self.neurons)), self.function
         if self.function is sigmoid:
-            return logsumexp(-softplus(-z), axis=0) - logsumexp(-softplus(z), axis=0), sigmoid
+            return _log_of_sum(-softplus(-z)) - _log_of_sum(-softplus(z)), sigmoid
         if self.function is softmax:
-            return logsumexp(log_softmax(z), axis=0), softmax
-        return mean(self.function(z), axis=0), linear
+            return _log_of_sum(log_softmax(z)), softmax
+        return _over_members(self.function(z)) * (1 / self.members), linear
 
     def forward(
         self, params: Tensors, state: Tensors, x: Tensor, training: RandomSource | None

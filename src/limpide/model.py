@@ -14,20 +14,31 @@ from typing import Any
 
 import numpy as np
 
+import limpide
 from limpide import engines, storage
+from limpide.arrays import as_weights
+from limpide.checkpoints import KIND as CHECKPOINT
 from limpide.errors import ArgumentTypeError, DataError, LimpideWarning, ModelFileError
 from limpide.history import History
 from limpide.ir import Array
 from limpide.keywords import known_keywords
 from limpide.metrics import classification_figures, regression_figures
-from limpide.model_facts import MOST_CONFUSED, Facts, from_json, summary, to_json
+from limpide.model_facts import (
+    MOST_CONFUSED,
+    Facts,
+    from_json,
+    summary,
+    to_json,
+    training_words,
+)
 from limpide.network import Network
 from limpide.parameters import Parameters
-from limpide.tables import Table, missing_column, read_table
+from limpide.tables import Table, read_table
 from limpide.tables.numeric import NumberPlan, Numeric
 from limpide.tables.preprocessing import ARRAY, Preprocessing
 from limpide.tables.rows import read_rows
 from limpide.tables.targets import Target
+from limpide.views import Views
 
 TABLE = "table"
 """The tensor of a model file that holds all but the network's arrays, as packed JSON."""
@@ -39,7 +50,7 @@ _FLOATS = (np.dtype(np.float64), np.dtype(np.float32))
 _SMALL = 1e70  # of a sum of squares: then each number is within what float32 holds
 
 
-class Model:
+class Model(Views):
     """A trained network with the preprocessing and the labels of its table; ``lp.train`` makes it.
 
     Attributes
@@ -56,12 +67,17 @@ class Model:
         The losses of training, ``History``.
     figures
         On the rows held out, or None: ``loss`` (the network's own: for regression in the scaled
-        unit), then ``accuracy``, ``auc``, ``log_loss``, ``confusion`` (up to 50 classes), or
-        ``rmse``, ``mae``, ``r2`` in the unit of the target.
+        unit), then those of ``metrics.classification_figures`` (``confusion`` up to 50 classes),
+        or of ``metrics.regression_figures`` in the unit of the target.
     notes
         What was recognised, left out or assumed.
     facts
         How many rows there were, and the recipe.
+
+    Notes
+    -----
+    The model that ``train`` gives keeps the rows that were held out, at most 10,000, with what it
+    foretells for them, so that ``report`` can show them. Copies, pickles and files hold no rows.
     """
 
     def __init__(
@@ -113,7 +129,7 @@ class Model:
         return [*self.facts.notes, *self.preprocessing.left_out]
 
     def __getstate__(self) -> dict[str, Any]:
-        return self.__dict__ | {"_is_native": None}
+        return super().__getstate__() | {"_is_native": None}
 
     # Prediction -------------------------------------------------------------------------------
 
@@ -158,31 +174,32 @@ class Model:
         return found[0] if self._is_row(data) else found
 
     @known_keywords
-    def evaluate(self, data: Any) -> dict[str, Any]:
+    def evaluate(
+        self, data: Any, *, sample_weight: Any = None, intervals: bool | float = False
+    ) -> dict[str, Any]:
         """Give the figures on a table that has the target; rows without one are left out.
 
         Their names are those of ``figures``.
+
+        Parameters
+        ----------
+        sample_weight
+            A weight for each row with a target, f64[n].
+        intervals
+            True, or a level such as 0.9: ``"intervals"`` then holds [low, high] for each figure
+            but ``loss``, ``calibration_error`` and ``confusion``, by ``limpide.metrics.bootstrap``.
 
         Raises
         ------
         DataError
             The target is missing, or holds a class that the model does not know.
         """
-        if self._target.outputs > 1:
-            raise ArgumentTypeError(
-                f"evaluate is for one target, and this model has {self._target.outputs}. Use "
-                "predict, and lp.metrics for each of them."
-            )
-        table = self._read(data, target=True)
-        if self.target not in table.columns:
-            raise missing_column(self.target, table.columns, "Target column")
-        y, there = self._target.encode(table)
-        if not there.any():
-            raise DataError(
-                f"{table.source}, target column {self.target!r}: every cell is missing. "
-                "Give rows whose target is known."
-            )
-        return self.figures_on(self.matrix(table)[there], y[there])
+        rows = self._rows_of(data)
+        weights = as_weights(sample_weight, len(rows.y), "f64")
+        figures = self.figures_on(rows.X, rows.y, self.predicted(rows.X), weights)
+        if intervals is False:
+            return figures
+        return {**figures, "intervals": self._intervals(rows, weights, intervals)}
 
     def _read(self, data: Any, target: bool = False) -> Table:
         text = self.preprocessing.text
@@ -220,7 +237,7 @@ class Model:
             if found is not None:
                 return found
             if X.ndim == 2 and len(X) and X.shape[1] == self._plan.n_columns:
-                rows = read_rows(X, name=ARRAY)
+                rows, _ = read_rows(X, name=ARRAY)
                 if isinstance(rows, Numeric):
                     names = [column.name for column in self.preprocessing.columns]
                     return self.sums(replace(rows, names=names))
@@ -328,15 +345,16 @@ class Model:
             return np.asarray(z[:, 0] > 0, np.int64)
         return np.asarray(z.argmax(axis=1))
 
-    def figures_on(self, X: Array, y: Array, weights: Array | None = None) -> dict[str, Any]:
-        """Give the figures on rows of the matrix whose class numbers or values are y."""
-        z = self.sums_of_matrix(X)
+    def figures_on(
+        self, X: Array, y: Array, found: Array, weights: Array | None = None
+    ) -> dict[str, Any]:
+        """Give the figures of what was ``predicted`` for rows, y their class numbers or values."""
         if self.classes is None:
             learned = self._target.scaled(y)
-            figures: dict[str, Any] = dict(regression_figures(y, self.decided(z), weights))
+            figures: dict[str, Any] = dict(regression_figures(y, found, weights))
         else:
             learned = y
-            figures = classification_figures(y, self.probabilities(z), weights)
+            figures = classification_figures(y, found, weights)
             if len(self.classes) > MOST_CONFUSED:
                 del figures["confusion"]
         loss = self.network.evaluate(X, learned, sample_weight=weights)["loss"]
@@ -361,6 +379,38 @@ class Model:
         metadata = {"kind": "model", "network": self.network.config()}
         tensors = {**self.network.tensors(), TABLE: packed}
         storage.write(path, tensors, metadata, overwrite=overwrite)
+
+    @known_keywords
+    def export(
+        self, path: str | os.PathLike[str], to: str | None = None, *, overwrite: bool = True
+    ) -> None:
+        """Write the model, preprocessing and trained weights included, in another format.
+
+        The file takes the columns of the table and gives what ``predict`` and ``predict_proba``
+        give; see ``Network.export`` for the parameters and errors.
+
+        Examples
+        --------
+        >>> import limpide as lp, os, tempfile
+        >>> table = {"height": [1.5, 1.6, 1.8, 1.9], "sex": ["F", "F", "M", "M"]}
+        >>> model = lp.train(table, "sex", epochs=2)
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     model.export(os.path.join(folder, "sex.py"), to="numpy")
+        ...     os.listdir(folder)
+        ['sex.py']
+        """
+        target = self._target
+        limpide.exports.export_model(
+            self.network.exported(activated=False),
+            self.preprocessing,
+            limpide.exports.Ending(
+                target.task, target.name, target.classes, target.centre, target.scale
+            ),
+            training_words(self._target, self.facts),
+            path,
+            to,
+            overwrite,
+        )
 
     @classmethod
     def from_stored(cls, tensors: Mapping[str, Array], metadata: Mapping[str, Any]) -> Model:
@@ -446,6 +496,11 @@ def load(path: str | os.PathLike[str]) -> Network | Model:
     True
     """
     stored = storage.read(path)
+    if stored.metadata.get("kind") == CHECKPOINT:
+        raise ModelFileError(
+            f"{os.fspath(path)!r} is the checkpoint of a run, not a model. Go on with the run: "
+            "limpide train --resume, or checkpoint=lp.Checkpoint(path, resume=True)."
+        )
     try:
         kind = storage.expect_choice(
             stored.metadata, "kind", ("model", "network"), where="metadata"

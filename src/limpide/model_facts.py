@@ -55,7 +55,8 @@ class Facts:
     figures
         The figures on the rows held out, or None.
     recipe
-        hidden, epochs, batch_size, learning_rate, weight_decay, dropout, scaling, seed.
+        hidden, epochs, batch_size, learning_rate, weight_decay, dropout, members, stretches,
+        scaling, seed.
     """
 
     source: str
@@ -81,6 +82,13 @@ def _figure_names(target: Target) -> tuple[str, ...]:
     return (*told, "confusion") if len(target.classes) <= MOST_CONFUSED else told
 
 
+def _more_figures(target: Target) -> tuple[str, ...]:
+    """Give the figures that a model file of another version may lack."""
+    if target.classes is None:
+        return ("median_absolute_error",)
+    return ("balanced_accuracy", "f1_macro", "average_precision", "brier", "calibration_error")
+
+
 def _summary(
     preprocessing: Preprocessing, target: Target, facts: Facts, parameters: int, figures: bool
 ) -> Iterator[str]:
@@ -98,9 +106,10 @@ def _summary(
     yield from _columns_table(preprocessing.columns)
     yield ""
     hidden = ", ".join(map(str, facts.recipe["hidden"])) or "none"
-    batch = facts.recipe["batch_size"]
+    batch, members = facts.recipe["batch_size"], facts.recipe.get("members", 1)
+    several = f"{members} members, " if members > 1 else ""
     yield (
-        f"network: hidden {hidden}; {_many(parameters, 'parameter')}; "
+        f"network: {several}hidden {hidden}; {_many(parameters, 'parameter')}; "
         f"{_many(facts.history.epochs, 'epoch')}, batches of {_many(batch, 'row')}, "
         f"rate {facts.recipe['learning_rate']:g}, seed {facts.recipe['seed']}"
     )
@@ -114,6 +123,19 @@ def _summary(
     if facts.notes:
         yield "notes:"
         yield from (f"  {_printable(note)}" for note in facts.notes)
+
+
+def training_words(target: Target, facts: Facts) -> list[str]:
+    """Say what a model was trained on and how it did, a sentence each."""
+    said = [f"Trained on {facts.source}: {_many(facts.rows, 'row')}."]
+    if facts.figures:
+        told = [
+            f"{name} {facts.figures[name]:.4g}"
+            for name in _figure_names(target)
+            if name not in ("loss", "confusion") and facts.figures[name] is not None
+        ]
+        said.append(f"On {_many(facts.held_out, 'row')} held out: {', '.join(told)}.")
+    return said
 
 
 def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> Iterator[str]:
@@ -298,7 +320,8 @@ def _facts(entry: Mapping[str, Any], target: Target, history: History, where: st
     expect_keys(entry, keys, where=where)
     figures = expect_object(entry, "figures", where=where)
     if figures:
-        names = _figure_names(target)
+        more = [name for name in _more_figures(target) if name in figures]
+        names = (*_figure_names(target), *more)
         expect_keys(figures, names, where=f"{where}.figures")
         for name in names:
             if name == "confusion":
@@ -319,10 +342,12 @@ def _facts(entry: Mapping[str, Any], target: Target, history: History, where: st
 def _recipe(entry: Mapping[str, Any], where: str) -> dict[str, Any]:
     numbers = ("learning_rate", "weight_decay", "dropout")
     sizes = ("epochs", "batch_size", "seed")
-    expect_keys(entry, {"hidden", "scaling", *numbers, *sizes}, where=where)
+    later = {"members": 1, "stretches": 0}  # files of earlier versions have none
+    expect_keys(entry, {"hidden", "scaling", *numbers, *sizes}, set(later), where=where)
     return {
         "hidden": expect_list(entry, "hidden", int, where=where),
         "scaling": expect_choice(entry, "scaling", ("robust", "standard"), where=where),
         **{name: expect_int(entry, name, where=where, minimum=0) for name in sizes},
         **{name: expect_float(entry, name, where=where, minimum=0) for name in numbers},
+        **{name: expect_int({**later, **entry}, name, where=where, minimum=0) for name in later},
     }

@@ -7,13 +7,15 @@ Answers for compiling, keeping and running a network's graphs. Not for: its arra
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
+import limpide
 from limpide import engines
-from limpide.activations import Activation
+from limpide.activations import Activation, activation_name
 from limpide.arrays import (
     as_matrix,
     as_rows,
@@ -23,12 +25,14 @@ from limpide.arrays import (
     with_class_weight,
 )
 from limpide.callbacks import as_callbacks
+from limpide.checkpoints import Checkpoint, Keeper, as_checkpoint, seed_for
 from limpide.errors import (
     ArgumentError,
     ArgumentTypeError,
     nearest,
 )
 from limpide.history import History
+from limpide.identity import data_words, loop_checksum, settings_words
 from limpide.ir import Array, Graph, Spec, layer_scope, spec_of
 from limpide.keywords import known_keywords
 from limpide.layers import (
@@ -42,13 +46,17 @@ from limpide.memory import check_step, short_of_memory
 from limpide.ops import reshape, sigmoid, softmax
 from limpide.optimizers import Optimizer, resolve_optimizer
 from limpide.progress import progress_bar
-from limpide.rng import check_seed
+from limpide.rows import Data, rows_a_step, split
+from limpide.snapshots import stateful
 from limpide.steps import StepPlan, build_loop, trace_losses
 from limpide.structure import Structure
 from limpide.tensor import Tensor, Tracing, tracing_into, unify
 from limpide.threads import limit_threads
 from limpide.tracing import Pace, slices
-from limpide.training import Data, Trainer, rows_a_step, split
+from limpide.training import Trainer
+
+if TYPE_CHECKING:  # loaded when something is exported: limpide.exports
+    from limpide.exports.networks import Exported
 
 _BLOCK = 256  # rows that predict and evaluate take at a time, at most
 _SLICE_WORK = 1 << 26  # multiplications that take a few hundredths of a second at most
@@ -273,6 +281,52 @@ class Network(Structure):
         rows = 1 if rows is None else check_size(rows, "rows")
         return engines.compiled(self._program(self._batch(rows), "native", True))
 
+    @known_keywords
+    def export(
+        self, path: str | os.PathLike[str], to: str | None = None, *, overwrite: bool = True
+    ) -> None:
+        """Write the network, trained weights included, in another format.
+
+        Parameters
+        ----------
+        path
+            Where to write; its folder must exist.
+        to
+            ``"onnx"``, or source code: ``"numpy"``, ``"python"`` (no import at all), ``"torch"``,
+            ``"keras"``. None: by the path, which tells ``.onnx`` alone.
+        overwrite
+            False: an existing file is left as it is, with a FileError.
+
+        Raises
+        ------
+        ArgumentError
+            For a kind that there is not, a network in which rows see each other, or one too large
+            for the kind of file.
+        MissingExtraError
+            For ONNX where onnx is not installed.
+
+        Examples
+        --------
+        >>> import limpide as lp, os, tempfile
+        >>> net = lp.Network([2, 3, 1], output="sigmoid", seed=0)
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     net.export(os.path.join(folder, "net.py"), to="python")
+        ...     os.listdir(folder)
+        ['net.py']
+        """
+        limpide.exports.export_network(self.exported(), path, to, overwrite)
+
+    def exported(self, activated: bool = True) -> Exported:
+        """Give what the exports see; without ``activated`` up to the last layer's sum."""
+        exported: Exported = limpide.exports.Exported(
+            lambda rows: self.graph(rows, activated),
+            self.params,
+            self.state,
+            str(self),
+            activation_name(self.output_activation) if activated else "linear",
+        )
+        return exported
+
     # Training ---------------------------------------------------------------------------------
 
     @known_keywords
@@ -296,6 +350,7 @@ class Network(Structure):
         threads: int | None = None,
         seed: int | None = 0,
         progress: bool | None = None,
+        checkpoint: str | os.PathLike[str] | Checkpoint | None = None,
     ) -> History:
         """Train on rows X and targets y; a second fit goes on from the weights of the first.
 
@@ -332,11 +387,16 @@ class Network(Structure):
             For the order of rows and for dropout; None takes a fresh one.
         progress
             Show a bar; None: on a terminal, for what takes longer than a second.
+        checkpoint
+            A path, or ``lp.Checkpoint(path, resume=True)``: where the run is kept while it lasts,
+            so that another process can go on with it.
 
         Raises
         ------
         DivergenceError
             When the loss is no longer finite; the last finite weights are restored.
+        CheckpointError
+            When the checkpoint is of another run, or would be lost.
 
         Notes
         -----
@@ -350,13 +410,16 @@ class Network(Structure):
         check_flag(shuffle, "shuffle")
         check_flag(progress or False, "progress")
         frozen = self._frozen(freeze)
-        number, limit = check_seed(seed), limit_threads(threads)
+        kept = as_checkpoint(checkpoint)
+        number, limit = seed_for(kept, seed), limit_threads(threads)
         engine = engines.get(engine).name
         watched = as_callbacks(callbacks)
         data = self._data(X, y, resolved, sample_weight)
-        data, validate = self._validation(validation, data, resolved, number, engine)
         if folds is not None:
             folds = self._folds(folds, data.n_rows, validation)
+        data, held = self._validation(validation, data, resolved, number)
+        validate = None if held is None else lambda: self._loss(held, resolved, engine)
+        if folds is not None:
             validate = self._held_out(data, folds, resolved, engine)
         data.weights = with_class_weight(class_weight, data.y, data.weights, self._dtype, data.rows)
         if folds is not None:
@@ -380,9 +443,9 @@ class Network(Structure):
             validate=validate,
             callbacks=watched,
         )
-        trainer.begin(self)
-        self._last_loss, self._fitted = resolved, trainer.run_loop
-        with limit, progress_bar(progress, epochs) as bar:
+        trainer.keeper = None if kept is None else self._keeper(kept, trainer, held)
+        with limit, trainer.ready(self), progress_bar(progress, epochs) as bar:
+            self._last_loss, self._fitted = resolved, trainer.run_loop
             if bar is not None:
                 trainer.watch = bar.tick
             try:
@@ -408,6 +471,34 @@ class Network(Structure):
                     )
                 ),
             ),
+        )
+
+    def _keeper(self, checkpoint: Checkpoint, trainer: Trainer, held: Data | None) -> Keeper:
+        """Give what writes a run's checkpoints, with all that the run's result depends on."""
+        plan, data, size = trainer.plan, trainer.data, trainer.batch_size
+        key = ("step", plan.key(), size, data.n_rows % size, data.y.ndim)
+        rows = (data.arrays(), data.n_rows, size)
+        traced = self._cached(
+            key, lambda: loop_checksum(build_loop(plan, self.params, self.state, *rows))
+        )
+        settings = settings_words(
+            plan,
+            traced,
+            stateful=[type(callback).__name__ for callback in stateful(trainer.callbacks)],
+            epochs=trainer.epochs,
+            batch_size=size,
+            shuffle=trainer.shuffle,
+            seed=trainer.seed,
+            engine=trainer.engine,
+            dtype=self.dtype.name,
+        )
+        return Keeper(
+            checkpoint,
+            settings,
+            lambda: data_words(data, held),
+            seed=trainer.seed,
+            epochs=trainer.epochs,
+            processor=engines.made_for(trainer.run_loop),
         )
 
     def _frozen(self, freeze: Sequence[str]) -> frozenset[str]:
@@ -451,8 +542,8 @@ class Network(Structure):
         return Data(matrix, targets, as_weights(sample_weight, len(matrix), self._dtype))
 
     def _validation(
-        self, validation: Any, data: Data, loss: Loss, seed: int, engine: str | None
-    ) -> tuple[Data, Any]:
+        self, validation: Any, data: Data, loss: Loss, seed: int
+    ) -> tuple[Data, Data | None]:
         if validation is None:
             return data, None
         if isinstance(validation, (tuple, list)):
@@ -466,7 +557,7 @@ class Network(Structure):
         else:
             data, held = split(data, validation, seed)
             held = held.taken()
-        return data, lambda: self._loss(held, loss, engine)
+        return data, held
 
     @property
     def members(self) -> int:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import math
-import shlex
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -16,45 +15,16 @@ from rich.cells import cell_len
 from rich.console import Console
 from rich.text import Text
 
+from limpide.wording import command as command
+from limpide.wording import counted as counted
+from limpide.wording import number as number
+from limpide.wording import percent as percent
+from limpide.wording import printable as printable
+
 _MOST_CLASSES = 10  # of a confusion matrix that is shown whole
 _MOST_MISTAKES = 5  # that are named where it is not
 _LONGEST_LINE, _LONGEST_END = 1500, 400  # characters of a line, and of what is kept of its end
 _LONGEST_NAME = 20  # of a class, in columns of the terminal
-
-
-def number(value: float) -> str:
-    """Give a number with four significant digits, as people write it.
-
-    >>> number(0.123456), number(1234567.8), number(1e-9), number(2)
-    ('0.1235', '1,234,568', '1e-09', '2')
-    """
-    size = abs(value)
-    if value == int(value) if math.isfinite(value) and size < 1e6 else False:
-        return f"{int(value):,}"
-    if not 1e-4 <= size < 1e9:
-        return f"{value:.4g}"
-    return f"{value:,.{max(0, 3 - math.floor(math.log10(size)))}f}"
-
-
-def counted(n: int, noun: str) -> str:
-    """Give a number of things.
-
-    >>> counted(1, "row"), counted(1200, "row")
-    ('1 row', '1,200 rows')
-    """
-    return f"{n:,} {noun}" if n == 1 else f"{n:,} {noun}s"
-
-
-def printable(text: object) -> str:
-    """Give a text that is safe to show: what a terminal might obey, or not show, is escaped.
-
-    >>> printable("caf\\u00e9\\x1b[2J")
-    'café\\\\x1b[2J'
-    """
-    return "".join(
-        c if c.isprintable() else c.encode("unicode_escape", "surrogatepass").decode("ascii")
-        for c in str(text)
-    )
 
 
 def shown(text: object) -> str:
@@ -74,15 +44,6 @@ def shown(text: object) -> str:
         else line[: _LONGEST_LINE - _LONGEST_END - 5] + " ... " + line[-_LONGEST_END:]
         for line in lines
     )
-
-
-def command(*words: str) -> str:
-    """Give a command as it has to be typed, quoted where the shell asks for it.
-
-    >>> command("limpide", "verify", "my model.safetensors")
-    "limpide verify 'my model.safetensors'"
-    """
-    return printable(shlex.join(words))
 
 
 def as_json(value: Any) -> str:
@@ -129,7 +90,12 @@ def training_report(model: Any, path: str, interrupted: bool) -> dict[str, Any]:
 
 
 def print_training(
-    screen: Console, model: Any, path: str, following: str, interrupted: bool
+    screen: Console,
+    model: Any,
+    path: str,
+    following: str,
+    interrupted: bool,
+    page: str | None = None,
 ) -> None:
     """Print what was done to each column, the figures, and the command to type next."""
     facts, history = model.facts, model.history
@@ -147,11 +113,16 @@ def print_training(
     screen.print()
     kept = " what was learned so far" if interrupted else ""
     _print(screen, f"Saved{kept} to {printable(path)}")
+    if page is not None:
+        _print(screen, f"The report is {printable(page)}")
     _print(screen, f"Next: {following}")
 
 
 def print_figures(screen: Console, figures: Mapping[str, Any], classes: Any) -> None:
-    """Print the figures as a table, and below it the confusion matrix of a classifier."""
+    """Print the figures as a table, and below it the confusion matrix of a classifier.
+
+    Where there are ``intervals`` among the figures, every figure is shown with its own.
+    """
     names = None if classes is None else list(classes)
     lines = figures_table(figures, names)
     if names is not None and figures.get("confusion") is not None:
@@ -186,9 +157,26 @@ def figures_table(figures: Mapping[str, Any], classes: Sequence[Any] | None) -> 
         rows = _regression_rows(figures)
     else:
         rows = _classification_rows(figures, classes)
+    if "intervals" in figures:
+        spans = [_span(figures["intervals"].get(key), key) for key, *_ in rows]
+        return _aligned(
+            [
+                (name, Text(value, "bold"), span, Text(words, "dim"))
+                for (_, name, value, words), span in zip(rows, spans, strict=True)
+            ],
+            "<>><",
+        )
     return _aligned(
-        [(name, Text(value, "bold"), Text(words, "dim")) for name, value, words in rows], "<><"
+        [(name, Text(value, "bold"), Text(words, "dim")) for _, name, value, words in rows], "<><"
     )
+
+
+def _span(ends: Sequence[float] | None, key: str) -> str:
+    """Give an interval in words."""
+    if ends is None:
+        return ""
+    low, high = (percent(end) if key == "accuracy" else number(end) for end in ends)
+    return f"{low} to {high}"
 
 
 def _aligned(rows: Sequence[Sequence[str | Text]], sides: str) -> list[Text]:
@@ -207,14 +195,14 @@ def _aligned(rows: Sequence[Sequence[str | Text]], sides: str) -> list[Text]:
     return lines
 
 
-def _regression_rows(figures: Mapping[str, Any]) -> list[tuple[str, str, str]]:
+def _regression_rows(figures: Mapping[str, Any]) -> list[tuple[str, str, str, str]]:
     words = {
         "mae": ("MAE", "the mean error, in the unit of the target"),
         "rmse": ("RMSE", "the same, where large errors count more"),
         "r2": ("R²", "1 is perfect, 0 is as good as always answering the mean"),
     }
     return [
-        (name, number(figures[key]), meaning)
+        (key, name, number(figures[key]), meaning)
         for key, (name, meaning) in words.items()
         if figures.get(key) is not None
     ]
@@ -222,7 +210,7 @@ def _regression_rows(figures: Mapping[str, Any]) -> list[tuple[str, str, str]]:
 
 def _classification_rows(
     figures: Mapping[str, Any], classes: Sequence[Any]
-) -> list[tuple[str, str, str]]:
+) -> list[tuple[str, str, str, str]]:
     confusion = figures.get("confusion")
     rows = []
     if figures.get("accuracy") is not None:
@@ -231,12 +219,12 @@ def _classification_rows(
             total = sum(map(sum, confusion))
             right = sum(row[i] for i, row in enumerate(confusion))
             words = f"{right:,} of {total:,} right; {_always(confusion, classes)}"
-        rows.append(("accuracy", percent(figures["accuracy"]), words))
+        rows.append(("accuracy", "accuracy", percent(figures["accuracy"]), words))
     if figures.get("auc") is not None:
-        rows.append(("AUC", number(figures["auc"]), "1 is perfect, 0.5 is guessing"))
+        rows.append(("auc", "AUC", number(figures["auc"]), "1 is perfect, 0.5 is guessing"))
     if figures.get("log_loss") is not None:
         meaning = "0 is perfect; confident mistakes cost most"
-        rows.append(("log loss", number(figures["log_loss"]), meaning))
+        rows.append(("log_loss", "log loss", number(figures["log_loss"]), meaning))
     return rows
 
 
@@ -246,17 +234,6 @@ def _always(confusion: Sequence[Sequence[int]], classes: Sequence[Any]) -> str:
     most = max(range(len(counts)), key=counts.__getitem__)
     share = percent(counts[most] / max(sum(counts), 1))
     return f"always answering {_name(classes[most])} gives {share}"
-
-
-def percent(share: float) -> str:
-    """Give a share in per cent; only a whole one is 100 %.
-
-    >>> percent(0.8671), percent(0.99999), percent(1)
-    ('86.7 %', '99.9 %', '100 %')
-    """
-    if share in (0, 1):
-        return f"{100 * share:.0f} %"
-    return f"{min(max(100 * share, 0.1), 99.9):.1f} %"
 
 
 def confusion_table(confusion: Sequence[Sequence[int]], classes: Sequence[Any]) -> list[Text]:

@@ -38,6 +38,7 @@ def orders(
     n_rows: int,
     rows: Array | None = None,
     *,
+    first: int = 0,
     ahead: bool = True,
     fast: type[RowOrder] = RowOrder,
 ) -> Orders:
@@ -49,6 +50,8 @@ def orders(
         How many rows an epoch has.
     rows
         i64[n_rows]: which rows those are; None is all.
+    first
+        The first epoch that is given out.
     ahead
         Whether a thread may draw while others train; it would be in the way where training itself
         takes every processor.
@@ -66,7 +69,7 @@ def orders(
     if seed is None:
         return _Fixed(a_block, np.arange(n_rows, dtype=np.int64) if rows is None else rows)
     kind = fast if epochs * n_rows >= _MUCH else RowOrder
-    return _Drawn(kind(seed), epochs, n_rows, rows, a_block, ahead)
+    return _Drawn(kind(seed), range(first, epochs), n_rows, rows, a_block, ahead)
 
 
 class _Fixed:
@@ -107,18 +110,19 @@ class _Drawn:
     def __init__(
         self,
         order: RowOrder,
-        epochs: int,
+        epochs: range,
         n_rows: int,
         rows: Array | None,
         a_block: int,
         ahead: bool,
     ) -> None:
-        self._order, self._epochs, self._n_rows, self._rows = order, epochs, n_rows, rows
+        self._order, self._n_rows, self._rows = order, n_rows, rows
+        self._first, self._epochs = epochs.start, epochs.stop
         self._a_block = a_block
-        self._given = 0  # epochs
+        self._given = self._first  # the next epoch to give out
         self._block: _Block | None = None  # given out now
         self._next: _Block | None = None
-        pays = n_rows >= _FEW_ROWS and epochs * n_rows >= _WORTHWHILE
+        pays = n_rows >= _FEW_ROWS and len(epochs) * n_rows >= _WORTHWHILE
         self._has_helper = ahead and pays
         self._helper: threading.Thread | None = None
         self._changed = threading.Condition()
@@ -208,7 +212,7 @@ class _Drawn:
 
     def _draw_all(self) -> None:
         a_turn = min(64, max(1, _A_TURN // self._n_rows))
-        first = 0
+        first = self._first
         while first < self._epochs:
             block = self._empty(first)
             with self._changed:

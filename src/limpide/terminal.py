@@ -137,6 +137,7 @@ class Picture(Callback):
         self._braille = unicode and screen.color_system is not None and not screen.no_color
         self._run: Run | None = None
         self._began = time.monotonic()
+        self._before = 0  # epochs that another process has run
         self._finished = False
         self._live = Live(
             console=screen,
@@ -149,6 +150,7 @@ class Picture(Callback):
     def begin(self, run: Run) -> None:
         self._stop.gentle = True
         self._run, self._began, self._finished = run, time.monotonic(), False
+        self._before = run.resumed
 
     def end(self, run: Run) -> None:
         self._finished = True
@@ -215,8 +217,9 @@ class Picture(Callback):
         text.append("   ").append(marks.done * full, "green")
         text.append(marks.left * (_BAR - full), "dim")
         elapsed = time.monotonic() - self._began
-        if done:
-            return text.append(f"   {clock(elapsed / done * (epochs - done))} left")
+        if done > self._before:
+            left = elapsed / (done - self._before) * (epochs - done)
+            return text.append(f"   {clock(left)} left")
         return text.append(f"   {clock(elapsed)}")
 
 

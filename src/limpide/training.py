@@ -8,89 +8,25 @@ from __future__ import annotations
 
 import math
 import time
-import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass, field, fields
 from typing import Any, NoReturn
 
 import numpy as np
 
 from limpide import engines, stopping
 from limpide.callbacks import Callback, Run
-from limpide.errors import (
-    ArgumentError,
-    ArgumentTypeError,
-    DataError,
-    DivergenceError,
-    LimpideWarning,
-)
+from limpide.checkpoints import Keeper
+from limpide.errors import ArgumentError, DataError, DivergenceError
 from limpide.history import History
 from limpide.ir import Array, spec_of
 from limpide.row_orders import Orders, orders
+from limpide.rows import Data
+from limpide.snapshots import Snapshot, check_snapshot, stateful
 from limpide.steps import StepPlan, trace_losses
 from limpide.threads import available
 from limpide.tracing import Pace, slices
-
-
-@dataclass
-class Data:
-    """Rows to learn from: X f[n, k], y by row, weights f[n] or None; ``rows`` selects some."""
-
-    X: Array
-    y: Array
-    weights: Array | None = None
-    rows: Array | None = None
-
-    @property
-    def n_rows(self) -> int:
-        return len(self.X) if self.rows is None else len(self.rows)
-
-    def taken(self) -> Data:
-        """Give the selected rows as arrays of their own."""
-        if self.rows is None:
-            return self
-        weights = None if self.weights is None else self.weights[self.rows]
-        return Data(self.X[self.rows], self.y[self.rows], weights)
-
-    def arrays(self) -> list[Array]:
-        return [a for a in (self.X, self.y, self.weights) if a is not None]
-
-
-def split(data: Data, share: Any, seed: int) -> tuple[Data, Data]:
-    """Give the rows to train on and the share that is held out, drawn by the seed."""
-    if isinstance(share, (bool, np.bool_)) or not isinstance(share, (int, float, np.number)):
-        raise ArgumentTypeError(
-            "validation must be a pair (Xv, yv) or a share between 0 and 1; received "
-            f"{type(share).__name__}."
-        )
-    if not 0 < share < 1:
-        raise ArgumentError(f"validation is a share between 0 and 1; received {share!r}. Try 0.2.")
-    n = data.n_rows
-    if n < 2:
-        raise DataError("validation=share needs at least 2 rows to split; there is 1.")
-    held = min(max(round(share * n), 1), n - 1)
-    order = np.random.Generator(np.random.Philox(seed)).permutation(n)
-    parts = [np.sort(order[held:]), np.sort(order[:held])]
-    for rows, what in zip(parts, ("left to train on", "held out"), strict=True):
-        if data.weights is not None and not data.weights[rows].any():
-            raise DataError(
-                f"sample_weight is 0 in all rows {what}; take another seed, or another validation."
-            )
-    first, second = (Data(data.X, data.y, data.weights, rows) for rows in parts)
-    return first, second
-
-
-def rows_a_step(batch_size: int | None, n_rows: int) -> int:
-    """Give the batch size: 32 for None, and at most all rows."""
-    if batch_size is not None and batch_size > n_rows:
-        warnings.warn(
-            f"batch_size is {batch_size}, and there are {n_rows} rows: each step takes them all. "
-            f"Pass batch_size={n_rows} to say so.",
-            LimpideWarning,
-            stacklevel=4,
-        )
-    return min(batch_size or 32, n_rows)
-
 
 _FEW_STEPS = 16
 _COPIES = 50.0  # times what copying takes: then it is little of the whole
@@ -125,6 +61,7 @@ class Trainer:
     validate: Callable[[], float] | None = None
     watch: Callable[[History, float], None] | None = None
     callbacks: Sequence[Callback] = ()
+    keeper: Keeper | None = None
     history: History = field(default_factory=History)
     _run: Run = field(init=False)
     _shown: list[Array] = field(init=False)  # parameters and state as others see them
@@ -136,16 +73,48 @@ class Trainer:
     _part: _Part = field(init=False)  # the last one, to which steps are added
     _part_seconds: float = _PART_SECONDS  # how long a part lasts
     _losses: Array = field(init=False)  # of the steps of the epoch that is under way
+    _order: Array = field(init=False)  # i64[1, n], of the rows of that epoch
     _pace: Pace = field(default_factory=Pace)
+    _resumed: Snapshot | None = None  # until the run goes on from it
 
-    def begin(self, network: Any) -> None:
-        """Let the callbacks begin; they may refuse the run, and nothing has changed yet."""
-        check_finite(self.params, self.state)
-        self._check_writeable()
+    @contextmanager
+    def ready(self, network: Any) -> Iterator[None]:
+        """Let the run begin, or go on from its checkpoint; where it is refused nothing changes."""
+        with self.keeper or nullcontext() as before:
+            if before is None:
+                check_finite(self.params, self.state)
+            else:
+                self._check_resumed(before)
+            self._check_writeable()
+            self._begin(network, 0 if before is None else before.history.epochs)
+            if before is not None:
+                self._go_on(before)
+            del before  # as large as all that is trained
+            yield
+
+    def _begin(self, network: Any, resumed: int) -> None:
+        """Let the callbacks begin; they may refuse the run."""
         watched = self.validate is not None
         self._run = Run(network, self.history, self.epochs, self.params, self.state, watched)
+        self._run.resumed = resumed
         for callback in self.callbacks:
             callback.begin(self._run)
+
+    def _check_resumed(self, before: Snapshot) -> None:
+        arrays = self._named() | self._own()
+        check_snapshot(before, arrays, self._an_epoch, len(stateful(self.callbacks)))
+
+    def _go_on(self, before: Snapshot) -> None:
+        """Take what the run that was broken off had come to."""
+        for callback, state in zip(stateful(self.callbacks), before.callbacks, strict=True):
+            callback.restore(state)
+        for each in fields(History):
+            setattr(self.history, each.name, getattr(before.history, each.name))
+        self.history.interrupted = False
+        for name, array in self._named().items():
+            if array.flags.writeable:  # else it is the same
+                np.copyto(array, before.arrays[name])
+        self._resumed = before
 
     def _check_writeable(self) -> None:
         trained = {n: a for n, a in self.params.items() if n not in self.plan.frozen}
@@ -160,30 +129,39 @@ class Trainer:
         """Train; parameters and state change in place. See ``Network.fit``."""
         history = self.history
         history.batch_size, history.engine = self.batch_size, engines.get(self.engine).name
-        trained = [self.params[n] for n in self.params if n not in self.plan.frozen]
-        self._shown = [*trained, *self.state.values()]
-        self._carry = engines.working(self.run_loop, [*self._shown, *self._own(trained)])
-        self._held = self._constant()
+        self._lay_out()
         try:
             return self._train(history)
         finally:
             self._show()
 
+    def _lay_out(self) -> None:
+        """Bring all that steps need to where they work."""
+        own, before = self._own(), self._resumed
+        self._losses = np.empty(self._an_epoch)
+        if before is not None:
+            own = {name: before.arrays[name] for name in own}
+            self._losses[: self._begun] = before.losses
+            self._resumed = None
+        self._shown = [self.params[n] for n in self._trained] + [*self.state.values()]
+        self._carry = engines.working(self.run_loop, [*self._shown, *own.values()])
+        self._held = self._constant()
+
     def _train(self, history: History) -> History:
-        self._rows, self._losses = self.data.arrays(), np.empty(self._an_epoch)
+        self._rows = self.data.arrays()
         self._first = _Part([array.copy() for array in self._carry])
         self._part = self._earlier = self._first
         with stopping.catching() as stop, self._orders() as given:
-            at_once = 1 if self._is_watched else self.epochs
-            while history.epochs < self.epochs and not history.interrupted:
-                history.interrupted = not self._advance(at_once, given, stop)
-                if history.interrupted:
-                    break
-                self._between()
+            if self._begun:
+                self._order = given.take(1)
+            while history.epochs < self.epochs and not (history.interrupted or history.stopped):
+                if self._advance(given, stop):
+                    self._between()
+                if not stop.asked:
+                    self._keep()
                 history.interrupted = stop.asked
-                if history.stopped:
-                    break
             self._check_last_step()
+            self._keep(ended=True)
             self._show()
             for callback in self.callbacks:
                 callback.end(self._run)
@@ -206,6 +184,15 @@ class Trainer:
         return -(-self.data.n_rows // self.batch_size)
 
     @property
+    def _begun(self) -> int:
+        """How many steps of the epoch under way are done."""
+        return self.history.steps - self.history.epochs * self._an_epoch
+
+    @property
+    def _trained(self) -> list[str]:
+        return [name for name in self.params if name not in self.plan.frozen]
+
+    @property
     def _is_watched(self) -> bool:
         """Whether something happens after each epoch."""
         # A callback that has only a begin and an end need not stop the loop.
@@ -216,7 +203,8 @@ class Trainer:
         seed = self.seed if self.shuffle else None
         ahead = engines.threads_of(self.run_loop) < available()
         fast = engines.row_order_of(self.run_loop)
-        return orders(seed, self.epochs, self.data.n_rows, self.data.rows, ahead=ahead, fast=fast)
+        first, n = self.history.epochs, self.data.n_rows
+        return orders(seed, self.epochs, n, self.data.rows, first=first, ahead=ahead, fast=fast)
 
     def _between(self) -> None:
         """Do what is to be done after an epoch."""
@@ -232,26 +220,63 @@ class Trainer:
             self._check_callbacks()
             self._part.seconds = np.inf  # they may have changed what is carried: copy it
 
+    # Checkpoints --------------------------------------------------------------------------------
+
+    def _keep(self, *, ended: bool = False) -> None:
+        """Write the checkpoint, if the run has ended or it is time."""
+        keeper, history = self.keeper, self.history
+        finished = history.epochs == self.epochs or bool(history.stopped)
+        if keeper is None or not self._part.steps or (finished and not ended):
+            return
+        if not (ended or keeper.is_due(history.epochs)):
+            return
+        if ended or (_finite(self._carry) and math.isfinite(self._judged_last())):
+            keeper.write(self._snapshot(), finished)
+        else:  # a step on, it may be divergence: the file keeps what was sound
+            keeper.put_off(history.epochs)
+
+    def _snapshot(self) -> Snapshot:
+        """Give the run as it is now; the arrays are those that the loop works in."""
+        names = [f"params.{n}" for n in self._trained] + [f"state.{n}" for n in self.state]
+        carried = dict(zip([*names, *self._own()], self._carry, strict=True))
+        states = [callback.state() for callback in stateful(self.callbacks)]
+        losses = self._losses[: self._begun]
+        return Snapshot(self._named() | carried, losses, self.history, states)
+
+    def _named(self) -> dict[str, Array]:
+        """Give parameters and state as a checkpoint names them."""
+        named = {f"params.{name}": array for name, array in self.params.items()}
+        return named | {f"state.{name}": array for name, array in self.state.items()}
+
     # Slices -------------------------------------------------------------------------------------
 
-    def _advance(self, epochs: int, given: Orders, stop: stopping.Stop) -> bool:
-        """Run some epochs in slices; False where that was interrupted."""
-        total = epochs * self._an_epoch
-        current = np.empty((1, 0), np.int64)  # the order of the epoch that is under way
+    def _epochs_at_once(self) -> int:
+        """Give the epochs from here to where something is to be done between two."""
+        if self._is_watched:
+            return 1
+        left, keeper = self.epochs - self.history.epochs, self.keeper
+        due = None if keeper is None else keeper.epochs_to_go(self.history.epochs)
+        return left if due is None else min(left, due)
+
+    def _advance(self, given: Orders, stop: stopping.Stop) -> bool:
+        """Run in slices to the end of some epochs; False where that was left off before."""
+        begun = self._begun
+        total = self._epochs_at_once() * self._an_epoch - begun
         for first, last in slices(total, self._pace):
             while first < last:
-                at = first % self._an_epoch
+                at = (begun + first) % self._an_epoch
                 if at == 0 and last - first >= self._an_epoch:
                     order = given.take((last - first) // self._an_epoch)
                     steps = len(order) * self._an_epoch
                 else:
-                    current = given.take(1) if at == 0 else current
+                    self._order = given.take(1) if at == 0 else self._order
                     steps = min(last - first, self._an_epoch - at)
                     size = self.batch_size
-                    order = current[:, at * size : (at + steps) * size]
+                    order = self._order[:, at * size : (at + steps) * size]
                 self._take_steps(order, steps, at)
                 first += steps
-                if stop.asked and first < total:
+                late = self.keeper is not None and self.keeper.is_due()
+                if (stop.asked or late) and first < total:
                     return False
         return True
 
@@ -365,16 +390,21 @@ class Trainer:
         return high - 1
 
     def _check_last_step(self) -> None:
-        """See what the last update led to: its rows once more, on a copy.
+        """See what the last update led to.
 
         Every other update is judged by the loss of the step that follows it.
         """
+        if not self._part.steps:  # all was done before the run was broken off
+            return
         self._check_the_rest()
-        last = self._part.steps - 1
-        rows = self._batch(last)
-        loss = self._judged_by_some(rows[0, :_SOME]) if self._is_long else self._judged(rows)
+        loss = self._judged_last()
         if not np.isfinite(loss):
-            self._diverged(last, loss)
+            self._diverged(self._part.steps - 1, loss)
+
+    def _judged_last(self) -> float:
+        """Give the loss on the rows of the last step, with the weights that it led to."""
+        rows = self._batch(self._part.steps - 1)
+        return self._judged_by_some(rows[0, :_SOME]) if self._is_long else self._judged(rows)
 
     def _check_callbacks(self) -> None:
         """Refuse what a callback has set that is not finite; the epoch's weights are put back."""
@@ -484,10 +514,14 @@ class Trainer:
     def _epoch_of(self, step: int) -> int:
         return (step - 1) // self._an_epoch + 1
 
-    def _own(self, trained: Sequence[Array]) -> list[Array]:
-        """Give what only the optimizer carries: its slots, and the number of the step."""
-        slots = [np.zeros_like(array) for array in trained for _ in self.plan.optimizer.slots()]
-        return [*slots, np.zeros((), np.uint32)]
+    def _own(self) -> dict[str, Array]:
+        """Give what only the optimizer carries, at its start: slots, and the step's number."""
+        slots = {
+            f"slots.{name}.{slot}": np.zeros_like(self.params[name])
+            for name in self._trained
+            for slot in self.plan.optimizer.slots()
+        }
+        return slots | {"step": np.zeros((), np.uint32)}
 
     def _constant(self) -> list[Array]:
         frozen = [self.params[n] for n in self.params if n in self.plan.frozen]

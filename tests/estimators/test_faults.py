@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import warnings
 
 import numpy as np
@@ -174,7 +176,12 @@ SETTINGS = [
 ]
 
 
-@pytest.mark.parametrize(("settings", "error", "message"), SETTINGS, ids=lambda v: str(v)[:40])
+def without_address(value):
+    """Name a case the same in each process."""
+    return str(value).partition(" at 0x")[0][:40]
+
+
+@pytest.mark.parametrize(("settings", "error", "message"), SETTINGS, ids=without_address)
 def test_a_setting_that_cannot_be_used(settings, error, message):
     fitted = lp.Classifier(random_state=0, epochs=2).fit(X, Y)
     before, names = fitted.predict_proba(X), set(vars(fitted))
@@ -203,8 +210,8 @@ def test_settings_that_are_clamped_or_apart():
     assert len(seen) == 1
     with pytest.raises(lp.ArgumentError, match="loss='poisson' needs counts, and a regression's"):
         lp.Regressor(loss="poisson").fit(X, Y)
-    with pytest.raises(lp.ArgumentError, match="class_weight is for one class a row"):
-        lp.Classifier(class_weight="balanced").fit(X, np.c_[Y, 1 - Y])
+    with pytest.raises(lp.ArgumentError, match="class_weight of several labels a row is 'balanc"):
+        lp.Classifier(class_weight={0: 1}).fit(X, np.c_[Y, 1 - Y])
     many, sides = np.tile(X, (5, 1)), np.tile(Y, 5)
     with pytest.raises(lp.ArgumentError, match="from 0 to below 1; received 2"):
         lp.Classifier(early_stopping=True, validation_fraction=2).fit(many, sides)
@@ -281,6 +288,18 @@ def test_columns_that_went_away_or_came():
         fitted.predict(frame.rename(columns={"c": "cc"}))
     with pytest.warns(lp.LimpideWarning, match="1 column that the model does not use: 'more'"):
         fitted.predict(frame.assign(more=1.0))
+
+
+def test_without_scikit_learn_it_is_said_how_to_get_it():
+    code = (
+        "import sys; sys.modules['sklearn'] = None; import limpide as lp\n"
+        "try: lp.Classifier\n"
+        "except lp.MissingExtraError as error: print(error)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == (
+        "lp.Classifier and lp.Regressor need scikit-learn: pip install 'limpide[sklearn]'\n"
+    )
 
 
 def test_nothing_is_predicted_before_fit():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import pickle
+import runpy
 
 import cloudpickle
 import joblib
@@ -21,8 +22,10 @@ from sklearn.metrics import accuracy_score, f1_score, log_loss, make_scorer, roc
 from sklearn.model_selection import GridSearchCV, cross_val_score, cross_validate
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
+from sklearn.utils.class_weight import compute_sample_weight
 
 import limpide as lp
+from limpide.cli import main
 
 IRIS, SPECIES = load_iris(return_X_y=True)
 MANY, SIDES = make_classification(600, 12, n_informative=6, random_state=0)
@@ -137,6 +140,15 @@ def test_names_that_one_side_lacks_are_said():
     with pytest.warns(lp.LimpideWarning, match="X does not have valid feature names, but Class"):
         np.testing.assert_array_equal(with_names.predict_proba(IRIS), expected)
     assert not hasattr(plain, "feature_names_in_")
+    numbered = classifier(epochs=2).fit(pd.DataFrame(IRIS), SPECIES)
+    assert not hasattr(numbered, "feature_names_in_")
+    np.testing.assert_array_equal(numbered.predict_proba(IRIS), expected)
+    like_numbers = pd.DataFrame(IRIS, columns=["x0", "x1", "x2", "x3"])
+    named = classifier(epochs=2).fit(like_numbers, SPECIES)
+    assert named.feature_names_in_.tolist() == ["x0", "x1", "x2", "x3"]
+    np.testing.assert_array_equal(named.predict_proba(like_numbers.iloc[:, ::-1]), expected)
+    record = like_numbers.to_records(index=False)
+    np.testing.assert_array_equal(named.predict_proba(record), expected)
 
 
 def test_labels_keep_their_dtype(frame):
@@ -179,7 +191,7 @@ def test_several_labels_and_several_numbers(tmp_path):
         fitted.model_.save(tmp_path / "m.safetensors")
         again = lp.load(tmp_path / "m.safetensors")
         np.testing.assert_array_equal(again.predict(X), fitted.predict(X))
-        with pytest.raises(lp.ArgumentTypeError, match="evaluate is for one target, and this mode"):
+        with pytest.raises(lp.ArgumentTypeError, match="This is for one target, and the model"):
             again.evaluate(X)
 
 
@@ -190,6 +202,43 @@ def test_a_regression_of_any_size():
     assert regressor().fit(X[:600], y[:600]).score(X[600:], y[600:]) >= 0.99
     few = [regressor().fit(X[:150], y[:150] * s).predict(X[600:]) / s for s in (1, 2.0**90)]
     np.testing.assert_allclose(*few, rtol=1e-9)
+
+
+def test_a_saved_estimator_predicts_on_the_command_line(tmp_path, capsysbinary):
+    table = pl.DataFrame(IRIS[:3], schema=["x0", "x1", "x2", "x3"])
+    table.write_csv(tmp_path / "t.csv")
+    y = np.c_[IRIS[:, 0] > 5.8, IRIS[:, 2] > 4]
+    for fitted, names in (
+        (classifier().fit(IRIS, SPECIES), "prediction,probability_0,probability_1,probability_2"),
+        (classifier().fit(IRIS, y), "prediction_1,prediction_2,probability_1,probability_2"),
+        (regressor().fit(IRIS, IRIS[:, 2:]), "prediction_1,prediction_2"),
+    ):
+        fitted.model_.save(tmp_path / "m.safetensors")
+        with pytest.raises(SystemExit, match="0"):
+            main(["predict", str(tmp_path / "m.safetensors"), str(tmp_path / "t.csv")])
+        header, *rows = capsysbinary.readouterr().out.decode().split()
+        assert header == names
+        written = np.array([row.split(",") for row in rows], float)
+        found = fitted.predict(IRIS[:3]).reshape(3, -1)
+        np.testing.assert_array_equal(written[:, : found.shape[1]], found)
+
+
+@pytest.mark.parametrize("kind", [classifier, regressor])
+def test_its_model_is_exported_and_reported(kind, frame, answer, tmp_path):
+    table, y = frame.drop(columns="day").head(120), answer[:120]
+    numbers = np.arange(120.0) * 1000
+    fitted = kind(epochs=20).fit(table, y if kind is classifier else numbers)
+    fitted.model_.export(tmp_path / "m.py", to="numpy")
+    exported = runpy.run_path(str(tmp_path / "m.py"))
+    rows = [{n: None if v != v else v for n, v in row.items()} for row in table.to_dict("records")]
+    name = "predict_proba" if kind is classifier else "predict"
+    found = np.asarray(exported[name](rows))
+    np.testing.assert_allclose(found, getattr(fitted, name)(table), rtol=1e-6)
+    fitted.model_.report(tmp_path / "m.html", table.assign(y=y if kind is classifier else numbers))
+    assert "<h1" in (tmp_path / "m.html").read_text(encoding="utf-8")
+    two = kind(epochs=1).fit(IRIS, IRIS[:, :2] > 5 if kind is classifier else IRIS[:, :2])
+    with pytest.raises(lp.ArgumentTypeError, match="This is for one target, and the model has 2"):
+        two.model_.report(tmp_path / "n.html")
 
 
 # Weights -----------------------------------------------------------------------------------------
@@ -226,6 +275,27 @@ def test_weights_of_many_rows_are_heard():
     balanced = classifier(class_weight={0: 1, 1: 20}).fit(MANY, SIDES)
     shares = [fitted.predict(MANY).mean() for fitted in (plain, weighted, balanced)]
     assert shares[0] < min(shares[1:])
+
+
+def test_several_labels_are_balanced():
+    y = np.c_[IRIS[:, 0] > 5.8, IRIS[:, 2] > 6]
+    expected = compute_sample_weight("balanced", y)
+    balanced = classifier(class_weight="balanced", epochs=1).fit(IRIS, y)
+    plain = classifier(epochs=1).fit(IRIS, y)
+    losses = [fitted.history_.loss[0] for fitted in (balanced, plain)]
+    first = classifier(epochs=1, learning_rate=1e-300).fit(IRIS, y)
+    each = -(np.where(y, *[f(first) for f in (_log, _log_not)])).mean(axis=1)
+    np.testing.assert_allclose(
+        losses, [np.average(each, weights=expected), each.mean()], rtol=1e-12
+    )
+
+
+def _log(fitted):
+    return np.log(fitted.predict_proba(IRIS))
+
+
+def _log_not(fitted):
+    return np.log1p(-fitted.predict_proba(IRIS))
 
 
 # Validation, metrics, losses ----------------------------------------------------------------------
@@ -325,6 +395,17 @@ def test_losses_and_schedules_of_ones_own():
     assert 0.8 < (high.predict(IRIS[:, :2]) >= IRIS[:, 3]).mean() < 0.98
     with pytest.warns(lp.LimpideWarning, match="A model file cannot name FunctionLoss"):
         high.network_.config()
+
+
+def test_a_loss_may_be_an_object_of_ones_own():
+    class Fourth(lp.Loss):
+        """The fourth power of the error."""
+
+        def elements(self, y, prediction):
+            return lp.square(lp.square(y - prediction))
+
+    fitted = regressor(loss=Fourth()).fit(IRIS[:, :3], IRIS[:, 3])
+    assert fitted.score(IRIS[:, :3], IRIS[:, 3]) > 0.9
 
 
 def test_callbacks_see_each_epoch():

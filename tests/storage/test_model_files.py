@@ -369,3 +369,16 @@ def test_this_room_loads_numpy_and_nothing_heavier() -> None:
     loaded = set(run.stdout.split())
     assert "numpy" in loaded
     assert not loaded & {"safetensors", "polars", "pickle5", "torch", "click", "rich", "narwhals"}
+
+
+def test_the_metadata_alone(tmp_path: Path) -> None:
+    path = tmp_path / "m"
+    storage.write(path, {"w": np.arange(1000.0)}, {"kind": "network", "n": [1, 2]})
+    assert storage.read_metadata(path) == {"kind": "network", "n": [1, 2]}
+    whole = path.read_bytes()
+    path.write_bytes(whole[:-8] + bytes(8))  # a tensor that is damaged is not looked at
+    assert storage.read_metadata(path) == {"kind": "network", "n": [1, 2]}
+    for damaged in (whole[:-8], whole.replace(b'"format"', b'"formal"')):
+        path.write_bytes(damaged)
+        with pytest.raises(ModelFileError):
+            storage.read_metadata(path)

@@ -87,6 +87,14 @@ def working(run: object, carry: list[Array]) -> list[Array]:
     return carry if make is None else cast("list[Array]", make(carry))
 
 
+def made_for(run: object) -> str:
+    """Give the processor that a compiled loop is made for, or an empty text for any.
+
+    Another one may round differently: it sums in vectors of another width.
+    """
+    return str(getattr(run, "made_for", ""))
+
+
 def row_order_of(run: object) -> type[RowOrder]:
     """Give what draws row orders for a compiled loop: the same on every engine, some faster."""
     return getattr(run, "row_order", RowOrder)

@@ -11,17 +11,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from limpide.errors import DataError, ShapeError
 from limpide.metrics.inputs import (
     Floats,
     check_same_length,
-    is_text,
+    mean_over_classes,
+    mean_over_rows,
     read_class_count,
     read_codes,
     read_column,
-    read_labels,
-    read_numbers,
+    read_label_pair,
     read_probabilities,
+    read_score_table,
     read_weights,
     relative_weights,
 )
@@ -47,17 +47,9 @@ def accuracy(y: ArrayLike, predicted: ArrayLike, sample_weight: ArrayLike | None
     >>> accuracy(["spam", "ham", "ham"], ["spam", "ham", "spam"], sample_weight=[2, 1, 1])
     0.75
     """
-    truth, guess = read_labels("y", y), read_labels("predicted", predicted)
-    check_same_length("y", truth, "predicted", guess)
-    if is_text(truth) != is_text(guess):
-        kinds = {True: "text", False: "numbers"}
-        raise DataError(
-            f"y holds {kinds[is_text(truth)]} (y[0] is {truth[0]!r}) but predicted holds "
-            f"{kinds[is_text(guess)]} (predicted[0] is {guess[0]!r}). "
-            "Give both as class names or both as class codes."
-        )
+    truth, guess = read_label_pair(y, predicted)
     hits = np.asarray(truth == guess, dtype=np.float64)
-    return _mean(hits, relative_weights(sample_weight, len(truth)))
+    return mean_over_rows(hits, relative_weights(sample_weight, len(truth)))
 
 
 def auc(y: ArrayLike, score: ArrayLike, sample_weight: ArrayLike | None = None) -> float | None:
@@ -102,12 +94,16 @@ def auc(y: ArrayLike, score: ArrayLike, sample_weight: ArrayLike | None = None) 
 
 
 def auc_ovr(
-    y: ArrayLike, scores: ArrayLike, sample_weight: ArrayLike | None = None
+    y: ArrayLike,
+    scores: ArrayLike,
+    sample_weight: ArrayLike | None = None,
+    *,
+    average: str = "macro",
 ) -> float | None:
     """Give the mean, over classes, of the area under each class-against-the-rest ROC curve.
 
-    Every class counts the same (macro average). A class that has no weight in ``y`` has no
-    curve and is left out of the mean (scikit-learn gives NaN or refuses).
+    A class that has no weight in ``y`` has no curve and is left out of the mean (scikit-learn
+    gives NaN or refuses).
 
     Parameters
     ----------
@@ -115,6 +111,8 @@ def auc_ovr(
     scores : f64[n, k]
         One column a class.
     sample_weight : f64[n], optional
+    average
+        ``"macro"``: every class counts the same; ``"weighted"``: by its weight in ``y``.
 
     Returns
     -------
@@ -123,25 +121,17 @@ def auc_ovr(
 
     Raises
     ------
-    ShapeError, DataError, DtypeError
+    ShapeError, DataError, DtypeError, ArgumentError
 
     Examples
     --------
     >>> auc_ovr([0, 1, 2], [[0.8, 0.1, 0.1], [0.2, 0.5, 0.3], [0.1, 0.2, 0.7]])
     1.0
     """
-    table = read_numbers("scores", scores, infinite=True)
-    if table.ndim != 2 or table.shape[1] < 2:
-        raise ShapeError(
-            f"scores must have one column for each of two or more classes (n, k); received shape "
-            f"{table.shape}. For a single column of scores use auc."
-        )
-    codes = read_codes("y", y, table.shape[1], "scores has one column a class")
-    check_same_length("y", codes, "scores", table)
+    table, codes = read_score_table(y, scores)
     weights = relative_weights(sample_weight, len(codes))
     areas = [_area(codes == k, table[:, k], weights) for k in range(table.shape[1])]
-    known = [area for area in areas if area is not None]
-    return sum(known) / len(known) if known else None
+    return mean_over_classes(areas, codes, sample_weight, average)
 
 
 def log_loss(
@@ -176,6 +166,12 @@ def log_loss(
     >>> log_loss([0], [[1.0, 0.0, 0.0]])
     2.220446049250313e-16
     """
+    losses = log_losses(y, probabilities)
+    return mean_over_rows(losses, relative_weights(sample_weight, len(losses)))
+
+
+def log_losses(y: ArrayLike, probabilities: ArrayLike) -> Floats:
+    """Give the log loss of each row."""
     table = read_probabilities(probabilities)
     codes = read_codes("y", y, table.shape[1], "probabilities has one column a class")
     check_same_length("y", codes, "probabilities", table)
@@ -183,7 +179,7 @@ def log_loss(
     floating = isinstance(kind, np.dtype) and kind.kind == "f" and kind.itemsize < 8
     epsilon = float(np.finfo(kind if floating else np.float64).eps)
     chosen = np.clip(table[np.arange(len(codes)), codes], epsilon, 1 - epsilon)
-    return _mean(-np.log(chosen), relative_weights(sample_weight, len(codes)))
+    return np.asarray(-np.log(chosen))
 
 
 def confusion_matrix(
@@ -226,51 +222,6 @@ def confusion_matrix(
     return np.bincount(cells, weights=weights, minlength=size * size).reshape(size, size)
 
 
-def classification_figures(
-    y_codes: ArrayLike, probabilities: ArrayLike, sample_weight: ArrayLike | None = None
-) -> dict[str, Any]:
-    """Give the figures of a classifier on some rows, ready for JSON.
-
-    Parameters
-    ----------
-    y_codes : codes 0 … k−1, ``[n]``
-    probabilities : f64[n] or f64[n, k]
-        As for `log_loss`. The predicted class is the most probable, the first of equals, so that
-        in a binary model class 1 needs more than one half.
-    sample_weight : f64[n], optional
-
-    Returns
-    -------
-    dict
-        ``accuracy``, ``auc`` (binary, or one-vs-rest macro; None where only one class is there),
-        ``log_loss`` and ``confusion`` (nested lists, rows are the true classes).
-
-    Raises
-    ------
-    ShapeError, DataError, DtypeError
-
-    Examples
-    --------
-    >>> figures = classification_figures([0, 1, 1], [0.25, 0.5, 0.75])
-    >>> figures["auc"], figures["confusion"]
-    (1.0, [[1, 0], [1, 1]])
-    """
-    table = read_probabilities(probabilities)
-    predicted = table.argmax(axis=1)
-    binary = table.shape[1] == 2
-    loss = log_loss(y_codes, probabilities, sample_weight)
-    return {
-        "accuracy": accuracy(y_codes, predicted, sample_weight),
-        "auc": (
-            auc(y_codes, table[:, 1], sample_weight)
-            if binary
-            else auc_ovr(y_codes, table, sample_weight)
-        ),
-        "log_loss": loss,
-        "confusion": confusion_matrix(y_codes, predicted, table.shape[1], sample_weight).tolist(),
-    }
-
-
 def _area(positive: NDArray[np.bool_], score: Floats, weights: Floats | None) -> float | None:
     order = np.argsort(score, kind="stable")
     ranked = score[order]
@@ -283,9 +234,3 @@ def _area(positive: NDArray[np.bool_], score: Floats, weights: Floats | None) ->
         return None
     below = np.cumsum(downs) - downs
     return min(1.0, float((ups * (below + downs / 2)).sum() / pairs))  # rounding may pass 1
-
-
-def _mean(values: Floats, weights: Floats | None) -> float:
-    if weights is None:
-        return float(values.mean())
-    return float((values * weights).sum() / weights.sum())

@@ -19,6 +19,7 @@ from limpide.errors import (
     DtypeError,
     MemoryLimitError,
     ShapeError,
+    choice_error,
 )
 
 Floats = NDArray[np.float64]
@@ -112,6 +113,20 @@ def read_labels(name: str, value: object) -> NDArray[Any]:
     return array
 
 
+def read_label_pair(y: object, predicted: object) -> tuple[NDArray[Any], NDArray[Any]]:
+    """Give true and predicted labels of one length and kind."""
+    truth, guess = read_labels("y", y), read_labels("predicted", predicted)
+    check_same_length("y", truth, "predicted", guess)
+    if is_text(truth) != is_text(guess):
+        kinds = {True: "text", False: "numbers"}
+        raise DataError(
+            f"y holds {kinds[is_text(truth)]} (y[0] is {truth[0]!r}) but predicted holds "
+            f"{kinds[is_text(guess)]} (predicted[0] is {guess[0]!r}). "
+            "Give both as class names or both as class codes."
+        )
+    return truth, guess
+
+
 def _check_label_kinds(name: str, values: Sequence[Any]) -> None:
     """Refuse a list where NumPy would quietly turn numbers into text, or hide a missing label."""
     flat = [value[0] if isinstance(value, list | tuple) else value for value in values]
@@ -150,6 +165,41 @@ def read_probabilities(value: object) -> Floats:
             f"{int(bad.sum())} such rows. Apply softmax, or divide each row by its sum."
         )
     return table
+
+
+def read_score_table(y: object, scores: object) -> tuple[Floats, Codes]:
+    """Give scores f64[n, k] with a column a class, k ≥ 2, and the class of each row."""
+    table = read_numbers("scores", scores, infinite=True)
+    if table.ndim != 2 or table.shape[1] < 2:
+        raise ShapeError(
+            f"scores must have one column for each of two or more classes (n, k); received shape "
+            f"{table.shape}. For a single column of scores use the figure of two classes."
+        )
+    codes = read_codes("y", y, table.shape[1], "scores has one column a class")
+    check_same_length("y", codes, "scores", table)
+    return table, codes
+
+
+def mean_over_classes(
+    figures: Sequence[float | None], codes: Codes, sample_weight: object | None, average: str
+) -> float | None:
+    """Give the mean of the figures of the classes that have one, alike or by their weight."""
+    if average not in ("macro", "weighted"):
+        raise choice_error("average", average, ("macro", "weighted"))
+    known = [k for k, figure in enumerate(figures) if figure is not None]
+    if not known:
+        return None
+    values = [figure for figure in figures if figure is not None]
+    if average == "macro":
+        return sum(values) / len(values)
+    there = np.bincount(codes, relative_weights(sample_weight, len(codes)), len(figures))[known]
+    return float(np.average(values, weights=there)) if there.any() else None
+
+
+def mean_over_rows(values: Floats, weights: Floats | None) -> float:
+    if weights is None:
+        return float(values.mean())
+    return float((values * weights).sum() / weights.sum())
 
 
 def relative_weights(value: object | None, length: int) -> Floats | None:

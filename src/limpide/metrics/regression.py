@@ -1,4 +1,4 @@
-"""Figures of a regression: root mean squared error, mean absolute error, R².
+"""Figures of a regression: root mean squared and mean absolute error, R², quantiles.
 
 Answers for the number and for its edge cases (constant targets, weights, huge values).
 Not for: undoing any scaling; prediction and target come in the unit of the target.
@@ -6,10 +6,12 @@ Not for: undoing any scaling; prediction and target come in the unit of the targ
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import ArrayLike
 
-from limpide.errors import ShapeError
+from limpide.errors import ArgumentError, ShapeError
 from limpide.metrics.inputs import Floats, check_same_length, read_matrix, relative_weights
 
 
@@ -31,8 +33,8 @@ def rmse(y: ArrayLike, prediction: ArrayLike, sample_weight: ArrayLike | None = 
     >>> rmse([0.0, 0.0], [3.0, 4.0]) == 12.5**0.5
     True
     """
-    truth, guess, weights, exponent = _regression(y, prediction, sample_weight)
-    roots = np.sqrt(_column_means((truth - guess) ** 2, weights))
+    truth, guess, weights, exponent = regression_inputs(y, prediction, sample_weight)
+    roots = np.sqrt(column_means((truth - guess) ** 2, weights))
     return float(np.ldexp(roots.mean(), exponent))
 
 
@@ -48,8 +50,8 @@ def mae(y: ArrayLike, prediction: ArrayLike, sample_weight: ArrayLike | None = N
     >>> mae([0.0, 0.0], [3.0, 4.0], sample_weight=[3, 1])
     3.25
     """
-    truth, guess, weights, exponent = _regression(y, prediction, sample_weight)
-    return float(np.ldexp(_column_means(np.abs(truth - guess), weights).mean(), exponent))
+    truth, guess, weights, exponent = regression_inputs(y, prediction, sample_weight)
+    return float(np.ldexp(column_means(np.abs(truth - guess), weights).mean(), exponent))
 
 
 def r2(y: ArrayLike, prediction: ArrayLike, sample_weight: ArrayLike | None = None) -> float | None:
@@ -75,11 +77,11 @@ def r2(y: ArrayLike, prediction: ArrayLike, sample_weight: ArrayLike | None = No
     >>> r2([2.0, 2.0], [2.0, 2.5])
     0.0
     """
-    truth, guess, weights, _ = _regression(y, prediction, sample_weight)
+    truth, guess, weights, _ = regression_inputs(y, prediction, sample_weight)
     if len(truth) < 2:
         return None
-    errors = _column_means((truth - guess) ** 2, weights)
-    spread = _column_means((truth - _column_means(truth, weights)) ** 2, weights)
+    errors = column_means((truth - guess) ** 2, weights)
+    spread = column_means((truth - column_means(truth, weights)) ** 2, weights)
     counted = truth if weights is None else truth[weights > 0]
     # The mean of equal numbers may be one rounding off; their spread is exactly zero all the same.
     constant = counted.max(axis=0) == counted.min(axis=0)
@@ -88,10 +90,13 @@ def r2(y: ArrayLike, prediction: ArrayLike, sample_weight: ArrayLike | None = No
     return float(np.where(constant | (spread == 0), flat, 1 - ratio).mean())
 
 
-def regression_figures(
+def median_absolute_error(
     y: ArrayLike, prediction: ArrayLike, sample_weight: ArrayLike | None = None
-) -> dict[str, float | None]:
-    """Give ``rmse``, ``mae`` and ``r2`` in one dict, ready for JSON; arguments as for `rmse`.
+) -> float:
+    """Give the median of the absolute errors, in the unit of ``y``; arguments as for `rmse`.
+
+    Half of the errors (by weight) are smaller. Where the half falls between two errors, their
+    mean, as scikit-learn does.
 
     Raises
     ------
@@ -99,17 +104,74 @@ def regression_figures(
 
     Examples
     --------
-    >>> regression_figures([1.0, 2.0, 3.0], [1.0, 2.0, 6.0])["mae"]
-    1.0
+    >>> median_absolute_error([0.0, 0.0, 0.0], [1.0, -2.0, 90.0])
+    2.0
     """
-    return {
-        "rmse": rmse(y, prediction, sample_weight),
-        "mae": mae(y, prediction, sample_weight),
-        "r2": r2(y, prediction, sample_weight),
-    }
+    truth, guess, weights, exponent = regression_inputs(y, prediction, sample_weight)
+    weight = np.ones(len(truth)) if weights is None else weights
+    errors = np.abs(truth - guess)
+    order = np.argsort(errors, axis=0, kind="stable")
+    middles = [
+        weighted_quantiles(errors[place, k], weight[place], np.array([0.5]))[0]
+        for k, place in enumerate(order.T)
+    ]
+    return float(np.ldexp(np.mean(middles), exponent))
 
 
-def _regression(
+def error_quantiles(
+    y: ArrayLike,
+    prediction: ArrayLike,
+    sample_weight: ArrayLike | None = None,
+    *,
+    quantiles: Sequence[float] = (0.05, 0.25, 0.5, 0.75, 0.95),
+) -> dict[float, float]:
+    """Give quantiles of the errors prediction − y of one target, in the unit of ``y``.
+
+    Between the first and the last of them lies the share of the errors that their difference
+    says: 90 % between 0.05 and 0.95. Where a quantile falls between two errors it is their mean
+    (NumPy's ``"averaged_inverted_cdf"``), so that weights count as repeated rows.
+
+    Raises
+    ------
+    ShapeError, DataError, DtypeError, ArgumentError
+
+    Examples
+    --------
+    >>> error_quantiles([0.0, 0.0, 0.0, 0.0], [1.0, 2.0, 3.0, 4.0], quantiles=(0.5, 1))
+    {0.5: 2.5, 1.0: 4.0}
+    """
+    truth, guess, weights, exponent = regression_inputs(y, prediction, sample_weight)
+    if truth.shape[1] != 1:
+        raise ShapeError(
+            f"error_quantiles takes one target; y has {truth.shape[1]} columns. Give one of them."
+        )
+    levels = np.array([float(q) for q in quantiles])
+    if not ((levels >= 0) & (levels <= 1)).all() or not len(levels):
+        raise ArgumentError(
+            f"quantiles must be shares from 0 to 1; received {quantiles!r}. Use (0.05, 0.5, 0.95)."
+        )
+    errors = (guess - truth)[:, 0]
+    order = np.argsort(errors, kind="stable")
+    weight = np.ones(len(errors)) if weights is None else weights[order]
+    found = np.ldexp(weighted_quantiles(errors[order], weight, levels), exponent)
+    return dict(zip(levels.tolist(), found.tolist(), strict=True))
+
+
+# What other modules share -------------------------------------------------------------------------
+
+
+def weighted_quantiles(ranked: Floats, weight: Floats, levels: Floats) -> Floats:
+    """Give quantiles of values that rise, the weight of each beside it."""
+    ranked, weight = ranked[weight > 0], weight[weight > 0]
+    upto = np.cumsum(weight)
+    wanted = levels * upto[-1]
+    last = len(ranked) - 1
+    lower = np.minimum(np.searchsorted(upto, wanted, side="left"), last)
+    upper = np.minimum(np.searchsorted(upto, wanted, side="right"), last)
+    return np.asarray((ranked[lower] + ranked[upper]) / 2)
+
+
+def regression_inputs(
     y: ArrayLike, prediction: ArrayLike, sample_weight: ArrayLike | None
 ) -> tuple[Floats, Floats, Floats | None, int]:
     """Give both as (n, k), divided by a power of two so that no square overflows (y × 1e200)."""
@@ -126,7 +188,7 @@ def _regression(
     return np.ldexp(truth, -exponent), np.ldexp(guess, -exponent), weights, exponent
 
 
-def _column_means(values: Floats, weights: Floats | None) -> Floats:
+def column_means(values: Floats, weights: Floats | None) -> Floats:
     if weights is None:
         return np.asarray(values.mean(axis=0))
     return np.asarray((values * weights[:, None]).sum(axis=0) / weights.sum())

@@ -6,18 +6,20 @@ no code of its own.
 
 from __future__ import annotations
 
-from limpide.storage.atomic import atomic_write
+from limpide.storage.atomic import atomic_write, path_text
 from limpide.storage.container import (
     Stored,
     Verification,
     VerifiedTensor,
     pack_json,
     read,
+    read_metadata,
     unpack_json,
     verify,
     write,
 )
-from limpide.storage.layout import FORMAT_VERSION
+from limpide.storage.layout import FORMAT_VERSION, spec_text
+from limpide.storage.run_lock import RunLock
 from limpide.storage.vocabulary import (
     expect_bool,
     expect_choice,
@@ -32,6 +34,7 @@ from limpide.storage.vocabulary import (
 
 __all__ = [
     "FORMAT_VERSION",
+    "RunLock",
     "Stored",
     "Verification",
     "VerifiedTensor",
@@ -46,7 +49,10 @@ __all__ = [
     "expect_tensor",
     "expect_text",
     "pack_json",
+    "path_text",
     "read",
+    "read_metadata",
+    "spec_text",
     "unpack_json",
     "verify",
     "write",

@@ -209,6 +209,19 @@ def read(path: str | os.PathLike[str]) -> Stored:
     return Stored(tensors, layout.metadata, layout.format_version)
 
 
+def read_metadata(path: str | os.PathLike[str]) -> dict[str, Any]:
+    """Read the metadata of a model file alone; its header is checked, its tensors are not read.
+
+    Raises
+    ------
+    FileError, ModelFileError
+        As ``read``.
+    """
+    shown = path_text(path)
+    with _opened(shown) as (file, size):
+        return _layout(shown, file, size).metadata
+
+
 def verify(path: str | os.PathLike[str]) -> Verification:
     """Check every byte of a model file, as ``read`` does, holding one tensor at a time.
 

@@ -30,6 +30,7 @@ from limpide.tables.table import Table
 #: Up to this many categories are one-hot, more get a learned vector each.
 ONE_HOT = 100
 
+_ALL_KEPT = 12  # so many categories are all kept, however rare
 _FEWEST_ROWS = 3  # a category with fewer rows is "other", where there are many categories
 _MOST_CATEGORIES = 10_000  # those with most rows; as many rare ones are remembered
 
@@ -134,7 +135,7 @@ def _category(name: str, cells: pl.Series, weights: Floats | None) -> Column:
     if kinds == known or (kinds > 20 and 2 * kinds > known):
         why = f"{kinds} different texts in {known:.0f} rows, as identifiers or free text are"
         return Column(name, "text", missing, why)
-    few = kinds + bool(missing) <= ONE_HOT
+    few = kinds + bool(missing) <= _ALL_KEPT
     kept = counts if few else counts.filter(pl.col("count") >= _FEWEST_ROWS)[:_MOST_CATEGORIES]
     if not len(kept):
         why = f"none of its {kinds} texts stands in {_FEWEST_ROWS} rows"

@@ -32,8 +32,11 @@ Rows = Table | Numeric
 _A_COLUMN = 1000  # bytes that it takes to remember a column
 
 
-def read_rows(X: Any, *, name: str = "X", text: Collection[str] = ()) -> Rows:
-    """Read rows of features: numbers stay an array or sparse, all else becomes a ``Table``.
+def read_rows(X: Any, *, name: str = "X", text: Collection[str] = ()) -> tuple[Rows, bool]:
+    """Read rows of features, and say whether their columns have names.
+
+    Numbers stay an array or sparse, all else becomes a ``Table``. Columns without names are called
+    x0, x1, …
 
     Parameters
     ----------
@@ -51,8 +54,9 @@ def read_rows(X: Any, *, name: str = "X", text: Collection[str] = ()) -> Rows:
 
     Examples
     --------
-    >>> read_rows([[1.0, 2.0], [3.0, None]]).columns
-    ['x0', 'x1']
+    >>> rows, is_named = read_rows([[1.0, 2.0], [3.0, None]])
+    >>> rows.columns, is_named
+    (['x0', 'x1'], False)
     """
     if isinstance(X, (str, bytes)) or X is None:
         raise ArgumentTypeError(
@@ -60,25 +64,25 @@ def read_rows(X: Any, *, name: str = "X", text: Collection[str] = ()) -> Rows:
             f"{'None' if X is None else 'text'}. Read a file first, or use lp.train(path, target)."
         )
     if hasattr(X, "tocsr"):
-        return _sparse(X, name)
+        return _sparse(X, name), False
     if isinstance(X, (list, tuple)):
         X = _from_list(X, name)
     elif not _is_frame(X) and hasattr(X, "__array__"):
         X = _as_array(X, name)
     if not isinstance(X, np.ndarray):
         table = read_table(X, text=text)
+        is_named = not nw.dependencies.is_pandas_like_dataframe(X) or _has_text(X.columns)
         frame = table.frame
-        if nw.dependencies.is_pandas_like_dataframe(X) and not _has_text(X.columns):
-            # As in scikit-learn, numbers are no names.
+        if not is_named:  # numbers are no names, as in scikit-learn
             frame = frame.rename(dict(zip(frame.columns, numbered(frame.width), strict=True)))
-        return replace(table, frame=frame, source=f"{name} ({table.source})")
-    if X.dtype.names is None:
+        return replace(table, frame=frame, source=f"{name} ({table.source})"), is_named
+    is_named = X.dtype.names is not None
+    if not is_named:
         _check_shape(X, name)
         _check_kind(X, name)
         if X.dtype.kind in KINDS and X.dtype.itemsize <= 8 and type(X) is np.ndarray:
-            return Numeric(_native(X), numbered(X.shape[1]), name)
-    table = read_table(X, text=text)
-    return replace(table, source=name)
+            return Numeric(_native(X), numbered(X.shape[1]), name), False
+    return replace(read_table(X, text=text), source=name), is_named
 
 
 def numbered(count: int) -> list[str]:
@@ -86,12 +90,7 @@ def numbered(count: int) -> list[str]:
     return [f"x{i}" for i in range(count)]
 
 
-def is_unnamed(names: Sequence[str]) -> bool:
-    """Say whether columns have no names but their numbers."""
-    return list(names) == numbered(len(names))
-
-
-def matched(rows: Rows, names: Sequence[str], has_names: bool, owner: str) -> Rows:
+def matched(rows: Rows, is_named: bool, names: Sequence[str], was_named: bool, owner: str) -> Rows:
     """Give rows whose columns go by the names of training, or refuse them.
 
     Columns without names are taken in their order, and so are named ones where training had none;
@@ -99,31 +98,34 @@ def matched(rows: Rows, names: Sequence[str], has_names: bool, owner: str) -> Ro
 
     Parameters
     ----------
+    is_named
+        Whether the rows have names for their columns, and not just numbers.
     names
         The columns of training, in order.
-    has_names
-        Whether those are names, and not numbers.
+    was_named
+        Whether those are names.
     owner
         The class of the estimator.
     """
-    given = rows.columns
-    unnamed = is_unnamed(given)
-    if list(names) == given:
-        return rows
-    if not unnamed and has_names:
+    if is_named and was_named:
         return rows  # what is missing is named where the matrix is made
+    given = rows.columns
     if len(given) != len(names):
         raise DataError(
             f"{rows.source} has {len(given)} features, but {owner} is expecting {len(names)} "
             "features as input. Give the columns of training, in their order."
         )
-    if unnamed and has_names:
-        told = f"{rows.source} does not have valid feature names, but {owner} was fitted with"
-    else:
+    if is_named != was_named:
         told = f"{rows.source} has feature names, but {owner} was fitted without"
-    warnings.warn(
-        f"{told} feature names: its columns are taken in their order.", LimpideWarning, stacklevel=5
-    )
+        if was_named:
+            told = f"{rows.source} does not have valid feature names, but {owner} was fitted with"
+        warnings.warn(
+            f"{told} feature names: its columns are taken in their order.",
+            LimpideWarning,
+            stacklevel=6,
+        )
+    if given == list(names):
+        return rows
     if isinstance(rows, Numeric):
         return replace(rows, names=list(names))
     return replace(rows, frame=rows.frame.rename(dict(zip(given, names, strict=True))))

@@ -86,6 +86,7 @@ def test_tiny_loops_stay_the_same_when_nothing_more_is_promoted(
         (run,) = net._compiled.values()
         return run.program.module.tiny, [np.asarray(p) for p in net.variables]
 
+    monkeypatch.setattr(jit, "_promoted", 0)
     tiny, promoted = weights()
     gc.collect()
     monkeypatch.setattr(jit, "_promoted", jit._PROMOTIONS_AT_MOST)

@@ -133,7 +133,9 @@ class NativeEngine:
         target = host()
         build = partial(loops.build_loop, loop, target)
         found = store.obtain(store.loop_key(loop, target), target, "loop", build)
-        return LoopRun(loop, found, partial(Compiled, _title(loop), build, target))
+        run = LoopRun(loop, found, partial(Compiled, _title(loop), build, target))
+        run.made_for = f"{target.cpu} with vectors of {8 * target.vector_bytes} bits"
+        return run
 
     def profile(
         self, loop: Loop, carry: list[Array], held: list[Array], rows: list[Array], order: Array

@@ -39,9 +39,12 @@ class LoopRun:
         Gives what there is to read of it.
     row_order
         What draws the orders of rows.
+    made_for
+        The processor that the code is made for.
     """
 
     row_order = FastRowOrder
+    made_for = ""
 
     def __init__(self, loop: Loop, program: Program, compiled: Callable[[], Compiled]) -> None:
         self.program, self.compiled = program, compiled

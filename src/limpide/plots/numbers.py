@@ -1,0 +1,150 @@
+"""Plots of numbers: the errors of a regression, and the losses of a training run.
+
+Answers for wide ranges, many rows and few. Not for: the figures (``limpide.metrics``).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from limpide.errors import ArgumentError, ShapeError
+from limpide.ir import Array
+from limpide.keywords import known_keywords
+from limpide.metrics.inputs import check_same_length, read_column
+from limpide.plots.canvas import (
+    COLOURS,
+    DASHES,
+    GREY,
+    fitting,
+    label_ends,
+    new_axes,
+    tidy,
+    whole_numbers,
+)
+
+_MOST_POINTS = 5_000  # more would be one blot
+_WIDE = 20  # a loss that falls by more is drawn on a logarithmic axis
+
+
+@known_keywords
+def residuals(
+    y: ArrayLike, prediction: ArrayLike, axes: Any = None, unit: str | None = None
+) -> Any:
+    """Draw the errors of a regression, prediction − truth, against the predictions.
+
+    A good model's points lie about the line at 0, as many above as below, anywhere along it.
+
+    Parameters
+    ----------
+    y, prediction : f64[n]
+    axes
+        matplotlib's axes to draw on; None: a new figure's.
+    unit
+        What is predicted, with its unit, for the names of the axes.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+        Of more than 5,000 rows every k-th is drawn, and the title says so.
+
+    Raises
+    ------
+    MissingExtraError, DataError, ShapeError, DtypeError
+
+    Examples
+    --------
+    >>> axes = residuals([1.0, 2.0], [1.5, 1.5], unit="price")
+    >>> axes.get_xlabel(), axes.get_ylabel()
+    ('prediction of price', 'error: prediction − price')
+    """
+    truth, guess = read_column("y", y), read_column("prediction", prediction)
+    check_same_length("y", truth, "prediction", guess)
+    step = -(-len(truth) // _MOST_POINTS)
+    axes = new_axes(axes, (6.4, 4.2))
+    axes.axhline(0, color=GREY, linewidth=1)
+    axes.scatter(
+        guess[::step], (guess - truth)[::step], s=14, color=COLOURS[0], linewidths=0,
+        alpha=max(0.15, min(0.8, 30 / len(truth[::step]) ** 0.5)),
+    )  # fmt: skip
+    named = fitting(unit, 40) if unit else None
+    axes.set_xlabel(f"prediction of {named}" if named else "prediction")
+    axes.set_ylabel(f"error: prediction − {named or 'truth'}")
+    if step > 1:
+        axes.set_title(f"every {step}th of {len(truth):,} rows", fontsize="medium")
+    return tidy(axes)
+
+
+@known_keywords
+def history(history: Any, axes: Any = None) -> Any:
+    """Draw the losses of a run, an epoch at a time; the epoch that counts is marked.
+
+    Parameters
+    ----------
+    history : limpide.History
+    axes
+        As for `residuals`.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+        The axis of the losses is logarithmic where they fall by more than a factor of 20.
+
+    Raises
+    ------
+    MissingExtraError
+        Where matplotlib is not installed.
+    ArgumentError
+        No epoch was finished.
+
+    Examples
+    --------
+    >>> import limpide as lp
+    >>> axes = history(lp.History(loss=[2.0, 1.0]))
+    >>> axes.get_xlabel(), axes.get_ylabel()
+    ('epoch', 'loss')
+    """
+    if not history.loss:
+        raise ArgumentError("There is nothing to plot: no epoch was finished.")
+    lines = {"training": np.asarray(history.loss, float)}
+    if history.validation_loss:
+        lines["validation"] = np.asarray(history.validation_loss, float)
+    axes = new_axes(axes, (6.4, 4.0))
+    axes.set_xlabel("epoch")
+    axes.set_ylabel("loss")
+    every = np.concatenate(list(lines.values()))
+    if (every > 0).all() and every.max() > _WIDE * every.min():
+        axes.set_yscale("log")
+        axes.set_ylabel("loss (logarithmic axis)")
+    ends = []
+    for i, (name, losses) in enumerate(lines.items()):
+        epochs = np.arange(1, len(losses) + 1)
+        alone = "o" if len(losses) == 1 else None
+        axes.plot(epochs, losses, color=COLOURS[i], linestyle=DASHES[i], label=name, marker=alone)
+        ends.append((float(epochs[-1]), float(losses[-1]), name, COLOURS[i]))
+    whole_numbers(axes, len(lines["training"]))
+    tidy(axes)
+    _mark_best(axes, history, lines)
+    if len(lines) > 1:
+        label_ends(axes, ends)
+    return axes
+
+
+def _mark_best(axes: Any, history: Any, lines: dict[str, Array]) -> None:
+    """Mark the epoch whose weights were kept, or else where the validation loss was lowest."""
+    losses = lines.get("validation")
+    if history.best_epoch is not None:
+        place, word = history.best_epoch, "best (●)"
+        losses = lines["training"] if losses is None else losses
+    elif losses is not None:
+        place, word = int(losses.argmin()), "lowest on validation (●)"
+    else:
+        return
+    if not 0 <= place < len(losses):
+        raise ShapeError(
+            f"history.best_epoch is {place}, and there are {len(losses)} epochs. Correct it."
+        )
+    axes.scatter([place + 1], [losses[place]], s=28, color="black", zorder=5)
+    axes.set_title(f"{word}: epoch {place + 1}, {losses[place]:.4g}", fontsize="medium", loc="left")

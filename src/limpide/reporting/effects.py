@@ -1,0 +1,166 @@
+"""A report's part on what a model goes by: the importance of each column, and what it does.
+
+Answers for the time that this may take, whatever the size of the table. Not for: the numbers
+themselves (``limpide.effects``).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from limpide.effects import Importance, PartialDependence
+from limpide.effects import partial_dependence as dependence_of
+from limpide.effects import permutation_importance as importance_of
+from limpide.effects.dependence import matrix_places
+from limpide.metrics.figures import CLASSIFICATION, REGRESSION
+from limpide.reporting import words
+from limpide.reporting.charts import (
+    MOST_BARS,
+    Axis,
+    Series,
+    bars,
+    lines,
+    range_of,
+    told_apart,
+    with_note,
+)
+from limpide.reporting.markup import Html, shortened, tag
+from limpide.reporting.study import Study
+from limpide.reporting.words import percent
+from limpide.wording import counted, number
+
+_EFFECTS = 6  # columns whose effect is drawn
+_WORK = 2e10  # multiplications that importance may take, about: a few seconds
+
+
+def effects(model: Any, study: Study | None) -> list[Html]:
+    """Give what shuffling each column costs, and the effect of those that matter most."""
+    if study is None or study.y is None or not model.features:
+        return []
+    importance = _importance(model, study)
+    if importance is None:
+        return [tag("p", "There are too many columns to try each of them here; see "
+                    "model.permutation_importance.")]  # fmt: skip
+    known = CLASSIFICATION if model.classes is not None else REGRESSION
+    figure = known[importance.metric]
+    told = (
+        f"Each column in turn is shuffled among the rows, so that it says nothing more, and the "
+        f"{figure.title} is taken again: {number(importance.baseline)} before. Columns that say "
+        "the same can stand in for each other, so that neither seems to matter; and what matters "
+        "to the model need not be a cause."
+    )
+    count = len(importance.columns)
+    shown = count if count <= MOST_BARS + 1 else MOST_BARS
+    means, stds = list(importance.mean[:shown]), list(importance.std[:shown])
+    texts = [_signed(mean) for mean in means]
+    listed = zip(importance.columns[:shown], texts, strict=True)
+    spoken = "; ".join(f"{shortened(name, 40)}: {text}" for name, text in listed)
+    title = f"How much worse the {figure.title} gets without a column"
+    if shown < count:
+        title += f" (the first {shown} of {count})"
+    chart = bars("importance", title, f"Bars, longest first. {spoken}.",
+                 importance.columns[:shown], means, texts, stds)  # fmt: skip
+    again = counted(importance.repeats, "shuffle")
+    note = f"On {counted(importance.rows, 'row')}, {again} each; thin lines are ± 1 deviation."
+    parts = [tag("p", told), tag("div", with_note(chart, note), class_="charts")]
+    drawn = _dependences(model, study, importance)
+    if drawn:
+        parts += [tag("h3", "What each of them does"),
+                  tag("p", "The mean answer over the rows, when the column is set to one value in "
+                      "all of them."), tag("div", *drawn, class_="charts")]  # fmt: skip
+    return parts
+
+
+def _signed(value: float) -> str:
+    return words.value(value, "unit")
+
+
+def _importance(model: Any, study: Study) -> Importance | None:
+    """Take the importance of each column on as many rows as a few seconds allow."""
+    places = matrix_places(model.preprocessing)
+    each = 2.0 * max(model.network.n_parameters, 100) * len(places)
+    repeats = 5 if each * 5 * 500 <= _WORK else 1
+    rows = min(study.table.n_rows, int(_WORK / (each * repeats)), 5_000)
+    if rows < min(study.table.n_rows, 50):
+        return None
+    assert study.y is not None
+    X, _ = model.preprocessing.matrix(study.table)
+    chosen = np.round(np.linspace(0, len(X) - 1, rows)).astype(np.int64)
+    y = model.labels.encode(study.table)[0]
+    return importance_of(model.predicted, X[chosen], y[chosen], places, None, repeats)
+
+
+def _dependences(model: Any, study: Study, importance: Importance) -> list[Html]:
+    used = {one.name: one for one in model.preprocessing.used}
+    pairs = zip(importance.columns, importance.mean, strict=True)
+    names = [name for name, mean in pairs if mean > 0][:_EFFECTS]
+    step = -(-study.table.n_rows // 500)
+    table = study.table.take(np.arange(0, study.table.n_rows, step))
+    X, _ = model.preprocessing.matrix(table)
+    outputs = model._output_names()
+    if model.classes is not None and len(outputs) == 1:
+        outputs = [f"probability of {shortened(model.classes.tolist()[1], 30)}"]
+    drawn = []
+    for i, name in enumerate(names):
+        found, _ = dependence_of(model._outputs, model.preprocessing, table, X, used[name], outputs)
+        drawn.append(_dependence(found, i, shares=model.classes is not None))
+    return drawn
+
+
+def _dependence(found: PartialDependence, place: int, shares: bool) -> Html:
+    means = np.asarray(found.mean)
+    swing = means.max(axis=0) - means.min(axis=0)
+    chosen = np.argsort(-swing, kind="stable")[:3]
+    what = found.outputs[0] if len(found.outputs) == 1 else "probability"
+    title = shortened(found.column, 40)
+    name = f"effect{place}"
+    pairs = zip(found.labels, means[:, chosen[0]], strict=True)
+    spoken = "; ".join(f"{shortened(label, 30)}: {number(float(mean))}" for label, mean in pairs)
+    told = f"{shortened(found.outputs[chosen[0]], 40)}. {spoken}."
+    known = [i for i, value in enumerate(found.grid) if value is not None]
+    if found.kind in ("text", "boolean") or len(known) < 2:
+        best = int(chosen[0])
+        if len(found.outputs) > 1:
+            what = f"probability of {shortened(found.outputs[best], 30)}"
+        values = means[:, best].tolist()
+        written = [percent(v) if shares else number(v) for v in values]
+        shown = slice(0, MOST_BARS)
+        title = f"{title}: mean {shortened(what, 44)}"
+        return bars(name, title, told, found.labels[shown], values[shown], written[shown])
+    x, texts = _across(found, known)
+    missing = [i for i, value in enumerate(found.grid) if value is None]
+    series = [
+        Series(shortened(found.outputs[k], 24), x, means[known, k].tolist(), len(x) <= 20, int(k))
+        for k in sorted(chosen)
+    ]
+    series = told_apart(series, len(found.outputs))
+    level = (float(means[missing[0], chosen[0]]), "missing") if missing else None
+    extra = [level[0]] if level else []
+    low, high = range_of(*(each.y for each in series), extra, share=0.08)
+    if shares:
+        low, high = max(0.0, low), min(1.0, high)
+        low, high = (low, high) if high - low > 0.02 else (max(0, low - 0.05), min(1, high + 0.05))
+    x_axis = Axis(shortened(found.column, 40), x[0], x[-1], texts=texts)
+    y_axis = Axis(f"mean {shortened(what, 40)}", low, high, percent=shares)
+    return lines(name, title, told, series, x_axis, y_axis, level=level)
+
+
+def _across(
+    found: PartialDependence, known: list[int]
+) -> tuple[list[float], list[tuple[float, str]]]:
+    """Give the places of a grid's values; times are written out, numbers are left to the axis."""
+    values = [found.grid[i] for i in known]
+    if found.kind == "number":
+        return [float(value) for value in values], []
+    if hasattr(values[0], "toordinal"):
+        x = [value.toordinal() + _hours(value) / 24 for value in values]
+    else:
+        x = [float(i) for i in range(len(values))]
+    few = sorted({0, len(values) // 2, len(values) - 1})
+    return x, [(x[i], found.labels[known[i]][:10]) for i in few]
+
+
+def _hours(value: Any) -> float:
+    return getattr(value, "hour", 0) + getattr(value, "minute", 0) / 60

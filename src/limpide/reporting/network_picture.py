@@ -1,0 +1,139 @@
+"""A network as a picture: a column of circles a layer, with its size below.
+
+Answers for networks from 2-2-1 to thousands of neurons, and for any number of layers. Not for:
+every weight and value by name, which explanations show.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from limpide.ir import Array
+from limpide.reporting.charts import WIDTH, picture, text
+from limpide.reporting.markup import Html, join, number, shortened, tag
+
+_MOST_CIRCLES = 8  # of a layer that are drawn; of a larger one the first five and the last two
+_MOST_COLUMNS = 6
+_TALL, _TOP = 190, 14  # of the circles, at most, and above them
+_WEIGHED = 40  # connections that are drawn by their weights
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A column of the picture: how many values, and what they are."""
+
+    size: int
+    words: str
+    weights: Array | None = None  # from the stage before, (inputs, outputs)
+
+
+def stages_of(network: Any, inputs: str) -> list[Stage]:
+    """Give the input and each layer that has a matrix of its own, the last one in any case."""
+    found = [Stage(network.n_inputs, inputs)]
+    last = len(network.placed) - 1
+    for i, (name, layer, n_inputs, n_outputs) in enumerate(network.placed):
+        shapes = [spec.shape for spec in layer.parameters(n_inputs).values()]
+        dense = any(len(shape) > 1 for shape in shapes)
+        if i < last and ((n_outputs == found[-1].size and not dense) or _is_table(name)):
+            continue
+        weights = network.params.get(f"{name}.weights")
+        fits = weights is not None and weights.shape == (found[-1].size, n_outputs)
+        activation = getattr(layer, "activation", None)
+        words = str(getattr(activation, "__name__", activation) or type(layer).__name__)
+        found.append(Stage(n_outputs, words, weights if fits else None))
+    return found
+
+
+def _is_table(name: str) -> bool:
+    return name == "columns"
+
+
+def draw(network: Any, inputs: str, outputs: str) -> tuple[Html, str]:
+    """Draw a network, and say how to read it; ``outputs`` is what comes out of it."""
+    stages = stages_of(network, inputs)
+    sizes = [f"{stage.size:,} {stage.words}" for stage in stages]
+    told = f"{len(stages)} columns of circles, left to right: {', then '.join(sizes)}. "
+    told += f"Each circle is a value; lines lead to the next layer. It gives {outputs}."
+    left_out = len(stages) - _MOST_COLUMNS
+    if left_out > 0:
+        told += f" {left_out} layers between are not drawn."
+        stages = [*stages[: _MOST_COLUMNS - 2], *stages[-2:]]
+    weighed = _by_weights(stages)
+    note = "Thick lines are large weights, dashed ones negative." if weighed else ""
+    told += f" {note}"
+    gap = (WIDTH - 90) / max(len(stages) - 1, 1)
+    tall = min(_TALL, 44 * (min(max(stage.size for stage in stages), _MOST_CIRCLES) - 1) + 16)
+    columns = [(45 + i * gap, _places(stage.size, tall)) for i, stage in enumerate(stages)]
+    parts: list[Html] = []
+    for i in range(1, len(stages)):
+        broken = left_out > 0 and i == len(stages) - 2
+        parts.append(_lines(columns[i - 1], columns[i], stages[i], weighed, broken, tall))
+    for (x, places), stage in zip(columns, stages, strict=True):
+        parts.append(_circles(x, places))
+        parts.append(text(x, tall + _TOP + 20, f"{stage.size:,}", "v", "middle"))
+        most = max(6, int(gap / 6.4)) if len(stages) > 2 else 20
+        parts.append(text(x, tall + _TOP + 36, shortened(stage.words, most), "q", "middle"))
+    drawn = picture("network", "The network, layer by layer", told, *parts, height=tall + _TOP + 44)
+    return drawn, note
+
+
+def _by_weights(stages: Sequence[Stage]) -> bool:
+    """Whether every connection is there to be seen, and so few that each can tell its weight."""
+    count = sum(a.size * b.size for a, b in itertools.pairwise(stages))
+    whole = all(stage.size <= _MOST_CIRCLES for stage in stages)
+    known = all(stage.weights is not None for stage in stages[1:])
+    return whole and known and count <= _WEIGHED
+
+
+def _places(size: int, tall: float) -> list[tuple[int, float]]:
+    """Give the circles that are drawn of a layer: which neuron, and its height."""
+    shown = list(range(size)) if size <= _MOST_CIRCLES else [*range(5), size - 2, size - 1]
+    rows = len(shown) + (size > _MOST_CIRCLES)
+    gap = min((tall - 14) / max(rows - 1, 1), 44)
+    start = _TOP + tall / 2 - gap * (rows - 1) / 2
+    return [
+        (neuron, start + gap * (row + (size > _MOST_CIRCLES and row > 4)))
+        for row, neuron in enumerate(shown)
+    ]
+
+
+def _circles(x: float, places: Sequence[tuple[int, float]]) -> Html:
+    parts = [tag("circle", cx=x, cy=y, r=7, class_="neuron") for _, y in places]
+    if len(places) == 7 and places[-1][0] > 6:  # some are left out: three dots stand for them
+        middle = (places[4][1] + places[5][1]) / 2
+        parts += [tag("circle", cx=x, cy=middle + d, r=1.6, class_="dots") for d in (-6, 0, 6)]
+    return join(parts)
+
+
+Column = tuple[float, Sequence[tuple[int, float]]]
+
+
+def _lines(
+    before: Column, after: Column, stage: Stage, weighed: bool, broken: bool, tall: float
+) -> Html:
+    (x0, starts), (x1, ends) = before, after
+    if broken:
+        return text((x0 + x1) / 2, _TOP + tall / 2 + 6, "⋯", "gap", "middle")
+    largest = float(np.abs(stage.weights).max()) if stage.weights is not None else 0.0
+    if not weighed or largest == 0:
+        runs = "".join(
+            f"M{number(x0 + 7)} {number(a)}L{number(x1 - 7)} {number(b)}"
+            for _, a in starts
+            for _, b in ends
+        )
+        return tag("path", d=runs, class_="edge", stroke_width="0.7")
+    assert stage.weights is not None
+    parts = []
+    for i, a in starts:
+        for j, b in ends:
+            weight = float(stage.weights[i, j])
+            run = f"M{number(x0 + 7)} {number(a)}L{number(x1 - 7)} {number(b)}"
+            width = number(0.6 + 3.4 * abs(weight) / largest)
+            kind = "edge minus" if weight < 0 else "edge plus"
+            parts.append(tag("path", d=run, class_=kind, stroke_width=width))
+    return join(parts)
