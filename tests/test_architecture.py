@@ -89,7 +89,6 @@ MAY_IMPORT: dict[str, set[str]] = {
     "exports": VALUES | {"activations", "limpide", "ops", "storage", "tables"},
     # models: a network with its table
     "recipe": PARTS | {"members", "network", "table_layers", "tables"},
-    "calibration": {"ir", "network"},
     "model_facts": {"errors", "history", "storage", "tables"},
     # looking at models: figures' pictures, what columns do, the report; the model is handed in
     "plots": {"errors", "ir", "keywords", "metrics"},
@@ -102,8 +101,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     | {"arrays", "checkpoints", "limpide", "model_facts", "views"},
     "learning": PARTS
     | REPORTS
-    | {"arrays", "checkpoints", "model", "model_facts", "network", "recipe", "tables", "threads"}
-    | {"calibration"},
+    | {"arrays", "checkpoints", "model", "model_facts", "network", "recipe", "tables", "threads"},
     # estimators: scikit-learn's classes around a model, and the only importer of scikit-learn
     "estimator_html": {"history", "model"},
     "estimator_metrics": {"errors", "ir", "callbacks", "metrics", "model"},

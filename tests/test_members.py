@@ -7,7 +7,7 @@ import pytest
 
 import limpide as lp
 from limpide.errors import ArgumentError, ShapeError
-from limpide.members import MemberDense, MemberOutput
+from limpide.members import MemberDense, MemberInput, MemberOutput
 from tolerances import tolerance
 
 MEMBERS = 3
@@ -17,7 +17,7 @@ ENDS = {"sigmoid": 1, "softmax": 4, "linear": 2}
 def ensemble(end: str, dtype: str = "float64") -> lp.Network:
     layers = [
         5,
-        lp.Dense(MEMBERS * 6, "tanh"),
+        MemberInput(MEMBERS, 6, "tanh"),
         MemberDense(MEMBERS, 4, "relu"),
         MemberOutput(MEMBERS, ENDS[end], end),
     ]

@@ -94,6 +94,10 @@ class Layer:
         """
         return None
 
+    def by_member(self, values: Array) -> dict[str, Array]:
+        """Give a number for each member of an ensemble in a shape that meets the parameters."""
+        return {}
+
     def config(self) -> dict[str, Any]:
         """Give what a model file needs to build the layer again."""
         raise NotImplementedError

@@ -15,7 +15,6 @@ import numpy as np
 import polars as pl
 
 from limpide.arrays import as_weights
-from limpide.calibration import build_in, temperature
 from limpide.callbacks import EarlyStopping, as_callbacks
 from limpide.checkpoints import Checkpoint, as_checkpoint, seed_for
 from limpide.conversion import check_finite_scalar
@@ -29,7 +28,7 @@ from limpide.history import History
 from limpide.ir import Array
 from limpide.keywords import known_keywords
 from limpide.layers import check_size
-from limpide.losses import BCE, CrossEntropy, Poisson, resolve_loss
+from limpide.losses import CrossEntropy, Poisson, resolve_loss
 from limpide.memory import check_fits
 from limpide.model import Model, as_table
 from limpide.model_facts import Facts
@@ -42,6 +41,7 @@ from limpide.recipe import (
     check_share,
     choose,
     choose_ensemble,
+    member_decays,
     settle_unseen,
     share_out,
     split_rows,
@@ -283,6 +283,7 @@ def learn(
         Xv, yv, *rest = validation
         validation = (Xv, _learned(model, yv, one_hot), *rest)
     learned = _learned(model, y, one_hot)
+    decays = member_decays(network.members, model.labels.task)
     folds, watching = None, as_callbacks(callbacks)
     if network.members > 1 and validation is None and len(X) > FEW_ROWS:
         codes = y if model.labels.task in ("binary", "multiclass") else None
@@ -293,7 +294,7 @@ def learn(
         X,
         learned,
         loss=loss,
-        optimizer=AdamW(rate, weight_decay=decay),
+        optimizer=AdamW(rate, weight_decay=decay, member_decay=decays),
         epochs=1 if once else recipe["epochs"],
         batch_size=min(recipe["batch_size"], len(X)),
         shuffle=recipe["batch_size"] < len(X),
@@ -307,9 +308,6 @@ def learn(
         progress=progress,
         checkpoint=checkpoint,
     )
-    if folds is not None and isinstance(loss, (BCE, CrossEntropy)) and codes is not None:
-        own = network.member_sums(X)[np.arange(len(X)), folds].astype(np.float64)
-        build_in(network, temperature(own, y, weights))
     settle_unseen(network, X, weights)
 
 
@@ -332,7 +330,9 @@ def train(
     target: str | int,
     *,
     task: str = "auto",
+    preset: str = "default",
     hidden: Any = None,
+    n_ensemble: int | None = None,
     epochs: int | None = None,
     batch_size: int | None = None,
     learning_rate: float | None = None,
@@ -363,15 +363,20 @@ def train(
     task
         ``"auto"``: text, booleans and at most 10 different whole numbers are classes, other
         numbers a regression. Or ``"binary"``, ``"multiclass"``, ``"regression"``.
+    preset
+        ``"default"``: 4 networks that answer together, or up to 200 rows a single one.
+        ``"strong"``: 16 larger ones.
     hidden
-        Sizes of the hidden layers; None: one of 128, or with up to 3 columns 64, 64, 64. ``[]``:
-        none, a logistic or linear regression.
+        Sizes of the hidden layers of each; None: by the preset. ``[]``: none, a logistic or linear
+        regression.
+    n_ensemble
+        How many networks answer together; None: by the preset.
     epochs, batch_size, learning_rate
         None: by the number of rows. The rate falls along half a cosine; AdamW.
     validation
         The share of rows held out for the figures, of each class alike, drawn by ``seed``. They
-        are never trained on, and nothing is chosen by them: the number of epochs is fixed
-        beforehand. 0 or None, or fewer than 20 rows: none.
+        are never trained on, and nothing is chosen by them: the best epoch is chosen by the other
+        rows, each of which one member does not learn from. 0 or None, or fewer than 20 rows: none.
     scaling
         ``"robust"`` (median, quartiles, smooth clipping) or ``"standard"``.
     class_weight
@@ -423,7 +428,9 @@ def train(
     if found.classes is None:
         found = with_scale(found, y[trained])
     settings = Settings(
+        preset=preset,
         hidden=hidden,
+        n_ensemble=n_ensemble,
         epochs=epochs,
         batch_size=batch_size,
         learning_rate=learning_rate,

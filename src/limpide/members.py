@@ -9,8 +9,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from limpide.activations import Activation, activation_name, linear, resolve_activation
-from limpide.ir import shape_error
+from limpide.ir import Array, shape_error
 from limpide.layers import Dense, Layer, ParameterSpec, Tensors, check_size
 from limpide.ops import (
     RandomSource,
@@ -28,11 +30,8 @@ from limpide.tensor import Tensor
 
 
 @dataclass(frozen=True)
-class MemberDense(Layer):
-    """A Dense layer for each member: f[n, members · inputs] → f[n, members · neurons].
-
-    Each member sees its own inputs, which lie side by side. The first layer of an ensemble sees
-    the same inputs in each member: that is ``Dense(members · neurons)``.
+class _Members(Layer):
+    """A Dense layer for each member of an ensemble; see the layers below.
 
     Parameters
     ----------
@@ -40,8 +39,6 @@ class MemberDense(Layer):
         How many members there are, and how many outputs each has.
     activation
         A name or a function.
-
-    Its parameters are ``weights`` (members, inputs, neurons) and ``bias`` (members, neurons).
     """
 
     members: int
@@ -60,6 +57,45 @@ class MemberDense(Layer):
 
     def outputs(self, inputs: int) -> int:
         return self.members * self.neurons
+
+    def config(self) -> dict[str, Any]:
+        return {
+            "members": self.members,
+            "neurons": self.neurons,
+            "activation": activation_name(self.function),
+        }
+
+    def describe(self) -> str:
+        return f"{self.members} × Dense, {activation_name(self.function)}"
+
+
+@dataclass(frozen=True)
+class MemberInput(_Members):
+    """An ensemble's first layer, whose members all see the same: f[n, k] → f[n, members · neurons].
+
+    Its parameters are ``weights`` (inputs, members · neurons) and ``bias``, member by member.
+    """
+
+    def parameters(self, inputs: int) -> dict[str, ParameterSpec]:
+        return Dense(self.members * self.neurons, self.activation).parameters(inputs)
+
+    def forward(
+        self, params: Tensors, state: Tensors, x: Tensor, training: RandomSource | None
+    ) -> tuple[Tensor, dict[str, Tensor]]:
+        return self.function(x @ params["weights"] + params["bias"]), {}
+
+    def by_member(self, values: Array) -> dict[str, Array]:
+        each = np.repeat(values, self.neurons)
+        return {"weights": each, "bias": each}
+
+
+@dataclass(frozen=True)
+class MemberDense(_Members):
+    """A Dense layer for each member: f[n, members · inputs] → f[n, members · neurons].
+
+    Each member sees its own inputs, which lie side by side. Its parameters are ``weights``
+    (members, inputs, neurons) and ``bias`` (members, neurons).
+    """
 
     def parameters(self, inputs: int) -> dict[str, ParameterSpec]:
         if inputs % self.members:
@@ -82,15 +118,8 @@ class MemberDense(Layer):
         y = transpose(self.function(self.sums(params, x)), (1, 0, 2))
         return reshape(y, (x.shape[0], self.members * self.neurons)), {}
 
-    def config(self) -> dict[str, Any]:
-        return {
-            "members": self.members,
-            "neurons": self.neurons,
-            "activation": activation_name(self.function),
-        }
-
-    def describe(self) -> str:
-        return f"{self.members} × Dense, {activation_name(self.function)}"
+    def by_member(self, values: Array) -> dict[str, Array]:
+        return {"weights": values.reshape(-1, 1, 1), "bias": values.reshape(-1, 1)}
 
 
 def _over_members(z: Tensor) -> Tensor:

@@ -18,7 +18,7 @@ from limpide.conversion import check_finite_scalar
 from limpide.errors import ArgumentError, ArgumentTypeError, LimpideWarning, choice_error
 from limpide.ir import Array
 from limpide.layers import Dense, Dropout, Embedding, Layer, check_size
-from limpide.members import MemberDense, MemberOutput
+from limpide.members import MemberDense, MemberInput, MemberOutput
 from limpide.network import Network
 from limpide.schedules import check_rate
 from limpide.table_layers import (
@@ -79,16 +79,17 @@ class _Ensemble:
     steps: float
     step_bounds: tuple[int, int]
     dropout: float
-    weight_decay: float
     stretches: int  # of all columns together
     least_epochs: int = 8
 
 
 # Each part's gain: benchmarks/README.md. Chosen on Spambase, tables of scikit-learn and made ones.
 _ENSEMBLES = {
-    "default": _Ensemble(4, (64, 64), 0.35, (1_200, 5_000), 0.1, 0.02, 512),
-    "strong": _Ensemble(8, (128, 64), 0.7, (2_400, 10_000), 0.1, 0.02, 1024),
+    "default": _Ensemble(4, (64, 64), 0.35, (1_200, 5_000), 0.1, 512),
+    "strong": _Ensemble(16, (96, 64), 0.35, (1_200, 5_000), 0.1, 768),
 }
+_MEMBER_DECAY = {"regression": 0.02, "classes": 0.1}
+_FIRM = 10.0  # times the weight decay of the other kind of members
 _STRETCHES = (4, 32)  # of a column: with fewer it is only scaled
 
 
@@ -126,7 +127,7 @@ def choose_ensemble(
         epochs=usual if epochs is None else check_size(epochs, "epochs"),
         batch_size=batch,
         learning_rate=rate if learning_rate is None else check_rate(learning_rate),
-        weight_decay=of.weight_decay,
+        weight_decay=_MEMBER_DECAY["regression" if task == "regression" else "classes"],
         dropout=of.dropout,
         members=of.members if members is None else check_size(members, "n_ensemble"),
         stretches=stretches if stretches >= low else 0,
@@ -323,17 +324,28 @@ _SHORTEST = 1e-30  # of a stretch: one over it is a float32
 
 def _dense(recipe: Recipe, activation: Any, outputs: int, end: str) -> list[Layer]:
     """Give the layers behind the columns: of one network, or of several side by side."""
-    layers: list[Layer] = []
     members = recipe.members
+    layers: list[Layer] = []
     for i, size in enumerate(recipe.hidden):
-        alone = i == 0 or members == 1  # all members see the same columns
-        layers.append(
-            Dense(members * size, activation) if alone else MemberDense(members, size, activation)
-        )
+        if members == 1:
+            layers.append(Dense(size, activation))
+        else:
+            layers.append((MemberDense if i else MemberInput)(members, size, activation))
         if recipe.dropout:
             layers.append(Dropout(recipe.dropout))
     last = Dense(outputs, end) if members == 1 else MemberOutput(members, outputs, end)
     return [*layers, last]
+
+
+def member_decays(members: int, task: str) -> tuple[float, ...]:
+    """Give what the weight decay of each member is multiplied by: classes have two kinds of them.
+
+    Some tables have much to learn from, in others most is chance: members of one kind follow the
+    rows closely, the others hardly, and together they are near the better kind on either.
+    """
+    if members == 1 or task == "regression":
+        return ()
+    return tuple(_FIRM if i % 2 else 1.0 for i in range(members))
 
 
 def share_out(codes: Array | None, n: int, members: int, seed: int) -> Array:

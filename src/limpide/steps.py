@@ -10,11 +10,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from limpide.ir import Array, Graph, Loop, Spec, layer_scope, spec_of
 from limpide.layers import Placed, forward
 from limpide.losses import Loss, row_means, weighted_mean
 from limpide.ops import broadcast_to, cast, reshape
-from limpide.optimizers import Optimizer
+from limpide.optimizers import AdamW, Optimizer
 from limpide.tape import GradientTape
 from limpide.tensor import Tensor, Traced, Tracing, tracing_into
 
@@ -65,7 +67,7 @@ def trace_step(
             weights = _repeated_weights(batch[2], answers) if plan.weighted else None
             loss = weighted_mean(elements, weights)
         gradients = tape.gradient(loss, [inputs.params[n] for n in trained])
-        new_params, new_slots = _update(plan.optimizer, inputs, trained, gradients)
+        new_params, new_slots = _update(plan, inputs, trained, gradients)
         outputs = {**new_params, **new_state, **new_slots, STEP: inputs.step + 1, "loss": loss}
         nodes = [tracing.lift(value).node for value in outputs.values()]
     return tracing.trace.finish(nodes, list(outputs))
@@ -126,19 +128,36 @@ def _step_inputs(
 
 
 def _update(
-    optimizer: Optimizer, inputs: _Inputs, trained: list[str], gradients: Sequence[Tensor]
+    plan: StepPlan, inputs: _Inputs, trained: list[str], gradients: Sequence[Tensor]
 ) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+    optimizer = plan.optimizer
     before = cast(inputs.step, "float64")
     rate = optimizer.rate(before, inputs.total, inputs.scalars)
     params: dict[str, Tensor] = {}
     slots: dict[str, Tensor] = {}
+    factors = _member_factors(optimizer, plan.placed)
     for name, gradient in zip(trained, gradients, strict=True):
+        scalars = inputs.scalars
+        if name in factors:
+            scalars = {**scalars, "weight_decay": scalars["weight_decay"] * factors[name]}
         with layer_scope(name.rpartition(".")[0]):
             params[name], new = optimizer.update(
-                inputs.params[name], gradient, inputs.slots[name], rate, before + 1, inputs.scalars
+                inputs.params[name], gradient, inputs.slots[name], rate, before + 1, scalars
             )
         slots |= {f"{name}.{slot}": new[slot] for slot in optimizer.slots()}
     return params, slots
+
+
+def _member_factors(optimizer: Optimizer, placed: Sequence[Placed]) -> dict[str, Tensor]:
+    """Give what the decay of parameters is multiplied by, where members differ in it."""
+    if not isinstance(optimizer, AdamW) or not optimizer.member_decay:
+        return {}
+    values = np.array(optimizer.member_decay)
+    return {
+        f"{name}.{key}": Tensor(array)
+        for name, layer, _, _ in placed
+        for key, array in layer.by_member(values).items()
+    }
 
 
 def trace_losses(

@@ -15,7 +15,7 @@ from limpide.errors import ArgumentError, ArgumentTypeError, LimpideWarning, Mod
 from limpide.initializers import zeros
 from limpide.layers import BatchNorm, Dense, Dropout, Embedding, Layer, LayerNorm, Placed
 from limpide.losses import LOSSES, Huber, Loss
-from limpide.members import MemberDense, MemberOutput
+from limpide.members import MemberDense, MemberInput, MemberOutput
 from limpide.storage.vocabulary import (
     expect_bool,
     expect_choice,
@@ -49,7 +49,7 @@ def _dense(config: Config, name: str | None, where: str) -> Layer:
     )
 
 
-def _members(kind: type[MemberDense]) -> Callable[[Config, str | None, str], Layer]:
+def _members(kind: type[MemberDense | MemberInput]) -> Callable[[Config, str | None, str], Layer]:
     """Give the builder of a layer of an ensemble."""
 
     def build(config: Config, name: str | None, where: str) -> Layer:
@@ -149,6 +149,7 @@ _BUILDERS: dict[str, Callable[[Config, str | None, str], Layer]] = {
     "LayerNorm": _layer_norm,
     "BatchNorm": _batch_norm,
     "MemberDense": _members(MemberDense),
+    "MemberInput": _members(MemberInput),
     "MemberOutput": _members(MemberOutput),
 }
 
