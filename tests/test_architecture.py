@@ -49,6 +49,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "optimizers": NUMBERS | {"schedules"},
     "layers": NUMBERS | {"activations", "initializers", "generator"},
     "table_layers": NUMBERS | {"layers"},
+    "members": NUMBERS | {"activations", "layers"},
     "scalars": {"errors"},
     # training
     "history": {"errors", "ir", "plots"},
@@ -69,22 +70,25 @@ MAY_IMPORT: dict[str, set[str]] = {
     # networks
     "parameters": NUMBERS | {"arrays"},
     "summary": {"errors", "layers"},
-    "structure": PARTS | {"locks", "storage", "generator", "parameters", "scalars", "summary"},
+    "structure": PARTS
+    | {"locks", "storage", "generator", "parameters", "scalars", "summary"}
+    | {"members"},
     "network": PARTS
     | REPORTS
     | {"checkpoints", "engines", "identity", "rows", "steps", "threads", "tracing", "training"}
-    | {"arrays", "exports", "limpide", "snapshots", "structure"},
+    | {"arrays", "exports", "limpide", "members", "snapshots", "structure"},
     "neuron": PARTS | REPORTS | {"arrays", "generator", "network", "parameters", "scalars"},
     # data and files: they take layers and arrays, never a network
     "datasets": {"errors", "rng", "spam"},
     "metrics": {"errors", "keywords", "rng"},
     "spam": {"errors"},
-    "storage": {"errors", "ir", "layers", "table_layers", "activations", "initializers", "losses"},
+    "storage": {"errors", "ir", "layers", "table_layers", "activations", "initializers", "losses"}
+    | {"members"},
     "tables": GROUND | {"ir", "rng", "storage", "progress"},
     # "ops" and "activations" for the definitions of what it recognises in a graph
     "exports": VALUES | {"activations", "limpide", "ops", "storage", "tables"},
     # models: a network with its table
-    "recipe": PARTS | {"network", "table_layers", "tables"},
+    "recipe": PARTS | {"members", "network", "table_layers", "tables"},
     "model_facts": {"errors", "history", "storage", "tables"},
     # looking at models: figures' pictures, what columns do, the report; the model is handed in
     "plots": {"errors", "ir", "keywords", "metrics"},

@@ -173,7 +173,7 @@ def test_out_is_refused_where_a_run_would_be_lost(limpide: Any, stopped: Result)
     [
         (("--epochs", "7"), "epochs was 6, is 7"),
         (("--seed", "1"), "seed was 0, is 1"),
-        (("--hidden", "9"), "layer 'hidden1' was Dense(neurons=128"),
+        (("--hidden", "9,9"), "layer 'hidden1' was MemberInput(members=4, neurons=64"),
         (("--learning-rate", "0.5"), "learning_rate was 0.003, is 0.5"),
         (("--engine", "reference"), "engine was native, is reference"),
         (("--drop", "weather"), "layer 'columns' was Columns("),

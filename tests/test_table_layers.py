@@ -9,7 +9,15 @@ import pytest
 
 import limpide as lp
 from limpide.storage.layers import layers_from_config
-from limpide.table_layers import Columns, Equals, Missing, OneHot, RobustScale, Standardize
+from limpide.table_layers import (
+    Columns,
+    Equals,
+    Missing,
+    OneHot,
+    PiecewiseLinear,
+    RobustScale,
+    Standardize,
+)
 
 NAN = float("nan")
 
@@ -53,6 +61,28 @@ def test_missing_equals_and_one_hot_mark_their_cells():
     codes = [[1, 3], [0, 1], [2, NAN], [9, 2]]
     one_hot = [[1, 0, 0, 0, 1], [0, 0, 1, 0, 0], [0, 1, 0, 0, 0], [0, 0, 0, 1, 0]]
     assert run(OneHot((2, 3)), codes).tolist() == one_hot
+
+
+def test_stretches_are_filled_one_after_another():
+    layer = PiecewiseLinear((3, 1))
+    edges = [0.0, 1, 3, 4], [10.0, 20]
+    start = np.concatenate([e[:-1] for e in edges])
+    factor = np.concatenate([1 / np.diff(e) for e in edges])
+    X = [[-9.0, 15], [-0.5, 10], [0.25, 20], [2, 25], [3.5, 99], [9, NAN], [NAN, -1e300]]
+    shares = np.array(
+        [
+            [-1, 0, 0, 0.5],
+            [-0.5, 0, 0, 0],
+            [0.25, 0, 0, 1],
+            [1, 0.5, 0, 1.5],
+            [1, 1, 0.5, 2],
+            [1, 1, 2, 0],
+            [0, 0, 0, -1],
+        ]
+    )
+    found = run(layer, X, start=start, factor=factor)
+    expected = shares * np.array([2 / np.sqrt(3)] * 3 + [2.0])
+    np.testing.assert_array_equal(found, expected)
 
 
 def columns() -> Columns:

@@ -111,6 +111,13 @@ Examples:
     help="binary, multiclass or regression; else told by the target.",
 )
 @click.option(
+    "--preset",
+    metavar="NAME",
+    type=program.Choice(["default", "strong"]),
+    default="default",
+    help="default: 4 networks that answer together; strong: 16 larger ones.",
+)
+@click.option(
     "--hidden",
     metavar="64,64",
     type=program.Sizes(),

@@ -237,7 +237,7 @@ class Learner:
 
     def _partial_fit(self, X: Any, y: Any, sample_weight: Any, known: Labels | None) -> Self:
         """Go once over some rows; the first ones decide what is done to each column."""
-        settings = self._settings()
+        settings = replace(self._settings(), n_ensemble=1)
         if not self.__sklearn_is_fitted__():
             probe, lesson, labels = self._begun(X, y, sample_weight, known)
             is_named = hasattr(probe, "feature_names_in_")

@@ -87,6 +87,17 @@ class Layer:
         """Give the output and the new state; ``training`` is None outside of training."""
         raise NotImplementedError
 
+    def last_sum(self, params: Tensors, x: Tensor, apart: bool) -> tuple[Tensor, Activation] | None:
+        """Give, where the layer is a network's last, its sum and the activation that follows.
+
+        ``apart``: the answers of an ensemble's members, several rows for one of x.
+        """
+        return None
+
+    def by_member(self, values: Array) -> dict[str, Array]:
+        """Give a number for each member of an ensemble in a shape that meets the parameters."""
+        return {}
+
     def config(self) -> dict[str, Any]:
         """Give what a model file needs to build the layer again."""
         raise NotImplementedError
@@ -156,6 +167,9 @@ class Dense(Layer):
         """Give the sum before the activation."""
         z = x @ params["weights"]
         return z + params["bias"] if self.bias is not None else z
+
+    def last_sum(self, params: Tensors, x: Tensor, apart: bool) -> tuple[Tensor, Activation]:
+        return self.weighted_sum(params, x), self.function
 
     def forward(
         self, params: Tensors, state: Tensors, x: Tensor, training: RandomSource | None
@@ -413,6 +427,7 @@ def forward(
     state: Tensors,
     x: Tensor,
     training: tuple[Tensor, Tensor] | None = None,
+    apart: bool = False,
 ) -> tuple[Tensor, Activation, dict[str, Tensor]]:
     """Run layers; the last activation is left to the caller, so that a loss may see its sum.
 
@@ -424,6 +439,9 @@ def forward(
         f[n, inputs].
     training
         (seed, step), u32[] each, or None.
+    apart
+        Whether the members of an ensemble answer each for itself, f[n · members, outputs], those
+        of a row one after another.
 
     Returns
     -------
@@ -436,8 +454,11 @@ def forward(
     for i, (name, layer, _, _) in enumerate(placed):
         with layer_scope(name):
             own = _of(name, params)
-            if i == len(placed) - 1 and isinstance(layer, Dense):
-                x, last = layer.weighted_sum(own, x), layer.function
+            summed = None
+            if i == len(placed) - 1:
+                summed = layer.last_sum(own, x, apart)
+            if summed is not None:
+                x, last = summed
                 continue
             context = None if training is None else RandomSource(*training, i)
             x, changed = layer.forward(own, _of(name, state), x, context)

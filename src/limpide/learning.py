@@ -12,8 +12,10 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
+import polars as pl
 
 from limpide.arrays import as_weights
+from limpide.callbacks import EarlyStopping, as_callbacks
 from limpide.checkpoints import Checkpoint, as_checkpoint, seed_for
 from limpide.conversion import check_finite_scalar
 from limpide.errors import (
@@ -25,18 +27,23 @@ from limpide.errors import (
 from limpide.history import History
 from limpide.ir import Array
 from limpide.keywords import known_keywords
+from limpide.layers import check_size
 from limpide.losses import CrossEntropy, Poisson, resolve_loss
 from limpide.memory import check_fits
 from limpide.model import Model, as_table
 from limpide.model_facts import Facts
 from limpide.optimizers import AdamW
 from limpide.recipe import (
+    PRESETS,
     Recipe,
     build,
     check_scaling,
     check_share,
     choose,
+    choose_ensemble,
+    member_decays,
     settle_unseen,
+    share_out,
     split_rows,
 )
 from limpide.schedules import Cosine, Schedule
@@ -64,6 +71,7 @@ FEW_ROWS = 200
 _FEW_EPOCHS = 300
 _FEW_RATE = 0.02
 _FEW_DECAY = 1.4  # times the recipe's
+_PATIENCE, _LEAST_PATIENCE = 4, 6  # of the epochs, so many parts without a new best, or so many
 _A_PART_RATE, _A_PART_DECAY = 1e-3, 0.02  # of rows that come part by part; nobody knows how many
 
 
@@ -115,12 +123,17 @@ def new_model(
         weights: a row of weight 2 is then two rows.
     """
     check_dense(rows, 8 if few else 4)
+    together = _together(settings, target.task, rows, names, count, few)
+    cut = 0 if together is None else together.stretches
     if isinstance(rows, Numeric):
-        columns, numbers = fit_numeric(rows, settings.scaling, weights)
+        columns, numbers = fit_numeric(rows, settings.scaling, weights, cut)
     else:
-        columns, numbers = fit_columns(rows, names, settings.scaling, weights)
+        columns, numbers = fit_columns(rows, names, settings.scaling, weights, cut)
     preprocessing = Preprocessing(tuple(columns))
-    recipe = _recipe(settings, target, rows.n_rows, count, preprocessing.width, few)
+    recipe = together
+    if recipe is None:
+        recipe = _alone(settings, target, rows.n_rows, count, preprocessing.width, few)
+    recipe = _with_settings(recipe, settings)
     network = build(
         preprocessing,
         numbers,
@@ -151,15 +164,44 @@ def _outputs(target: Target) -> int:
     return target.outputs
 
 
-def _recipe(
+def _together(
+    settings: Settings,
+    task: str,
+    rows: Table | Numeric,
+    names: Sequence[str],
+    count: int,
+    few: bool,
+) -> Recipe | None:
+    """Give the recipe of an ensemble, or None where one network is to learn alone."""
+    if settings.preset not in PRESETS:
+        raise choice_error("preset", settings.preset, PRESETS)
+    members = settings.n_ensemble
+    if members is not None:
+        members = check_size(members, "n_ensemble")
+    linear = settings.hidden is not None and np.size(settings.hidden) == 0
+    if few or members == 1 or linear or (members is None and count <= FEW_ROWS):
+        return None
+    numbers = len(names)
+    if isinstance(rows, Table):
+        numbers = sum(rows.frame[name].dtype != pl.String for name in names)
+    rate = settings.learning_rate
+    return choose_ensemble(
+        settings.preset,
+        task,
+        rows.n_rows if settings.batch_size else count,
+        numbers,
+        members,
+        settings.hidden,
+        settings.epochs,
+        settings.batch_size,
+        None if isinstance(rate, Schedule) else rate,
+    )
+
+
+def _alone(
     settings: Settings, target: Target, n_rows: int, count: int, width: int, few: bool
 ) -> Recipe:
-    if settings.preset != "default":
-        raise choice_error("preset", settings.preset, ("default",))
-    if settings.n_ensemble not in (None, 1):
-        raise ArgumentError(
-            f"n_ensemble must be None or 1; received {settings.n_ensemble!r}. Leave it out."
-        )
+    """Give the recipe of one network."""
     rate = settings.learning_rate
     scheduled = isinstance(rate, Schedule)
     given = [settings.epochs, settings.batch_size, None if scheduled else rate]
@@ -174,7 +216,13 @@ def _recipe(
             weight_decay=_FEW_DECAY * recipe.weight_decay,
             dropout=0.0,
         )
-    if scheduled:
+    return recipe
+
+
+def _with_settings(recipe: Recipe, settings: Settings) -> Recipe:
+    """Take what is given besides what the recipes take."""
+    rate = settings.learning_rate
+    if isinstance(rate, Schedule):
         recipe = replace(recipe, learning_rate=rate.scalars().get("learning_rate", 0.0))
     if settings.weight_decay is not None:
         decay = check_finite_scalar(settings.weight_decay, "weight_decay")
@@ -234,18 +282,27 @@ def learn(
     if validation is not None:
         Xv, yv, *rest = validation
         validation = (Xv, _learned(model, yv, one_hot), *rest)
+    learned = _learned(model, y, one_hot)
+    decays = member_decays(network.members, model.labels.task)
+    folds, watching = None, as_callbacks(callbacks)
+    if network.members > 1 and validation is None and len(X) > FEW_ROWS:
+        codes = y if model.labels.task in ("binary", "multiclass") else None
+        folds = share_out(codes, len(X), network.members, recipe["seed"])
+        patience = max(recipe["epochs"] // _PATIENCE, _LEAST_PATIENCE)
+        watching = [*watching, EarlyStopping(patience)]
     model.facts.history = network.fit(
         X,
-        _learned(model, y, one_hot),
+        learned,
         loss=loss,
-        optimizer=AdamW(rate, weight_decay=decay),
+        optimizer=AdamW(rate, weight_decay=decay, member_decay=decays),
         epochs=1 if once else recipe["epochs"],
         batch_size=min(recipe["batch_size"], len(X)),
         shuffle=recipe["batch_size"] < len(X),
         validation=validation,
         sample_weight=weights,
         class_weight=class_weight,
-        callbacks=callbacks,
+        folds=folds,
+        callbacks=watching,
         engine=engine,
         seed=recipe["seed"],
         progress=progress,
@@ -273,7 +330,9 @@ def train(
     target: str | int,
     *,
     task: str = "auto",
+    preset: str = "default",
     hidden: Any = None,
+    n_ensemble: int | None = None,
     epochs: int | None = None,
     batch_size: int | None = None,
     learning_rate: float | None = None,
@@ -304,15 +363,20 @@ def train(
     task
         ``"auto"``: text, booleans and at most 10 different whole numbers are classes, other
         numbers a regression. Or ``"binary"``, ``"multiclass"``, ``"regression"``.
+    preset
+        ``"default"``: 4 networks that answer together, or up to 200 rows a single one.
+        ``"strong"``: 16 larger ones.
     hidden
-        Sizes of the hidden layers; None: one of 128, or with up to 3 columns 64, 64, 64. ``[]``:
-        none, a logistic or linear regression.
+        Sizes of the hidden layers of each; None: by the preset. ``[]``: none, a logistic or linear
+        regression.
+    n_ensemble
+        How many networks answer together; None: by the preset.
     epochs, batch_size, learning_rate
         None: by the number of rows. The rate falls along half a cosine; AdamW.
     validation
         The share of rows held out for the figures, of each class alike, drawn by ``seed``. They
-        are never trained on, and nothing is chosen by them: the number of epochs is fixed
-        beforehand. 0 or None, or fewer than 20 rows: none.
+        are never trained on, and nothing is chosen by them: the best epoch is chosen by the other
+        rows, each of which one member does not learn from. 0 or None, or fewer than 20 rows: none.
     scaling
         ``"robust"`` (median, quartiles, smooth clipping) or ``"standard"``.
     class_weight
@@ -364,7 +428,9 @@ def train(
     if found.classes is None:
         found = with_scale(found, y[trained])
     settings = Settings(
+        preset=preset,
         hidden=hidden,
+        n_ensemble=n_ensemble,
         epochs=epochs,
         batch_size=batch_size,
         learning_rate=learning_rate,
@@ -455,7 +521,8 @@ def _fit(
         y[trained],
         None if weights is None else weights[trained],
         Settings(),
-        validation=(Xh, y[held]) if len(held) else None,
+        # An ensemble has its own rows held out; these are for the figures alone.
+        validation=(Xh, y[held]) if len(held) and model.network.members == 1 else None,
         class_weight=class_weight,
         engine=engine,
         callbacks=callbacks,

@@ -55,7 +55,8 @@ class Facts:
     figures
         The figures on the rows held out, or None.
     recipe
-        hidden, epochs, batch_size, learning_rate, weight_decay, dropout, scaling, seed.
+        hidden, epochs, batch_size, learning_rate, weight_decay, dropout, members, stretches,
+        scaling, seed.
     """
 
     source: str
@@ -105,9 +106,10 @@ def _summary(
     yield from _columns_table(preprocessing.columns)
     yield ""
     hidden = ", ".join(map(str, facts.recipe["hidden"])) or "none"
-    batch = facts.recipe["batch_size"]
+    batch, members = facts.recipe["batch_size"], facts.recipe.get("members", 1)
+    several = f"{members} members, " if members > 1 else ""
     yield (
-        f"network: hidden {hidden}; {_many(parameters, 'parameter')}; "
+        f"network: {several}hidden {hidden}; {_many(parameters, 'parameter')}; "
         f"{_many(facts.history.epochs, 'epoch')}, batches of {_many(batch, 'row')}, "
         f"rate {facts.recipe['learning_rate']:g}, seed {facts.recipe['seed']}"
     )
@@ -340,10 +342,12 @@ def _facts(entry: Mapping[str, Any], target: Target, history: History, where: st
 def _recipe(entry: Mapping[str, Any], where: str) -> dict[str, Any]:
     numbers = ("learning_rate", "weight_decay", "dropout")
     sizes = ("epochs", "batch_size", "seed")
-    expect_keys(entry, {"hidden", "scaling", *numbers, *sizes}, where=where)
+    later = {"members": 1, "stretches": 0}  # files of earlier versions have none
+    expect_keys(entry, {"hidden", "scaling", *numbers, *sizes}, set(later), where=where)
     return {
         "hidden": expect_list(entry, "hidden", int, where=where),
         "scaling": expect_choice(entry, "scaling", ("robust", "standard"), where=where),
         **{name: expect_int(entry, name, where=where, minimum=0) for name in sizes},
         **{name: expect_float(entry, name, where=where, minimum=0) for name in numbers},
+        **{name: expect_int({**later, **entry}, name, where=where, minimum=0) for name in later},
     }

@@ -41,8 +41,9 @@ from limpide.layers import (
     forward,
 )
 from limpide.losses import Loss, resolve_loss
+from limpide.members import MemberOutput
 from limpide.memory import check_step, short_of_memory
-from limpide.ops import sigmoid, softmax
+from limpide.ops import reshape, sigmoid, softmax
 from limpide.optimizers import Optimizer, resolve_optimizer
 from limpide.progress import progress_bar
 from limpide.rows import Data, rows_a_step, split
@@ -155,6 +156,20 @@ class Network(Structure):
         """
         return self._outputs(X, None, False, block)
 
+    @known_keywords
+    def member_sums(self, X: Any) -> Array:
+        """Give the sums of each member of an ensemble, ``dtype[n, members, outputs]``."""
+        rows, _ = as_rows(X, self.n_inputs, self._dtype, missing=self._takes_missing)
+        batch = self._batch(len(rows))
+
+        def make() -> engines.RunRows:
+            graph = self.graph(batch, activated=False, apart=True)
+            return engines.get(None).compile_rows(graph, len(self._arrays()))
+
+        result = np.empty((len(rows), self.members, self.n_outputs), self.dtype)
+        self._over_rows(self._cached(("members", batch), make), batch, [rows], result)
+        return result
+
     def _outputs(
         self,
         X: Array,
@@ -215,10 +230,11 @@ class Network(Structure):
             return self._compiled[key]
 
     @known_keywords
-    def graph(self, rows: int = 1, activated: bool = True) -> Graph:
+    def graph(self, rows: int = 1, activated: bool = True, *, apart: bool = False) -> Graph:
         """Give the traced graph of the network outside of training, for a number of rows.
 
-        Without ``activated`` its output is the last layer's sum.
+        Without ``activated`` its output is the last layer's sum. With ``apart`` each member of an
+        ensemble answers for itself, f[rows, members, outputs].
         """
         rows = check_size(rows, "rows")
         tracing = Tracing("network")
@@ -227,11 +243,18 @@ class Network(Structure):
         x = tracing.argument(Spec((rows, self.n_inputs), self._dtype), "X")
         with tracing_into(tracing):
             z, activation, _ = forward(
-                self.placed, cast("dict[str, Tensor]", params), cast("dict[str, Tensor]", state), x
+                self.placed,
+                cast("dict[str, Tensor]", params),
+                cast("dict[str, Tensor]", state),
+                x,
+                apart=apart,
             )
             with layer_scope(self.placed[-1].name):
-                y = tracing.lift(activation(z) if activated else z).node
-        return tracing.trace.finish([y], ["output"])
+                y = activation(z) if activated else z
+                if apart:
+                    y = reshape(y, (rows, self.members, self.n_outputs))
+                node = tracing.lift(y).node
+        return tracing.trace.finish([node], ["output"])
 
     @known_keywords
     def compiled(self, rows: int | None = None) -> Any:
@@ -322,6 +345,7 @@ class Network(Structure):
         class_weight: Any = None,
         callbacks: Any = None,
         freeze: Sequence[str] = (),
+        folds: Any = None,
         engine: str | None = None,
         threads: int | None = None,
         seed: int | None = 0,
@@ -350,6 +374,10 @@ class Network(Structure):
             Functions or ``lp.Callback`` objects, called after each epoch.
         freeze
             Names of parameters that stay as they are.
+        folds
+            For an ensemble (``MemberOutput`` last): the number of the member that does not learn
+            from a row, i64[n], or −1; ``history.validation_loss`` is then that of those members
+            on those rows.
         engine
             None is the fastest installed.
         threads
@@ -387,8 +415,16 @@ class Network(Structure):
         engine = engines.get(engine).name
         watched = as_callbacks(callbacks)
         data = self._data(X, y, resolved, sample_weight)
+        if folds is not None:
+            folds = self._folds(folds, data.n_rows, validation)
         data, held = self._validation(validation, data, resolved, number)
+        validate = None if held is None else lambda: self._loss(held, resolved, engine)
+        if folds is not None:
+            validate = self._held_out(data, folds, resolved, engine)
         data.weights = with_class_weight(class_weight, data.y, data.weights, self._dtype, data.rows)
+        if folds is not None:
+            learns = (folds[:, None] != np.arange(self.members)).astype(self.dtype)
+            data.weights = learns if data.weights is None else learns * data.weights[:, None]
         batch_size = rows_a_step(batch_size, data.n_rows)
         widths = [n for p in self.placed for n in (p.inputs, p.outputs)]
         check_step(batch_size, sum(widths), self.dtype.itemsize)
@@ -404,7 +440,7 @@ class Network(Structure):
             shuffle=bool(shuffle),
             engine=engine,
             run_loop=self._loop(plan, data, batch_size, engine),
-            validate=None if held is None else lambda: self._loss(held, resolved, engine),
+            validate=validate,
             callbacks=watched,
         )
         trainer.keeper = None if kept is None else self._keeper(kept, trainer, held)
@@ -423,7 +459,8 @@ class Network(Structure):
         self, plan: StepPlan, data: Data, batch_size: int, engine: str | None
     ) -> engines.RunLoop:
         rest = data.n_rows % batch_size
-        key = ("fit", engine, plan.key(), batch_size, rest, data.y.ndim)
+        each = data.weights is not None and data.weights.ndim > 1
+        key = ("fit", engine, plan.key(), batch_size, rest, data.y.ndim, each)
         return cast(
             engines.RunLoop,
             self._cached(
@@ -522,17 +559,64 @@ class Network(Structure):
             held = held.taken()
         return data, held
 
-    def _loss(self, data: Data, loss: Loss, engine: str | None = None) -> float:
+    @property
+    def members(self) -> int:
+        """How many members answer together: 1, but for an ensemble."""
+        last = self.placed[-1].layer
+        return last.members if isinstance(last, MemberOutput) else 1
+
+    def _folds(self, folds: Any, n_rows: int, validation: Any) -> Array:
+        if self.members == 1 or validation is not None:
+            raise ArgumentError(
+                "folds is for an ensemble, whose last layer is MemberOutput, and without "
+                "validation. Leave one of them out."
+            )
+        numbers = np.asarray(folds)
+        if numbers.shape != (n_rows,) or numbers.dtype.kind not in "iu":
+            raise ArgumentError(
+                f"folds must hold a whole number for each of the {n_rows} rows; received shape "
+                f"{list(numbers.shape)} of {numbers.dtype}."
+            )
+        if numbers.min() < -1 or numbers.max() >= self.members or numbers.max() < 0:
+            raise ArgumentError(
+                f"folds holds members from 0 to {self.members - 1}, or -1; received numbers from "
+                f"{numbers.min()} to {numbers.max()}."
+            )
+        return numbers
+
+    def _held_out(
+        self, data: Data, folds: Array, loss: Loss, engine: str | None
+    ) -> Callable[[], float]:
+        """Give what takes the loss of each row by the member that does not learn from it."""
+        rows = np.flatnonzero(folds >= 0)
+        held, members = Data(data.X, data.y, data.weights, rows).taken(), folds[rows]
+
+        def validate() -> float:
+            losses = self._losses(held, loss, engine, apart=True)
+            own = losses[np.arange(len(rows)), members].astype(np.float64)
+            return float(np.average(own, weights=held.weights))
+
+        return validate
+
+    def _losses(
+        self, data: Data, loss: Loss, engine: str | None = None, apart: bool = False
+    ) -> Array:
+        """Give the loss of each row, or with ``apart`` of each member on each row."""
         batch = self._batch(len(data.X))
         specs = tuple(Spec((batch, *a.shape[1:]), spec_of(a).dtype) for a in (data.X, data.y))
 
         def make() -> engines.RunRows:
-            graph = trace_losses(self.placed, loss, self.params, self.state, specs)
+            graph = trace_losses(self.placed, loss, self.params, self.state, specs, apart)
             return engines.get(engine).compile_rows(graph, len(self._arrays()))
 
-        losses = np.empty(len(data.X), self.dtype)
-        run = self._cached(("loss", loss, engine, specs), make)
+        shape = (len(data.X), self.members) if apart else (len(data.X),)
+        losses = np.empty(shape, self.dtype)
+        run = self._cached(("loss", loss, engine, specs, apart), make)
         self._over_rows(run, batch, [data.X, data.y], losses)
+        return losses
+
+    def _loss(self, data: Data, loss: Loss, engine: str | None = None) -> float:
+        losses = self._losses(data, loss, engine)
         if data.weights is None:
             return float(losses.mean(dtype=np.float64))
         weights = data.weights.astype(np.float64)

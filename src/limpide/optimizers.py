@@ -253,9 +253,12 @@ class AdamW(Adam):
     """Adam, and each step also takes rate · ``weight_decay`` of every parameter away.
 
     Biases decay too, as in PyTorch. Source: Loshchilov, Hutter, arXiv 1711.05101.
+    ``member_decay``: what ``weight_decay`` is multiplied by in each member of an ensemble.
     """
 
     weight_decay: float = 0.01
+    member_decay: tuple[float, ...] = ()
+    structural = ("learning_rate", "member_decay")
 
     def update(
         self,

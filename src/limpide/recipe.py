@@ -18,13 +18,23 @@ from limpide.conversion import check_finite_scalar
 from limpide.errors import ArgumentError, ArgumentTypeError, LimpideWarning, choice_error
 from limpide.ir import Array
 from limpide.layers import Dense, Dropout, Embedding, Layer, check_size
+from limpide.members import MemberDense, MemberInput, MemberOutput
 from limpide.network import Network
 from limpide.schedules import check_rate
-from limpide.table_layers import Columns, Equals, Missing, OneHot, RobustScale, Standardize
+from limpide.table_layers import (
+    Columns,
+    Equals,
+    Missing,
+    OneHot,
+    PiecewiseLinear,
+    RobustScale,
+    Standardize,
+)
 from limpide.tables.fitting import ONE_HOT, Numbers, embedding_size
 from limpide.tables.preprocessing import Preprocessing
 
 SCALINGS = ("robust", "standard")
+PRESETS = ("default", "strong")
 
 COLUMNS = "columns"
 """The name of the layer in front of the network."""
@@ -56,6 +66,72 @@ class Recipe:
     learning_rate: float
     weight_decay: float
     dropout: float
+    members: int = 1
+    stretches: int = 0
+
+
+@dataclass(frozen=True)
+class _Ensemble:
+    """What a preset says of an ensemble; steps a row within bounds."""
+
+    members: int
+    hidden: tuple[int, ...]
+    steps: float
+    step_bounds: tuple[int, int]
+    dropout: float
+    stretches: int  # of all columns together
+    least_epochs: int = 8
+
+
+# Each part's gain: benchmarks/README.md. Chosen on Spambase, tables of scikit-learn and made ones.
+_ENSEMBLES = {
+    "default": _Ensemble(4, (64, 64), 0.35, (1_200, 5_000), 0.1, 512),
+    "strong": _Ensemble(16, (96, 64), 0.35, (1_200, 5_000), 0.1, 768),
+}
+_MEMBER_DECAY = {"regression": 0.02, "classes": 0.1}
+_FIRM = 10.0  # times the weight decay of the other kind of members
+_STRETCHES = (4, 32)  # of a column: with fewer it is only scaled
+
+
+def choose_ensemble(
+    preset: str,
+    task: str,
+    rows: int,
+    numbers: int,
+    members: Any,
+    hidden: Any,
+    epochs: Any,
+    batch_size: Any,
+    learning_rate: Any,
+) -> Recipe:
+    """Give a preset's recipe for so many training rows and columns of numbers.
+
+    What is not None is taken as it is.
+
+    Parameters
+    ----------
+    preset
+        ``"default"`` or ``"strong"``.
+    members
+        How many networks answer together; each does not learn from one row in so many.
+    """
+    of = _ENSEMBLES[preset]
+    batch = _batch_size(batch_size, rows)
+    wanted = min(max(of.steps * rows, of.step_bounds[0]), of.step_bounds[1])
+    usual = max(math.ceil(wanted / math.ceil(rows / batch)), of.least_epochs)
+    rate = 1e-2 if task == "regression" else 3e-3
+    low, high = _STRETCHES
+    stretches = min(of.stretches // max(numbers, 1), high)
+    return Recipe(
+        hidden=of.hidden if hidden is None else _hidden(hidden),
+        epochs=usual if epochs is None else check_size(epochs, "epochs"),
+        batch_size=batch,
+        learning_rate=rate if learning_rate is None else check_rate(learning_rate),
+        weight_decay=_MEMBER_DECAY["regression" if task == "regression" else "classes"],
+        dropout=of.dropout,
+        members=of.members if members is None else check_size(members, "n_ensemble"),
+        stretches=stretches if stretches >= low else 0,
+    )
 
 
 def choose(
@@ -226,20 +302,61 @@ def build(
     """Build the network for a table's matrix, with the statistics of its columns in place."""
     limit = _LIMIT["binary" if task == "multilabel" else task]
     layers: list[Layer] = [_columns(preprocessing, numbers, scaling, limit)]
-    for size in recipe.hidden:
-        layers.append(Dense(size, activation))
-        if recipe.dropout:
-            layers.append(Dropout(recipe.dropout))
-    ends = {"regression": "linear", "multiclass": "softmax"}
-    layers.append(Dense(outputs, ends.get(task, "sigmoid")))
+    end = {"regression": "linear", "multiclass": "softmax"}.get(task, "sigmoid")
+    layers += _dense(recipe, activation, outputs, end)
     network = Network([preprocessing.width, *layers], dtype=dtype, seed=seed)
     if numbers.centre:
         network.state[f"{COLUMNS}.numbers.centre"] = numbers.centre
         network.state[f"{COLUMNS}.numbers.factor"] = numbers.factor
+    edges = [e for e in numbers.edges if len(e)]
+    if edges:
+        starts, lengths = [e[:-1] for e in edges], np.concatenate([np.diff(e) for e in edges])
+        network.state[f"{COLUMNS}.stretches.start"] = np.concatenate(starts)
+        network.state[f"{COLUMNS}.stretches.factor"] = 1 / np.maximum(lengths, _SHORTEST)
     spikes = [value for value in numbers.spike if value is not None]
     if spikes:
         network.state[f"{COLUMNS}.spikes.value"] = spikes
     return network
+
+
+_SHORTEST = 1e-30  # of a stretch: one over it is a float32
+
+
+def _dense(recipe: Recipe, activation: Any, outputs: int, end: str) -> list[Layer]:
+    """Give the layers behind the columns: of one network, or of several side by side."""
+    members = recipe.members
+    layers: list[Layer] = []
+    for i, size in enumerate(recipe.hidden):
+        if members == 1:
+            layers.append(Dense(size, activation))
+        else:
+            layers.append((MemberDense if i else MemberInput)(members, size, activation))
+        if recipe.dropout:
+            layers.append(Dropout(recipe.dropout))
+    last = Dense(outputs, end) if members == 1 else MemberOutput(members, outputs, end)
+    return [*layers, last]
+
+
+def member_decays(members: int, task: str) -> tuple[float, ...]:
+    """Give what the weight decay of each member is multiplied by: classes have two kinds of them.
+
+    Some tables have much to learn from, in others most is chance: members of one kind follow the
+    rows closely, the others hardly, and together they are near the better kind on either.
+    """
+    if members == 1 or task == "regression":
+        return ()
+    return tuple(_FIRM if i % 2 else 1.0 for i in range(members))
+
+
+def share_out(codes: Array | None, n: int, members: int, seed: int) -> Array:
+    """Give for each of n rows the member that does not learn from it, each class alike: i64[n]."""
+    random = np.random.Generator(np.random.Philox(seed))
+    order = random.permutation(n)
+    if codes is not None:
+        order = order[np.argsort(codes[order], kind="stable")]
+    folds = np.empty(n, np.int64)
+    folds[order] = np.arange(n) % members
+    return folds
 
 
 def _columns(preprocessing: Preprocessing, numbers: Numbers, scaling: str, limit: float) -> Layer:
@@ -249,6 +366,10 @@ def _columns(preprocessing: Preprocessing, numbers: Numbers, scaling: str, limit
         robust = scaling == "robust"
         scale = RobustScale(limit, name="numbers") if robust else Standardize(name="numbers")
         parts.append((tuple(range(count)), scale))
+    cut = tuple(i for i, edges in enumerate(numbers.edges) if len(edges))
+    if cut:
+        stretches = tuple(len(numbers.edges[i]) - 1 for i in cut)
+        parts.append((cut, PiecewiseLinear(stretches, name="stretches")))
     missing = tuple(i for i, there in enumerate(numbers.missing) if there)
     if missing:
         parts.append((missing, Missing(name="missing")))

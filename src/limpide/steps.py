@@ -10,11 +10,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from limpide.ir import Array, Graph, Loop, Spec, layer_scope, spec_of
 from limpide.layers import Placed, forward
 from limpide.losses import Loss, row_means, weighted_mean
-from limpide.ops import cast
-from limpide.optimizers import Optimizer
+from limpide.ops import broadcast_to, cast, reshape
+from limpide.optimizers import AdamW, Optimizer
 from limpide.tape import GradientTape
 from limpide.tensor import Tensor, Traced, Tracing, tracing_into
 
@@ -58,15 +60,33 @@ def trace_step(
             for name in trained:
                 tape.watch(inputs.params[name])
             z, activation, new_state = forward(
-                plan.placed, values, inputs.state, batch[0], (inputs.seed, inputs.step)
+                plan.placed, values, inputs.state, batch[0], (inputs.seed, inputs.step), apart=True
             )
-            elements = plan.loss.of_sum(batch[1], z, activation)
-            loss = weighted_mean(elements, batch[2] if plan.weighted else None)
+            answers = z.shape[0] // batch[0].shape[0]
+            elements = plan.loss.of_sum(_repeated(batch[1], answers), z, activation)
+            weights = _repeated_weights(batch[2], answers) if plan.weighted else None
+            loss = weighted_mean(elements, weights)
         gradients = tape.gradient(loss, [inputs.params[n] for n in trained])
-        new_params, new_slots = _update(plan.optimizer, inputs, trained, gradients)
+        new_params, new_slots = _update(plan, inputs, trained, gradients)
         outputs = {**new_params, **new_state, **new_slots, STEP: inputs.step + 1, "loss": loss}
         nodes = [tracing.lift(value).node for value in outputs.values()]
     return tracing.trace.finish(nodes, list(outputs))
+
+
+def _repeated(rows: Tensor, times: int) -> Tensor:
+    """Give each row so many times, one after another: a member's answers each have their own."""
+    if times == 1:
+        return rows
+    n, rest = rows.shape[0], rows.shape[1:]
+    apart = broadcast_to(reshape(rows, (n, 1, *rest)), (n, times, *rest))
+    return reshape(apart, (n * times, *rest))
+
+
+def _repeated_weights(weights: Tensor, times: int) -> Tensor:
+    """Give the weights of a row's answers: one for all, or one each."""
+    if weights.ndim == 1:
+        return _repeated(weights, times)
+    return reshape(weights, (weights.shape[0] * times,))
 
 
 @dataclass
@@ -108,19 +128,36 @@ def _step_inputs(
 
 
 def _update(
-    optimizer: Optimizer, inputs: _Inputs, trained: list[str], gradients: Sequence[Tensor]
+    plan: StepPlan, inputs: _Inputs, trained: list[str], gradients: Sequence[Tensor]
 ) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+    optimizer = plan.optimizer
     before = cast(inputs.step, "float64")
     rate = optimizer.rate(before, inputs.total, inputs.scalars)
     params: dict[str, Tensor] = {}
     slots: dict[str, Tensor] = {}
+    factors = _member_factors(optimizer, plan.placed)
     for name, gradient in zip(trained, gradients, strict=True):
+        scalars = inputs.scalars
+        if name in factors:
+            scalars = {**scalars, "weight_decay": scalars["weight_decay"] * factors[name]}
         with layer_scope(name.rpartition(".")[0]):
             params[name], new = optimizer.update(
-                inputs.params[name], gradient, inputs.slots[name], rate, before + 1, inputs.scalars
+                inputs.params[name], gradient, inputs.slots[name], rate, before + 1, scalars
             )
         slots |= {f"{name}.{slot}": new[slot] for slot in optimizer.slots()}
     return params, slots
+
+
+def _member_factors(optimizer: Optimizer, placed: Sequence[Placed]) -> dict[str, Tensor]:
+    """Give what the decay of parameters is multiplied by, where members differ in it."""
+    if not isinstance(optimizer, AdamW) or not optimizer.member_decay:
+        return {}
+    values = np.array(optimizer.member_decay)
+    return {
+        f"{name}.{key}": Tensor(array)
+        for name, layer, _, _ in placed
+        for key, array in layer.by_member(values).items()
+    }
 
 
 def trace_losses(
@@ -129,15 +166,23 @@ def trace_losses(
     params: Mapping[str, Array],
     state: Mapping[str, Array],
     rows: Sequence[Spec],
+    apart: bool = False,
 ) -> Graph:
-    """Trace the loss of each row of a batch outside of training: inputs params, state, X, y."""
+    """Trace the loss of each row of a batch outside of training: inputs params, state, X, y.
+
+    ``apart``: of each member of an ensemble, f[n, members].
+    """
     tracing = Tracing("losses")
     values: dict[str, Tensor] = {n: tracing.argument(spec_of(a), n) for n, a in params.items()}
     kept: dict[str, Tensor] = {n: tracing.argument(spec_of(a), n) for n, a in state.items()}
     x, y = (tracing.argument(s, n) for s, n in zip(rows, ("X", "y"), strict=True))
     with tracing_into(tracing):
-        z, activation, _ = forward(placed, values, kept, x)
-        node = tracing.lift(row_means(loss.of_sum(y, z, activation))).node
+        z, activation, _ = forward(placed, values, kept, x, apart=apart)
+        answers = z.shape[0] // x.shape[0]
+        losses = row_means(loss.of_sum(_repeated(y, answers), z, activation))
+        if apart:
+            losses = reshape(losses, (x.shape[0], answers))
+        node = tracing.lift(losses).node
     return tracing.trace.finish([node], ["losses"])
 
 

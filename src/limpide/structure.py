@@ -34,6 +34,7 @@ from limpide.layers import (
 )
 from limpide.locks import Lock
 from limpide.losses import Loss
+from limpide.members import MemberOutput
 from limpide.memory import check_parameters
 from limpide.ops import softmax
 from limpide.parameters import Parameters
@@ -187,7 +188,9 @@ class Structure:
     def output_activation(self) -> Activation:
         """The activation of the last layer."""
         last = self.placed[-1].layer
-        return last.function if isinstance(last, Dense) else resolve_activation("linear")
+        if isinstance(last, (Dense, MemberOutput)):
+            return last.function
+        return resolve_activation("linear")
 
     # Files, copies, text ----------------------------------------------------------------------
 

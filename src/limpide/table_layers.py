@@ -129,6 +129,67 @@ class Equals(Layer):
 
 
 @dataclass(frozen=True)
+class PiecewiseLinear(Layer):
+    """Say how far numbers have come through stretches of their column: f[n, k] → f[n, Σ of them].
+
+    A stretch from a to b gives (x − a) / (b − a), from 0 before it to 1 behind it, so that the next
+    layer draws a broken line over each number. The first stretch goes on below, and the last
+    above, by their own length. All are divided by half the root of their column's number of them:
+    a column counts alike, however finely it is cut. A missing number (NaN) gives zeros. Source:
+    Gorishniy, Rubachev, Babenko, arXiv 2203.05556, whose ends go on for ever.
+
+    Parameters
+    ----------
+    stretches
+        How many each column has.
+
+    ``start``, the a of each, and ``factor``, 1 / (b − a), are state, set from data.
+    """
+
+    stretches: tuple[int, ...]
+
+    takes_missing = True
+
+    def __post_init__(self) -> None:
+        if not self.stretches:
+            raise ArgumentError("stretches must hold a number for each column; received none.")
+        sizes = tuple(check_size(n, f"stretches[{i}]") for i, n in enumerate(self.stretches))
+        object.__setattr__(self, "stretches", sizes)
+
+    def outputs(self, inputs: int) -> int:
+        if inputs != len(self.stretches):
+            raise shape_error(
+                f"PiecewiseLinear was built for {len(self.stretches)} columns and gets {inputs}"
+            )
+        return sum(self.stretches)
+
+    def state(self, inputs: int) -> dict[str, Any]:
+        width = sum(self.stretches)
+        return {"start": np.zeros(width), "factor": np.ones(width)}
+
+    def forward(
+        self, params: Tensors, state: Tensors, x: Tensor, training: RandomSource | None
+    ) -> tuple[Tensor, dict[str, Tensor]]:
+        sizes = np.array(self.stretches)
+        ends = np.cumsum(sizes)
+        least, most = np.zeros(ends[-1]), np.ones(ends[-1])
+        least[ends - sizes], most[ends - 1] = -1, 2
+        columns = np.repeat(np.arange(len(sizes)), sizes)
+        scale = np.repeat(2 / np.sqrt(sizes), sizes)
+        dtype = x.spec.numpy_dtype
+        repeated = gather(x, Tensor(columns), axis=1)
+        way = (repeated - state["start"]) * state["factor"]
+        inside = minimum(maximum(way, Tensor(least.astype(dtype))), Tensor(most.astype(dtype)))
+        return where(equal(repeated, repeated), inside * Tensor(scale.astype(dtype)), 0), {}
+
+    def config(self) -> dict[str, Any]:
+        return {"stretches": list(self.stretches)}
+
+    def describe(self) -> str:
+        return f"PiecewiseLinear of {len(self.stretches)} columns"
+
+
+@dataclass(frozen=True)
 class OneHot(Layer):
     """Give a 1 in the place of each column's code: f[n, k] of codes → f[n, Σ categories].
 

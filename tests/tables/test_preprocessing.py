@@ -133,8 +133,10 @@ def test_few_categories_are_one_hot_more_are_embedded_rare_ones_are_other():
     assert treatment(few) == "2 categories, one-hot, missing as its own"
     many = {"x": [f"c{i % 20}" for i in range(100)] + ["once", "twice", "twice"]}
     assert treatment(many) == (
-        "20 categories, embedded in 5; 2 categories with fewer than 3 rows are taken as one"
+        "20 categories, one-hot; 2 categories with fewer than 3 rows are taken as one"
     )
+    most = {"x": [f"c{i % 120}" for i in range(600)]}
+    assert treatment(most) == "120 categories, embedded in 11"
     pairs = {"x": [f"c{i // 2}" for i in range(60)], "n": list(range(60))}
     assert treatment(pairs) == "none of its 30 texts stands in 3 rows"
 

@@ -15,6 +15,7 @@ from limpide.errors import ArgumentError, ArgumentTypeError, LimpideWarning, Mod
 from limpide.initializers import zeros
 from limpide.layers import BatchNorm, Dense, Dropout, Embedding, Layer, LayerNorm, Placed
 from limpide.losses import LOSSES, Huber, Loss
+from limpide.members import MemberDense, MemberInput, MemberOutput
 from limpide.storage.vocabulary import (
     expect_bool,
     expect_choice,
@@ -25,7 +26,15 @@ from limpide.storage.vocabulary import (
     expect_object,
     expect_text,
 )
-from limpide.table_layers import Columns, Equals, Missing, OneHot, RobustScale, Standardize
+from limpide.table_layers import (
+    Columns,
+    Equals,
+    Missing,
+    OneHot,
+    PiecewiseLinear,
+    RobustScale,
+    Standardize,
+)
 
 Config = Mapping[str, Any]
 
@@ -38,6 +47,21 @@ def _dense(config: Config, name: str | None, where: str) -> Layer:
         bias=zeros if expect_bool(config, "bias", where=where) else None,
         name=name,
     )
+
+
+def _members(kind: type[MemberDense | MemberInput]) -> Callable[[Config, str | None, str], Layer]:
+    """Give the builder of a layer of an ensemble."""
+
+    def build(config: Config, name: str | None, where: str) -> Layer:
+        expect_keys(config, {"type", "name", "members", "neurons", "activation"}, where=where)
+        return kind(
+            expect_int(config, "members", where=where, minimum=1),
+            expect_int(config, "neurons", where=where, minimum=1),
+            expect_choice(config, "activation", ACTIVATIONS, where=where),
+            name=name,
+        )
+
+    return build
 
 
 def _dropout(config: Config, name: str | None, where: str) -> Layer:
@@ -88,6 +112,11 @@ def _one_hot(config: Config, name: str | None, where: str) -> Layer:
     return OneHot(tuple(expect_list(config, "categories", int, where=where)), name=name)
 
 
+def _piecewise_linear(config: Config, name: str | None, where: str) -> Layer:
+    expect_keys(config, {"type", "name", "stretches"}, where=where)
+    return PiecewiseLinear(tuple(expect_list(config, "stretches", int, where=where)), name=name)
+
+
 def _columns(config: Config, name: str | None, where: str) -> Layer:
     expect_keys(config, {"type", "name", "parts"}, where=where)
     parts = []
@@ -108,6 +137,7 @@ _PARTS: dict[str, Callable[[Config, str | None, str], Layer]] = {
     "Equals": _plain(Equals),
     "Missing": _plain(Missing),
     "OneHot": _one_hot,
+    "PiecewiseLinear": _piecewise_linear,
     "RobustScale": _robust_scale,
     "Standardize": _plain(Standardize),
 }
@@ -118,6 +148,9 @@ _BUILDERS: dict[str, Callable[[Config, str | None, str], Layer]] = {
     "Dropout": _dropout,
     "LayerNorm": _layer_norm,
     "BatchNorm": _batch_norm,
+    "MemberDense": _members(MemberDense),
+    "MemberInput": _members(MemberInput),
+    "MemberOutput": _members(MemberOutput),
 }
 
 

@@ -28,8 +28,9 @@ from limpide.tables.scales import SAMPLE, Scales, scales_of
 from limpide.tables.table import Table
 
 #: Up to this many categories are one-hot, more get a learned vector each.
-ONE_HOT = 12
+ONE_HOT = 100
 
+_ALL_KEPT = 12  # so many categories are all kept, however rare
 _FEWEST_ROWS = 3  # a category with fewer rows is "other", where there are many categories
 _MOST_CATEGORIES = 10_000  # those with most rows; as many rare ones are remembered
 
@@ -42,6 +43,7 @@ class Numbers:
     factor: list[float] = field(default_factory=list)
     missing: list[bool] = field(default_factory=list)
     spike: list[float | None] = field(default_factory=list)
+    edges: list[Floats] = field(default_factory=list)
 
     def add(self, scales: Scales, place: int, missing: bool) -> None:
         """Take up one column of some statistics."""
@@ -50,10 +52,15 @@ class Numbers:
         self.factor.append(float(scales.factor[place]))
         self.missing.append(missing)
         self.spike.append(None if math.isnan(spike) else spike)
+        self.edges.append(scales.edges[place])
 
 
 def fit_columns(
-    table: Table, names: Sequence[str], scaling: str, weights: Floats | None = None
+    table: Table,
+    names: Sequence[str],
+    scaling: str,
+    weights: Floats | None = None,
+    stretches: int = 0,
 ) -> tuple[list[Column], Numbers]:
     """Decide what is done to each column.
 
@@ -67,6 +74,8 @@ def fit_columns(
         ``"robust"``: median and quartiles; ``"standard"``: mean and standard deviation.
     weights : f64[n], optional
         How often each row counts; all are above 0.
+    stretches
+        Into how many a column of numbers is cut, at most; 0: it is only scaled.
 
     Returns
     -------
@@ -83,7 +92,7 @@ def fit_columns(
         column = _left_out(name, cells) or (
             _category(name, cells, weights)
             if cells.dtype == pl.String
-            else _number(name, cells, scaling, numbers, weights)
+            else _number(name, cells, scaling, numbers, weights, stretches)
         )
         columns.append(column)
     check_some_left(columns, table.source)
@@ -126,7 +135,7 @@ def _category(name: str, cells: pl.Series, weights: Floats | None) -> Column:
     if kinds == known or (kinds > 20 and 2 * kinds > known):
         why = f"{kinds} different texts in {known:.0f} rows, as identifiers or free text are"
         return Column(name, "text", missing, why)
-    few = kinds + bool(missing) <= ONE_HOT
+    few = kinds + bool(missing) <= _ALL_KEPT
     kept = counts if few else counts.filter(pl.col("count") >= _FEWEST_ROWS)[:_MOST_CATEGORIES]
     if not len(kept):
         why = f"none of its {kinds} texts stands in {_FEWEST_ROWS} rows"
@@ -159,7 +168,12 @@ def embedding_size(codes: int) -> int:
 
 
 def _number(
-    name: str, cells: pl.Series, scaling: str, numbers: Numbers, weights: Floats | None
+    name: str,
+    cells: pl.Series,
+    scaling: str,
+    numbers: Numbers,
+    weights: Floats | None,
+    stretches: int,
 ) -> Column:
     kind, missing = kind_of(cells.dtype), cells.null_count()
     parts = []
@@ -167,7 +181,7 @@ def _number(
         known, counts = sampled(part_values(cells, of), weights)
         if of != "value" and (known == known[0]).all():
             continue
-        found = scales_of(known[None], scaling, counts)
+        found = scales_of(known[None], scaling, counts, stretches)
         parts.append(Part(of, float(found.origin[0]), float(found.unit[0])))
         numbers.add(found, 0, bool(missing) and of == "value")
     return Column(
@@ -183,6 +197,9 @@ def told(kind: str, parts: Sequence[Part], numbers: Numbers, missing: bool, scal
     spike = numbers.spike[-len(parts)]
     if kind != "boolean" and spike is not None:
         words += f", extra input: is it {spike * parts[0].unit + parts[0].origin:g}?"
+    cut = len(numbers.edges[-len(parts)]) - 1
+    if cut > 0:
+        words += f", and in {cut} stretches"
     return words + ", extra input: is it missing?" * missing
 
 

@@ -102,7 +102,7 @@ def _sum(data: NDArray[Any]) -> Any:
 
 
 def fit_numeric(
-    rows: Numeric, scaling: str, weights: Floats | None = None
+    rows: Numeric, scaling: str, weights: Floats | None = None, stretches: int = 0
 ) -> tuple[list[Column], Numbers]:
     """Decide what is done to each column, as ``fit_columns`` does for a frame.
 
@@ -120,7 +120,8 @@ def fit_numeric(
         names = rows.names[first : first + step]
         block = by_column[:, first : first + len(names)]
         dense = block.toarray() if rows.is_sparse else block
-        _fit_block(names, np.ascontiguousarray(dense.T), scaling, weights, columns, numbers)
+        by_name = np.ascontiguousarray(dense.T)
+        _fit_block(names, by_name, scaling, weights, stretches, columns, numbers)
     check_some_left(columns, rows.source)
     return columns, numbers
 
@@ -130,6 +131,7 @@ def _fit_block(
     block: NDArray[Any],
     scaling: str,
     weights: Floats | None,
+    stretches: int,
     columns: list[Column],
     numbers: Numbers,
 ) -> None:
@@ -141,12 +143,12 @@ def _fit_block(
     kept = np.flatnonzero((missing < n) & ~constant)
     scales = []
     if n <= SAMPLE and len(kept):
-        found = scales_of(values[kept], scaling, weights)
+        found = scales_of(values[kept], scaling, weights, stretches)
         scales = [(found, place) for place in range(len(kept))]
     elif len(kept):
         for i in kept.tolist():
             known, counts = sampled(values[i], weights)
-            scales.append((scales_of(known[None], scaling, counts), 0))
+            scales.append((scales_of(known[None], scaling, counts, stretches), 0))
     at = dict(zip(kept.tolist(), scales, strict=True))
     for i, name in enumerate(names):
         gone = int(missing[i])

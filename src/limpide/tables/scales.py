@@ -1,4 +1,4 @@
-"""Centre, scale and spike of columns of numbers, many columns at a time, with weights.
+"""Centre, scale, spike and stretches of columns of numbers, many at a time, with weights.
 
 Answers for the statistics that scaling layers hold: a row of weight k counts as k rows. Not for:
 which columns are numbers (``fitting``, ``numeric``), nor for applying anything.
@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -17,6 +18,7 @@ from limpide.tables.features import LARGEST, Floats
 #: Statistics are taken from at most this many rows, at equal distances.
 SAMPLE = 200_000
 
+_FEWEST_STRETCHES = 3
 _SPIKE_SHARE = 0.1
 _SPIKE_ROWS = 10
 
@@ -33,6 +35,9 @@ class Scales:
         A scaled number is (x − centre) · factor.
     spike : f64[k]
         The value that stands in a tenth of the rows or more; NaN where there is none.
+    edges : k × f64[m + 1]
+        Where stretches of about equally many rows begin and end, the spike's apart; empty where
+        there are fewer than three. In the matrix's unit.
     """
 
     origin: Floats
@@ -40,9 +45,12 @@ class Scales:
     centre: Floats
     factor: Floats
     spike: Floats
+    edges: list[Floats]
 
 
-def scales_of(columns: Floats, scaling: str, weights: Floats | None = None) -> Scales:
+def scales_of(
+    columns: Floats, scaling: str, weights: Floats | None = None, stretches: int = 0
+) -> Scales:
     """Give the statistics of columns, each of which has a number that is not missing.
 
     Parameters
@@ -53,6 +61,8 @@ def scales_of(columns: Floats, scaling: str, weights: Floats | None = None) -> S
         ``"robust"``: median and quartiles; ``"standard"``: mean and standard deviation.
     weights : f64[n], optional
         How often each row counts.
+    stretches
+        Into how many a column is cut, at most and its spike apart; 0: none.
 
     Examples
     --------
@@ -65,8 +75,8 @@ def scales_of(columns: Floats, scaling: str, weights: Floats | None = None) -> S
     pre = np.where(largest > 1e150, np.ldexp(1.0, np.frexp(largest)[1] - 1), 1.0)
     if (pre != 1).any():
         columns = columns / pre[:, None]
-    each = [_of_column(*column, scaling) for column in _in_order(columns, weights)]
-    centre, scale, spike = (np.array(part) for part in zip(*each, strict=True))
+    each = [_of_column(*column, scaling, stretches) for column in _in_order(columns, weights)]
+    centre, scale, spike = (np.array(part) for part in list(zip(*each, strict=True))[:3])
     origin = np.where(np.abs(centre) > 1024 * scale, centre * pre, 0.0)
     outside = ~((scale * pre > 2.0**-60) & (scale * pre < 2.0**60))
     unit = np.where(outside, np.ldexp(1.0, np.frexp(scale)[1] - 1) * pre, 1.0)
@@ -76,11 +86,18 @@ def scales_of(columns: Floats, scaling: str, weights: Floats | None = None) -> S
         _moved(centre * pre, origin, unit),
         unit / pre / scale,
         _moved(spike * pre, origin, unit),
+        [_edges(e[3] * pre[i], origin[i], unit[i]) for i, e in enumerate(each)],
     )
 
 
-def _moved(values: Floats, origin: Floats, unit: Floats) -> Floats:
-    return np.clip((values - origin) / unit, -LARGEST, LARGEST)
+def _edges(bounds: Floats, origin: float, unit: float) -> Floats:
+    """Give the bounds that float32 tells apart, or none where they are few."""
+    there = np.unique(_moved(bounds, origin, unit).astype(np.float32)).astype(np.float64)
+    return there if len(there) > _FEWEST_STRETCHES else there[:0]
+
+
+def _moved(values: Floats, origin: Any, unit: Any) -> Floats:
+    return np.asarray(np.clip((values - origin) / unit, -LARGEST, LARGEST))
 
 
 def _in_order(
@@ -98,16 +115,12 @@ def _in_order(
 
 
 def _of_column(
-    values: Floats, weights: Floats | None, upto: Floats | None, scaling: str
-) -> tuple[float, float, float]:
-    """Give centre, scale and spike of sorted numbers; where there is no spike, NaN."""
+    values: Floats, weights: Floats | None, upto: Floats | None, scaling: str, stretches: int
+) -> tuple[float, float, float, Floats]:
+    """Give centre, scale, spike and edges of sorted numbers; where there is no spike, NaN."""
     total = float(len(values)) if upto is None else float(upto[-1])
     first, last, weight = _spike(values, upto, total)
     spike = float(values[first]) if last > first else math.nan
-    if scaling == "standard":
-        mean = np.average(values, weights=weights)
-        spread = math.sqrt(float(np.average((values - mean) ** 2, weights=weights)))
-        return float(mean), spread if spread > 0 else 1.0, spike
     before = 0.0 if first == 0 else float(first if upto is None else upto[first - 1])
 
     def quantile(q: float, whole: float, left_out: float) -> float:
@@ -122,6 +135,14 @@ def _of_column(
         i = int(n) if upto is None else int(np.searchsorted(upto, n, side="right"))
         return float(values[min(i, len(values) - 1)])
 
+    shares = np.linspace(0, 1, stretches + 1).tolist() if stretches else []
+    bounds = np.array([quantile(q, total - weight, weight) for q in shares])
+    if len(bounds) and last > first:
+        bounds = np.append(bounds, spike)
+    if scaling == "standard":
+        mean = np.average(values, weights=weights)
+        spread = math.sqrt(float(np.average((values - mean) ** 2, weights=weights)))
+        return float(mean), spread if spread > 0 else 1.0, spike, bounds
     scale = quantile(0.75, total - weight, weight) - quantile(0.25, total - weight, weight)
     if scale <= 0:
         # Where the quartiles are equal, half of the range, as RealMLP does.
@@ -130,7 +151,7 @@ def _of_column(
         scale = float(most - least) / 2
     if scale <= 0:
         scale = float(values[-1] - values[0]) / 2
-    return quantile(0.5, total, 0.0), scale if scale > 0 else 1.0, spike
+    return quantile(0.5, total, 0.0), scale if scale > 0 else 1.0, spike, bounds
 
 
 def _spike(values: Floats, upto: Floats | None, total: float) -> tuple[int, int, float]:
