@@ -89,18 +89,19 @@ class Classifier(ClassifierMixin, _Estimator):  # type: ignore[misc]
     Parameters
     ----------
     hidden
-        Sizes of the hidden layers, such as ``[64, 64]``; None: by the number of columns.
+        Sizes of the hidden layers of each network, such as ``[64, 64]``; None: by the preset.
     activation
         Of the hidden layers, a name or a function.
     preset
-        ``"default"``.
+        ``"default"``: 4 networks that answer together. ``"strong"``: 16 larger ones. Up to 200
+        rows either is a single network.
     epochs, batch_size
         None: by the number of rows. Up to 200 rows each step takes all of them, in float64; then
         whole weights are the same as repeated rows.
     learning_rate
         A number, which falls along half a cosine, or a schedule such as ``lp.Linear(0.01)``.
     weight_decay, dropout
-        None: by the number of rows.
+        None: by the preset, or for a single network by the number of rows.
     loss
         None: cross-entropy. A name, an ``lp.Loss``, or a function of (y, prediction) in limpide's
         ops: y is a column of 0 and 1 for each output, the prediction its probability.
@@ -120,7 +121,9 @@ class Classifier(ClassifierMixin, _Estimator):  # type: ignore[misc]
         ``"balanced"``, or a dict label → weight. Of several labels ``"balanced"``, which is the
         product over them.
     n_ensemble
-        None or 1.
+        How many networks answer together; None: by the preset. With more than one, and without
+        X_val or early stopping, each leaves a share of the rows to be judged by, and the epoch
+        that is best on these is kept.
     callbacks
         As in ``Network.fit``.
     random_state

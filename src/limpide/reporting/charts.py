@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 from limpide.reporting.markup import Html, join, number, shortened, tag
-from limpide.reporting.scales import Scale, log_ticks, padded, tick_texts, ticks
+from limpide.reporting.scales import FAR, Scale, log_ticks, padded, tick_texts, ticks
 
 WIDTH = 340  # of every picture, in its own units: a phone shows it at nearly that many pixels
 _HEIGHT = 250
@@ -265,7 +265,7 @@ def bars(
     given = [0.0] * len(values) if spread is None else list(spread)
     far = [value + extra for value, extra in zip(values, given, strict=True)]
     near = [value - extra for value, extra in zip(values, given, strict=True) if value < 0]
-    least, most = min([0.0, *near]), max([0.0, *far])
+    least, most = max(min([0.0, *near]), -FAR), min(max([0.0, *far]), FAR)
     if low is not None:
         least = low
     if most == least:

@@ -9,6 +9,9 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+FAR, _NEAR = 1e300, 1e-280  # the largest and the smallest numbers that a picture tells apart
+_NARROW = 1e-6  # of the numbers' size: the narrowest range
+
 
 @dataclass(frozen=True)
 class Scale:
@@ -50,7 +53,8 @@ def ticks(low: float, high: float, count: int = 5) -> list[float]:
     if not unit > 0 or not math.isfinite(unit):
         return [low, high]
     first, last = math.ceil(low / unit - 1e-9), math.floor(high / unit + 1e-9)
-    return [float(f"{k * unit:.12g}") for k in range(first, last + 1)]
+    # twelve digits may not tell neighbours apart where the range is a sliver
+    return list(dict.fromkeys(float(f"{k * unit:.12g}") for k in range(first, last + 1)))
 
 
 def log_ticks(low: float, high: float) -> list[float]:
@@ -91,12 +95,16 @@ def _texts(values: Sequence[float], percent: bool) -> list[str]:
 def padded(low: float, high: float, share: float = 0.05) -> tuple[float, float]:
     """Give a range a little wider; one of no width becomes one about its number.
 
+    It is wide enough for its ticks to differ, and ends where arithmetic has room.
+
     >>> padded(0, 10), padded(3, 3)
     ((-0.5, 10.5), (2.5, 3.5))
     """
+    low, high = (min(max(end, -FAR), FAR) for end in (low, high))
+    size = max(abs(low), abs(high))
     if low == high:
         room = abs(low) * 0.1 if abs(low) > 1e6 or 0 < abs(low) < 1e-3 else 0.5
     else:
-        room = (high / 2 - low / 2) * 2 * share
-    wide = (low - room, high + room)
-    return wide if math.isfinite(wide[0]) and math.isfinite(wide[1]) else (low, high)
+        room = (high - low) * share
+    room = max(room, size * _NARROW, _NEAR)
+    return low - room, high + room
