@@ -4,7 +4,7 @@
 
 Answers for the figures of the defaults on rows that training never saw: accuracy, or R² for
 numbers; a third of the rows of each table, drawn by seed. Not for: speed, nor for Spambase
-(``spambase_folds.py``).
+(``table_folds.py``).
 """
 
 from __future__ import annotations

@@ -116,9 +116,13 @@ MODULES = {"CatBoost": "catboost", "LightGBM": "lightgbm", "XGBoost": "xgboost"}
 
 
 def framed(rows: Rows) -> tuple[pd.DataFrame, np.ndarray, list[str]]:
-    """Give X with columns of categories as pandas' own, y, and the names of those columns."""
+    """Give X with columns of categories as pandas' own, y, and the names of those columns.
+
+    Columns are renamed c0, c1, …: LightGBM refuses some names.
+    """
     frame = rows.frame.to_pandas()
     y = frame.pop(TARGET).to_numpy()
+    frame.columns = [f"c{i}" for i in range(frame.shape[1])]
     names = [name for name in frame if frame[name].dtype.kind not in "iufb"]
     for name in names:
         frame[name] = frame[name].astype("category")
