@@ -20,6 +20,7 @@ import numpy as np
 import pytest
 
 import limpide as lp
+from failing_calls import Faults
 from limpide import checkpoints, storage, training
 
 Array = np.ndarray[Any, Any]
@@ -609,33 +610,6 @@ def test_a_lock_that_is_lost_ends_the_writing(half: Path) -> None:
 CALLS = ["open", "write", "fsync", "link", "replace", "unlink", "fstat", "close", "ftruncate"]
 
 
-class Faults:
-    """Makes the n-th of the watched system calls fail, once or from then on for good."""
-
-    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.count = self.at = self.errno = 0
-        self.failed: list[str] = []
-        self.for_good = False
-        for name in CALLS:
-            monkeypatch.setattr(os, name, self.wrap(name, getattr(os, name)))
-
-    def plan(self, at: int, for_good: bool, number: int) -> None:
-        self.count, self.failed = 0, []
-        self.at, self.for_good, self.errno = at, for_good, number
-
-    def wrap(self, name: str, call: Callable[..., Any]) -> Callable[..., Any]:
-        def watched(*args: Any, **kwargs: Any) -> Any:
-            self.count += 1
-            if self.at and (self.count == self.at or (self.for_good and self.count > self.at)):
-                self.failed.append(name)
-                if name == "close":  # as on Linux, a close that fails has closed
-                    call(*args, **kwargs)
-                raise OSError(self.errno, os.strerror(self.errno))
-            return call(*args, **kwargs)
-
-        return watched
-
-
 LONG = pytest.mark.long
 
 
@@ -660,7 +634,7 @@ def test_the_nth_call_failing(
     with monkeypatch.context() as patch:
         breaks_off(patch, 1)
         lp.Network([3, 2, 1], seed=0).fit(X, Y, checkpoint=path, **settings)
-    old, faults = path.read_bytes(), Faults(monkeypatch)
+    old, faults = path.read_bytes(), Faults(monkeypatch, CALLS)
     net = lp.Network([3, 2, 1], seed=9)
     for n in range(1, 1000):
         net.params["output.bias"] = n

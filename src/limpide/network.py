@@ -43,7 +43,7 @@ from limpide.layers import (
 from limpide.losses import Loss, resolve_loss
 from limpide.members import MemberOutput
 from limpide.memory import check_step, short_of_memory
-from limpide.ops import reshape, sigmoid, softmax
+from limpide.ops import sigmoid, softmax
 from limpide.optimizers import Optimizer, resolve_optimizer
 from limpide.progress import progress_bar
 from limpide.rows import Data, rows_a_step, split
@@ -156,20 +156,6 @@ class Network(Structure):
         """
         return self._outputs(X, None, False, block)
 
-    @known_keywords
-    def member_sums(self, X: Any) -> Array:
-        """Give the sums of each member of an ensemble, ``dtype[n, members, outputs]``."""
-        rows, _ = as_rows(X, self.n_inputs, self._dtype, missing=self._takes_missing)
-        batch = self._batch(len(rows))
-
-        def make() -> engines.RunRows:
-            graph = self.graph(batch, activated=False, apart=True)
-            return engines.get(None).compile_rows(graph, len(self._arrays()))
-
-        result = np.empty((len(rows), self.members, self.n_outputs), self.dtype)
-        self._over_rows(self._cached(("members", batch), make), batch, [rows], result)
-        return result
-
     def _outputs(
         self,
         X: Array,
@@ -230,11 +216,10 @@ class Network(Structure):
             return self._compiled[key]
 
     @known_keywords
-    def graph(self, rows: int = 1, activated: bool = True, *, apart: bool = False) -> Graph:
+    def graph(self, rows: int = 1, activated: bool = True) -> Graph:
         """Give the traced graph of the network outside of training, for a number of rows.
 
-        Without ``activated`` its output is the last layer's sum. With ``apart`` each member of an
-        ensemble answers for itself, f[rows, members, outputs].
+        Without ``activated`` its output is the last layer's sum.
         """
         rows = check_size(rows, "rows")
         tracing = Tracing("network")
@@ -243,18 +228,11 @@ class Network(Structure):
         x = tracing.argument(Spec((rows, self.n_inputs), self._dtype), "X")
         with tracing_into(tracing):
             z, activation, _ = forward(
-                self.placed,
-                cast("dict[str, Tensor]", params),
-                cast("dict[str, Tensor]", state),
-                x,
-                apart=apart,
+                self.placed, cast("dict[str, Tensor]", params), cast("dict[str, Tensor]", state), x
             )
             with layer_scope(self.placed[-1].name):
-                y = activation(z) if activated else z
-                if apart:
-                    y = reshape(y, (rows, self.members, self.n_outputs))
-                node = tracing.lift(y).node
-        return tracing.trace.finish([node], ["output"])
+                y = tracing.lift(activation(z) if activated else z).node
+        return tracing.trace.finish([y], ["output"])
 
     @known_keywords
     def compiled(self, rows: int | None = None) -> Any:
@@ -589,7 +567,8 @@ class Network(Structure):
     ) -> Callable[[], float]:
         """Give what takes the loss of each row by the member that does not learn from it."""
         rows = np.flatnonzero(folds >= 0)
-        held, members = Data(data.X, data.y, data.weights, rows).taken(), folds[rows]
+        chosen = None if len(rows) == len(folds) else rows  # all of them need no copy
+        held, members = Data(data.X, data.y, data.weights, chosen).taken(), folds[rows]
 
         def validate() -> float:
             losses = self._losses(held, loss, engine, apart=True)

@@ -83,7 +83,7 @@ class _Ensemble:
     least_epochs: int = 8
 
 
-# Each part's gain: benchmarks/README.md. Chosen on Spambase, tables of scikit-learn and made ones.
+# Chosen on Spambase, tables of scikit-learn and made ones: benchmarks/table_folds.py.
 _ENSEMBLES = {
     "default": _Ensemble(4, (64, 64), 0.35, (1_200, 5_000), 0.1, 512),
     "strong": _Ensemble(16, (96, 64), 0.35, (1_200, 5_000), 0.1, 768),
@@ -91,6 +91,7 @@ _ENSEMBLES = {
 _MEMBER_DECAY = {"regression": 0.02, "classes": 0.1}
 _FIRM = 10.0  # times the weight decay of the other kind of members
 _STRETCHES = (4, 32)  # of a column: with fewer it is only scaled
+_SHORTEST = 1e-30  # of a stretch: one over it is a float32
 
 
 def choose_ensemble(
@@ -119,14 +120,13 @@ def choose_ensemble(
     batch = _batch_size(batch_size, rows)
     wanted = min(max(of.steps * rows, of.step_bounds[0]), of.step_bounds[1])
     usual = max(math.ceil(wanted / math.ceil(rows / batch)), of.least_epochs)
-    rate = 1e-2 if task == "regression" else 3e-3
     low, high = _STRETCHES
     stretches = min(of.stretches // max(numbers, 1), high)
     return Recipe(
         hidden=of.hidden if hidden is None else _hidden(hidden),
         epochs=usual if epochs is None else check_size(epochs, "epochs"),
         batch_size=batch,
-        learning_rate=rate if learning_rate is None else check_rate(learning_rate),
+        learning_rate=_rate(learning_rate, task),
         weight_decay=_MEMBER_DECAY["regression" if task == "regression" else "classes"],
         dropout=of.dropout,
         members=of.members if members is None else check_size(members, "n_ensemble"),
@@ -166,15 +166,20 @@ def choose(
     usual = min(max(math.ceil(wanted / steps), _EPOCHS[0]), _EPOCHS[1])
     few = columns <= _FEW_COLUMNS
     sizes = _hidden(hidden) if hidden is not None else _DEEP if few else (128,)
-    rate = 1e-2 if task == "regression" else 3e-3
     return Recipe(
         hidden=sizes,
         epochs=usual if epochs is None else check_size(epochs, "epochs"),
         batch_size=batch,
-        learning_rate=rate if learning_rate is None else check_rate(learning_rate),
+        learning_rate=_rate(learning_rate, task),
         weight_decay=_decay(task, rows, columns, sizes),
         dropout=0.0 if few or task == "regression" else 0.2,
     )
+
+
+def _rate(asked: Any, task: str) -> float:
+    if asked is None:
+        return 1e-2 if task == "regression" else 3e-3
+    return check_rate(asked)
 
 
 def _decay(task: str, rows: int, columns: int, sizes: tuple[int, ...]) -> float:
@@ -255,24 +260,27 @@ def split_rows(
         return rows, none, []
     if len(rows) < _FEWEST_ROWS:
         return rows, none, [f"no rows are held out, since there are only {len(rows)}"]
-    random = np.random.Generator(np.random.Philox(seed))
-    order = random.permutation(len(rows))
+    order = _by_class(codes, len(rows), seed)
     wanted = min(max(round(share * len(rows)), 1), len(rows) - 1)
     if codes is None:
         held = order[:wanted]
     else:
-        # By class, and in one order over all of them: every k-th row, so that shares stay alike.
-        by_class = order[np.argsort(codes[order], kind="stable")]
         sizes = np.bincount(codes)
         quotas = _quotas(sizes, wanted)
         starts = np.cumsum(sizes) - sizes
-        parts = [by_class[s : s + q] for s, q in zip(starts, quotas, strict=True)]
+        parts = [order[s : s + q] for s, q in zip(starts, quotas, strict=True)]
         held = np.concatenate(parts)
     if len(held) == 0:
         return rows, none, ["no rows are held out, since each class has a single one"]
     mask = np.zeros(len(rows), bool)
     mask[held] = True
     return rows[~mask], rows[mask], []
+
+
+def _by_class(codes: Array | None, n: int, seed: int) -> Array:
+    """Give n rows in an order that is drawn, class after class where there are classes."""
+    order = np.random.Generator(np.random.Philox(seed)).permutation(n)
+    return order if codes is None else order[np.argsort(codes[order], kind="stable")]
 
 
 def _quotas(sizes: Array, wanted: int) -> Array:
@@ -319,9 +327,6 @@ def build(
     return network
 
 
-_SHORTEST = 1e-30  # of a stretch: one over it is a float32
-
-
 def _dense(recipe: Recipe, activation: Any, outputs: int, end: str) -> list[Layer]:
     """Give the layers behind the columns: of one network, or of several side by side."""
     members = recipe.members
@@ -350,12 +355,8 @@ def member_decays(members: int, task: str) -> tuple[float, ...]:
 
 def share_out(codes: Array | None, n: int, members: int, seed: int) -> Array:
     """Give for each of n rows the member that does not learn from it, each class alike: i64[n]."""
-    random = np.random.Generator(np.random.Philox(seed))
-    order = random.permutation(n)
-    if codes is not None:
-        order = order[np.argsort(codes[order], kind="stable")]
     folds = np.empty(n, np.int64)
-    folds[order] = np.arange(n) % members
+    folds[_by_class(codes, n, seed)] = np.arange(n) % members
     return folds
 
 

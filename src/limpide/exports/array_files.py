@@ -45,10 +45,7 @@ def numpy_file(source: Source, names: Names) -> str:
     body = [*code.lines, f"return {code.result}"]
     network = function("network(x)", _network_words(source.program), body)
     blocks = [*numpy_ends(source), network, *_helpers(code, NUMPY), *_cells(source, 0)]
-    arrays = {
-        code.array_names[array.name]: array.numbers for array in source.program.arrays
-    } | code.constants
-    weights, imports = _weights(arrays, "np")
+    weights, imports = _weights(source, code, "np")
     if "erf" in code.helpers:
         imports.append("import math")
     head = docstring(paragraphs(source.about, "NumPy and nothing else", with_module(source)))
@@ -73,10 +70,7 @@ def torch_file(source: Source, names: Names) -> str:
         ("forward(self, x)", [*code.lines, f"return {code.result}"]),
     )
     blocks = [*torch_ends(source), network, *_helpers(code, TORCH), *_cells(source, 0)]
-    arrays = {
-        code.array_names[array.name]: array.numbers for array in source.program.arrays
-    } | code.constants
-    weights, imports = _weights(arrays, "torch")
+    weights, imports = _weights(source, code, "torch")
     head = docstring(paragraphs(source.about, "PyTorch and nothing else", with_module(source)))
     libraries = ["import torch"]
     if any("F." in block for block in blocks):
@@ -112,10 +106,7 @@ def keras_file(source: Source, names: Names) -> str:
         ("call(self, x)", [*tensors, *code.lines, f"return {code.result}"]),
     )
     blocks = [*keras_ends(source), network, *_helpers(code, KERAS), *_cells(source, 0)]
-    arrays = {
-        code.array_names[array.name]: array.numbers for array in source.program.arrays
-    } | code.constants
-    weights, imports = _weights(arrays, "np")
+    weights, imports = _weights(source, code, "np")
     head = docstring(paragraphs(source.about, "Keras 3 and NumPy", with_module(source)))
     libraries = ["import keras", "import numpy as np", "from keras import ops"]
     last = [*weights, "network = Network()"]
@@ -197,8 +188,10 @@ def joined(
     return f"{top}\n\n{functions}\n\n\n{last}\n"
 
 
-def _weights(arrays: Mapping[str, Array], module: str) -> tuple[list[str], list[str]]:
+def _weights(source: Source, code: ArrayCode, module: str) -> tuple[list[str], list[str]]:
     """Give the lines that define arrays, and the imports that they need."""
+    trained = {code.array_names[a.name]: a.numbers for a in source.program.arrays}
+    arrays: Mapping[str, Array] = trained | code.constants
     total = sum(array.size for array in arrays.values())
     lines: list[str] = []
     imports: list[str] = []
