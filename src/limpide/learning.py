@@ -49,7 +49,7 @@ from limpide.recipe import (
 from limpide.schedules import Cosine, Schedule
 from limpide.tables import Table, missing_column
 from limpide.tables.features import check_finite, plain
-from limpide.tables.fitting import fit_columns
+from limpide.tables.fitting import fit_columns, seen_in
 from limpide.tables.numeric import Numeric, fit_numeric
 from limpide.tables.preprocessing import Preprocessing
 from limpide.tables.rows import check_dense
@@ -128,7 +128,8 @@ def new_model(
     if isinstance(rows, Numeric):
         columns, numbers = fit_numeric(rows, settings.scaling, weights, cut)
     else:
-        columns, numbers = fit_columns(rows, names, settings.scaling, weights, cut)
+        seen = (seen_in(rows, name, weights) for name in names)
+        columns, numbers = fit_columns(seen, rows.source, settings.scaling, cut)
     preprocessing = Preprocessing(tuple(columns))
     recipe = together
     if recipe is None:

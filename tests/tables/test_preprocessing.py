@@ -13,13 +13,14 @@ import pytest
 from limpide.errors import DataError, ModelFileError
 from limpide.tables import Table, read_table
 from limpide.tables.features import check_finite, part_values
-from limpide.tables.fitting import Numbers, fit_columns
+from limpide.tables.fitting import Numbers, fit_columns, seen_in
 from limpide.tables.preprocessing import Preprocessing
 
 
 def fit(data: object, scaling: str = "robust") -> tuple[Preprocessing, Numbers, list[str]]:
     table = read_table(data)
-    columns, numbers = fit_columns(table, table.columns, scaling)
+    seen = [seen_in(table, name) for name in table.columns]
+    columns, numbers = fit_columns(seen, table.source, scaling)
     found = Preprocessing(tuple(columns))
     return found, numbers, found.left_out
 
@@ -225,7 +226,7 @@ def test_infinities_are_counted_and_the_first_is_placed(scale):
 def test_a_file_s_line_is_named(tmp_path):
     (tmp_path / "t.csv").write_text("a,b\n1,x\n2,y\n,x\n")
     (tmp_path / "u.csv").write_text("a,b\n1,x\nword,x\nother,y\nlast,y\n")
-    columns, _ = fit_columns(read_table(tmp_path / "t.csv"), ["a"], "robust")
+    columns, _ = fit_columns([seen_in(read_table(tmp_path / "t.csv"), "a")], "t.csv", "robust")
     with pytest.raises(
         DataError, match=r"'a' held numbers in training; 3 of .* 'word' in row 2 \(line 3\)"
     ):

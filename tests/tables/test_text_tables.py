@@ -246,7 +246,7 @@ def test_read_fails_midway(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
     def fail(*_: Any) -> None:
         raise OSError(errno.EIO, "Input/output error")
 
-    monkeypatch.setattr("limpide.tables.reading.utf8_chunks", fail)
+    monkeypatch.setattr("limpide.tables.text_file.utf8_chunks", fail)
     with pytest.raises(FileError, match="cannot be read: Input/output error"):
         read_table(path)
 

@@ -321,7 +321,7 @@ class TypedColumns:
         return again
 
     def finish(self, source: str, lines: LineMap) -> tuple[list[pl.Series], list[str]]:
-        """Give the columns, and notes on them.
+        """Give the columns, and notes on them; ``markers`` is complete only then.
 
         Raises
         ------
@@ -349,7 +349,11 @@ class TypedColumns:
                 notes.append(f"column {column.name!r}: every cell is missing")
                 values = values if column.why_text == "asked" else values.cast(pl.Float64)
             columns.append(values.alias(column.name))
-        return columns, [*markers_note(self.missing, len(self.missing_columns)), *notes]
+        return columns, notes
+
+    def markers(self) -> list[str]:
+        """Say which cells were read as missing."""
+        return markers_note(self.missing, len(self.missing_columns))
 
     def _finished_text(
         self, column: _Column, source: str, lines: LineMap, notes: list[str]

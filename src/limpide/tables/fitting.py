@@ -7,8 +7,9 @@ statistics that scaling layers hold. Not for: applying them (``preprocessing``),
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 import numpy as np
 import polars as pl
@@ -55,25 +56,67 @@ class Numbers:
         self.edges.append(scales.edges[place])
 
 
+@dataclass
+class Seen:
+    """What was seen of a column in the training rows: all that its treatment is decided by.
+
+    Attributes
+    ----------
+    name, kind
+        As in ``Column``.
+    rows, missing
+        How many cells there are, and how many of them are missing.
+    constant
+        What every cell holds, or None.
+    cells
+        Of a column that is no text: the cells that its statistics are taken from.
+    weights : f64[cells], optional
+        How often each of these counts.
+    counts
+        Of a column of text: each text (``cell``) and how often it stands there (``count``).
+    others
+        How many rare texts are not among the counts.
+    """
+
+    name: str
+    kind: str
+    rows: int
+    missing: int
+    constant: str | None = None
+    cells: pl.Series = field(default_factory=lambda: pl.Series("cell", [], pl.Float64))
+    weights: Floats | None = None
+    counts: pl.DataFrame = field(default_factory=pl.DataFrame)
+    others: int = 0
+
+
+def seen_in(table: Table, name: str, weights: Floats | None = None) -> Seen:
+    """Look at a column of a table, the training rows."""
+    cells = plain(table.frame[name])
+    kind, missing = kind_of(cells.dtype), cells.null_count()
+    constant = None
+    if missing == 0 and cells.min() == cells.max():
+        constant = str(cells[0])
+    seen = Seen(name, kind, len(cells), missing, constant)
+    if kind == "text":
+        seen.counts = _counts(cells, weights)
+    else:
+        seen.cells, seen.weights = cells, weights
+    return seen
+
+
 def fit_columns(
-    table: Table,
-    names: Sequence[str],
-    scaling: str,
-    weights: Floats | None = None,
-    stretches: int = 0,
+    columns: Iterable[Seen], source: str, scaling: str, stretches: int = 0
 ) -> tuple[list[Column], Numbers]:
     """Decide what is done to each column.
 
     Parameters
     ----------
-    table
-        The training rows.
-    names
-        The columns to look at, without the target.
+    columns
+        What was seen of each column but the target.
+    source
+        What messages call the table.
     scaling
         ``"robust"``: median and quartiles; ``"standard"``: mean and standard deviation.
-    weights : f64[n], optional
-        How often each row counts; all are above 0.
     stretches
         Into how many a column of numbers is cut, at most; 0: it is only scaled.
 
@@ -86,17 +129,12 @@ def fit_columns(
     DataError
         Where no column is left.
     """
-    columns, numbers = [], Numbers()
-    for name in names:
-        cells = plain(table.frame[name])
-        column = _left_out(name, cells) or (
-            _category(name, cells, weights)
-            if cells.dtype == pl.String
-            else _number(name, cells, scaling, numbers, weights, stretches)
-        )
-        columns.append(column)
-    check_some_left(columns, table.source)
-    return columns, numbers
+    decided, numbers = [], Numbers()
+    for seen in columns:
+        decide = _category if seen.kind == "text" else partial(_number, scaling, numbers, stretches)
+        decided.append(_left_out(seen) or decide(seen))
+    check_some_left(decided, source)
+    return decided, numbers
 
 
 def check_some_left(columns: Sequence[Column], source: str) -> None:
@@ -109,29 +147,28 @@ def check_some_left(columns: Sequence[Column], source: str) -> None:
         )
 
 
-def _left_out(name: str, cells: pl.Series) -> Column | None:
+def _left_out(seen: Seen) -> Column | None:
     """Give the column where there is nothing to learn from it."""
-    kind, missing = kind_of(cells.dtype), cells.null_count()
-    if missing == len(cells):
-        return Column(name, kind, missing, "every cell is missing")
-    if missing == 0 and cells.min() == cells.max():
-        return Column(name, kind, missing, f"constant, {str(cells[0])[:40]!r} in every row")
-    return None
+    if seen.missing == seen.rows:
+        return Column(seen.name, seen.kind, seen.missing, "every cell is missing")
+    if seen.constant is None:
+        return None
+    why = f"constant, {seen.constant[:40]!r} in every row"
+    return Column(seen.name, seen.kind, seen.missing, why)
 
 
 def _counts(cells: pl.Series, weights: Floats | None) -> pl.DataFrame:
-    """Give each text and how often it stands there, the most frequent first."""
+    """Give each text and how often it stands there."""
     if weights is None:
-        counts = cells.drop_nulls().value_counts(sort=False)
-    else:
-        pairs = pl.DataFrame([cells, pl.Series("count", weights)]).drop_nulls()
-        counts = pairs.group_by(cells.name).agg(pl.col("count").sum())
-    return counts.sort(["count", cells.name], descending=[True, False])
+        return cells.drop_nulls().value_counts(sort=False)
+    pairs = pl.DataFrame([cells, pl.Series("count", weights)]).drop_nulls()
+    return pairs.group_by("cell").agg(pl.col("count").sum())
 
 
-def _category(name: str, cells: pl.Series, weights: Floats | None) -> Column:
-    counts = _counts(cells, weights)
-    missing, known, kinds = cells.null_count(), float(counts["count"].sum()), len(counts)
+def _category(seen: Seen) -> Column:
+    name, missing = seen.name, seen.missing
+    counts = seen.counts.sort(["count", "cell"], descending=[True, False])
+    known, kinds = float(counts["count"].sum()) + seen.others, len(counts) + seen.others
     if kinds == known or (kinds > 20 and 2 * kinds > known):
         why = f"{kinds} different texts in {known:.0f} rows, as identifiers or free text are"
         return Column(name, "text", missing, why)
@@ -140,8 +177,8 @@ def _category(name: str, cells: pl.Series, weights: Floats | None) -> Column:
     if not len(kept):
         why = f"none of its {kinds} texts stands in {_FEWEST_ROWS} rows"
         return Column(name, "text", missing, why)
-    categories = tuple(sorted(kept[cells.name].to_list()))
-    rest = sorted(counts[cells.name][len(kept) : len(kept) + _MOST_CATEGORIES].to_list())
+    categories = tuple(sorted(kept["cell"].to_list()))
+    rest = sorted(counts["cell"][len(kept) : len(kept) + _MOST_CATEGORIES].to_list())
     part = Part("code", categories=categories, rare=tuple(rest), missing=bool(missing))
     how = "one-hot" if part.codes <= ONE_HOT else f"embedded in {embedding_size(part.codes)}"
     own = ", missing as its own" if missing else ""
@@ -167,26 +204,18 @@ def embedding_size(codes: int) -> int:
     return min(16, math.ceil(math.sqrt(codes)))
 
 
-def _number(
-    name: str,
-    cells: pl.Series,
-    scaling: str,
-    numbers: Numbers,
-    weights: Floats | None,
-    stretches: int,
-) -> Column:
-    kind, missing = kind_of(cells.dtype), cells.null_count()
+def _number(scaling: str, numbers: Numbers, stretches: int, seen: Seen) -> Column:
+    kind, missing = seen.kind, bool(seen.missing)
     parts = []
     for of in number_parts(kind):
-        known, counts = sampled(part_values(cells, of), weights)
+        known, counts = sampled(part_values(seen.cells, of), seen.weights)
         if of != "value" and (known == known[0]).all():
             continue
         found = scales_of(known[None], scaling, counts, stretches)
         parts.append(Part(of, float(found.origin[0]), float(found.unit[0])))
-        numbers.add(found, 0, bool(missing) and of == "value")
-    return Column(
-        name, kind, missing, told(kind, parts, numbers, bool(missing), scaling), tuple(parts)
-    )
+        numbers.add(found, 0, missing and of == "value")
+    words = told(kind, parts, numbers, missing, scaling)
+    return Column(seen.name, kind, seen.missing, words, tuple(parts))
 
 
 def told(kind: str, parts: Sequence[Part], numbers: Numbers, missing: bool, scaling: str) -> str:

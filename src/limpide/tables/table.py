@@ -40,6 +40,32 @@ class LineMap:
     def __getitem__(self, row: int) -> int:
         return row + self.offsets[bisect.bisect_right(self.rows, row) - 1]
 
+    def number(self, row: int) -> int:
+        """Give the number of a row in its file, from 0."""
+        return row
+
+
+@dataclass
+class PartLines(LineMap):
+    """The lines of a part of a file, behind the first rows of that file, which judge with it.
+
+    >>> lines = PartLines(first=np.array([2, 3]), part=np.array([70, 71]), begin=60)
+    >>> lines[1], lines.number(1), lines[2], lines.number(2)
+    (3, 1, 70, 60)
+    """
+
+    first: NDArray[np.int64] = field(default_factory=lambda: np.empty(0, np.int64))
+    part: NDArray[np.int64] = field(default_factory=lambda: np.empty(0, np.int64))
+    begin: int = 0
+
+    def __getitem__(self, row: int) -> int:
+        judges = len(self.first)
+        return int(self.first[row] if row < judges else self.part[row - judges])
+
+    def number(self, row: int) -> int:
+        judges = len(self.first)
+        return row if row < judges else row - judges + self.begin
+
 
 def plural(n: int, noun: str) -> str:
     """Give ``"1 cell"`` or ``"2 cells"``.
@@ -58,7 +84,7 @@ def place(row: int, lines: LineMap | None) -> str:
     >>> place(1, None)
     'index 1'
     """
-    return f"index {row}" if lines is None else f"row {row + 1} (line {lines[row]})"
+    return f"index {row}" if lines is None else f"row {lines.number(row) + 1} (line {lines[row]})"
 
 
 @dataclass(frozen=True)
