@@ -59,14 +59,17 @@ MAY_IMPORT: dict[str, set[str]] = {
     "steps": PARTS | {"tape"},
     "row_orders": {"errors", "ir", "rng"},
     "rows": {"errors", "ir"},
-    "identity": {"ir", "losses", "optimizers", "rows", "schedules", "steps"},
+    "feeds": {"ir", "row_orders"},
+    "stored_rows": {"errors", "feeds", "ir", "memory", "rng"},
+    "identity": {"ir", "losses", "optimizers", "rows", "schedules", "steps"} | {"stored_rows"},
     "snapshots": {"errors", "ir", "callbacks", "history", "storage"},
     # a checkpoint names the version that wrote it
     "checkpoints": GROUND
     | {"ir", "conversion", "rng", "identity", "snapshots", "storage", "limpide"},
     "training": PARTS
     | REPORTS
-    | {"checkpoints", "engines", "row_orders", "rows", "snapshots", "steps", "threads", "tracing"},
+    | {"checkpoints", "engines", "row_orders", "rows", "snapshots", "steps", "threads", "tracing"}
+    | {"feeds", "stored_rows"},
     # networks
     "parameters": NUMBERS | {"arrays"},
     "summary": {"errors", "layers"},
@@ -76,7 +79,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "network": PARTS
     | REPORTS
     | {"checkpoints", "engines", "identity", "rows", "steps", "threads", "tracing", "training"}
-    | {"arrays", "exports", "limpide", "members", "snapshots", "structure"},
+    | {"arrays", "exports", "limpide", "members", "snapshots", "stored_rows", "structure"},
     "neuron": PARTS | REPORTS | {"arrays", "generator", "network", "parameters", "scalars"},
     # data and files: they take layers and arrays, never a network
     "datasets": {"errors", "rng", "spam"},
@@ -101,7 +104,13 @@ MAY_IMPORT: dict[str, set[str]] = {
     | {"arrays", "checkpoints", "limpide", "model_facts", "views"},
     "learning": PARTS
     | REPORTS
-    | {"arrays", "checkpoints", "model", "model_facts", "network", "recipe", "tables", "threads"},
+    | {"checkpoints", "model", "model_facts", "network", "recipe", "tables"},
+    "large_tables": PARTS
+    | REPORTS
+    | {"arrays", "checkpoints", "learning", "model", "recipe", "stored_rows", "tables"},
+    "table_training": GROUND
+    | {"ir", "arrays", "checkpoints", "large_tables", "learning", "model", "recipe", "tables"}
+    | {"threads"},
     # estimators: scikit-learn's classes around a model, and the only importer of scikit-learn
     "estimator_html": {"history", "model"},
     "estimator_metrics": {"errors", "ir", "callbacks", "metrics", "model"},

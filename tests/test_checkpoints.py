@@ -775,11 +775,11 @@ def test_writing_does_not_change_the_rhythm_of_slices(
     now, sizes = 0.0, []
     run_steps, store = training.Trainer._run_steps, checkpoints.Keeper._store
 
-    def timed(self: Any, order: Any) -> Any:
+    def timed(self: Any, rows: Any, order: Any) -> Any:
         nonlocal now
         sizes.append(-(-order.size // 8))
         now += 0.01 * sizes[-1]
-        return run_steps(self, order)
+        return run_steps(self, rows, order)
 
     def slow(self: Any, *given: Any) -> None:
         nonlocal now

@@ -314,20 +314,20 @@ def test_out_that_exists_needs_force(limpide: Run) -> None:
 
 def during_the_training(monkeypatch: pytest.MonkeyPatch, happens: Callable[[], object]) -> None:
     """Let something happen in the folder while a network learns."""
-    learned = lp.learning.train
+    learned = lp.table_training.train
 
     def trained(*arguments: object, **settings: object) -> lp.Model:
         happens()
         return learned(*arguments, **settings)
 
-    monkeypatch.setattr(lp.learning, "train", trained)
+    monkeypatch.setattr(lp.table_training, "train", trained)
 
 
 def test_of_two_trainings_at_once_both_models_are_kept(
     limpide: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     words = ("train", "bakery.csv", "--target", "sold_out", "--epochs", "1")
-    learned, saved = lp.learning.train, lp.model.Model.save
+    learned, saved = lp.table_training.train, lp.model.Model.save
 
     def other_first(model: lp.Model, path: str, **options: bool) -> None:
         # The other one takes the name at the last moment.
@@ -412,7 +412,7 @@ def test_out_where_no_model_can_be_is_refused_before_the_training(
     limpide: Run, monkeypatch: pytest.MonkeyPatch, out: str, status: int, text: str
 ) -> None:
     os.mkfifo("pipe")
-    monkeypatch.setattr(lp.learning, "train", None)
+    monkeypatch.setattr(lp.table_training, "train", None)
     result = limpide("train", "bakery.csv", "--target", "sold_out", "--force", "--out", out)
     assert (result.status, result.out) == (status, "")
     assert text in result.err
@@ -421,7 +421,7 @@ def test_out_where_no_model_can_be_is_refused_before_the_training(
 def test_out_is_checked_alike_by_every_command_before_its_work(
     limpide: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(lp.learning, "train", None)
+    monkeypatch.setattr(lp.table_training, "train", None)
     monkeypatch.setattr(lp.model, "load", None)
     monkeypatch.setattr(lp.datasets, "circle", None)
     for words in (

@@ -69,7 +69,7 @@ def test_one_signal_keeps_and_saves_what_was_learned(number: signal.Signals) -> 
 def test_json_of_an_interrupted_run(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    learned = lp.learning.train
+    learned = lp.table_training.train
 
     def interrupted(*arguments: Any, callbacks: Any, **settings: Any) -> Any:
         def press(run: Any) -> None:
@@ -78,7 +78,7 @@ def test_json_of_an_interrupted_run(
 
         return learned(*arguments, callbacks=[*callbacks, press], **settings)
 
-    monkeypatch.setattr(lp.learning, "train", interrupted)
+    monkeypatch.setattr(lp.table_training, "train", interrupted)
     assert program.run(cli.limpide_command, [*TRAIN, "50", "--json"]) == 130
     report = json.loads(capsys.readouterr().out)
     assert (report["epochs"], report["interrupted"]) == (3, True)
@@ -91,7 +91,7 @@ def test_ctrl_c_before_anything_is_learned_saves_nothing(
     def pressed(*_: Any, **__: Any) -> None:
         os.kill(os.getpid(), signal.SIGINT)
 
-    monkeypatch.setattr(lp.learning, "train", pressed)
+    monkeypatch.setattr(lp.table_training, "train", pressed)
     assert program.run(cli.limpide_command, [*TRAIN, "1"]) == 130
     assert capsys.readouterr().err.strip() == "limpide: interrupted."
     assert os.listdir() == ["bakery.csv"]

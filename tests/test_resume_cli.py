@@ -61,7 +61,7 @@ def arrays(path: str | Path) -> dict[str, bytes]:
 
 def press(monkeypatch: pytest.MonkeyPatch, epoch: int, times: int = 1) -> None:
     """Let Ctrl-C be pressed after an epoch."""
-    learned = lp.learning.train
+    learned = lp.table_training.train
 
     def train(*arguments: Any, callbacks: Any, **settings: Any) -> Any:
         def pressed(run: lp.Run) -> None:
@@ -70,7 +70,7 @@ def press(monkeypatch: pytest.MonkeyPatch, epoch: int, times: int = 1) -> None:
 
         return learned(*arguments, callbacks=[*callbacks, pressed], **settings)
 
-    monkeypatch.setattr(lp.learning, "train", train)
+    monkeypatch.setattr(lp.table_training, "train", train)
 
 
 @pytest.fixture

@@ -379,9 +379,9 @@ def runs_of(monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, ...]]:
     shapes: list[tuple[int, ...]] = []
     original = training.Trainer._run_steps
 
-    def noting(self: training.Trainer, order: Any) -> Any:
+    def noting(self: training.Trainer, rows: Any, order: Any) -> Any:
         shapes.append(order.shape)
-        return original(self, order)
+        return original(self, rows, order)
 
     monkeypatch.setattr(training.Trainer, "_run_steps", noting)
     return shapes

@@ -96,6 +96,7 @@ Examples:
   limpide train prices.csv --target price --delimiter ';' --decimal ,
   limpide train people.csv --target sex --report people.html
   limpide train mail/                          a folder with spam/ and ham/ in it
+  limpide train sales/ --target price          a folder of Parquet files, of any size
   limpide train people.csv --target sex --resume         after an interruption
 """
 )
@@ -150,6 +151,11 @@ Examples:
     help="Share of the rows held out to measure the model.",
 )
 @click.option("--engine", metavar="NAME", help="What computes: native (the default) or reference.")
+@click.option(
+    "--memory",
+    metavar="SIZE",
+    help="What the table may take, as 2GB; a larger one is learned from disk. Else half of all.",
+)
 @click.option("--report", metavar="FILE", type=_path, help="Write what was learned as HTML.")
 @_threads
 @click.option(
@@ -187,12 +193,14 @@ def train(
     force: bool,
     seconds: float,
     resume: bool,
+    memory: str | None,
     **settings: Any,
 ) -> int:
     """Learn the column --target of a table from its other columns.
 
-    DATA is a CSV, TSV, Parquet or Arrow file, or a folder of e-mails with the sub-folders spam
-    and ham. A share of the rows is held out; the figures at the end are measured on it.
+    DATA is a CSV, TSV, Parquet or Arrow file, a folder of Parquet files, or a folder of e-mails
+    with the sub-folders spam and ham. A share of the rows is held out; the figures at the end are
+    measured on it.
 
     Ctrl-C once ends the training and saves what was learned; twice leaves at once. After that,
     or after a crash, the same command with --resume goes on as if it had never stopped.
@@ -205,10 +213,10 @@ def train(
     settings["progress"] = False
     with outputs.ModelPlace(data, out, force, resume=resume, seconds=seconds) as place:
         with limpide.terminal.watching(sys.stderr, session.stop, plain=not as_json) as view:
-            table, target, example = sources.for_training(data, target, reading)
+            table, target, example = sources.for_training(data, target, reading, memory)
             table = sources.without(table, list(dict.fromkeys(drop)), target)
-            settings |= {"callbacks": [view], "checkpoint": place.checkpoint}
-            model = limpide.learning.train(table, target, **settings)
+            settings |= {"callbacks": [view], "checkpoint": place.checkpoint, "memory": memory}
+            model = limpide.table_training.train(table, target, **settings)
         path, fault = place.save(model)
     interrupted = model.history.interrupted or session.stop.asked
     if report is not None:

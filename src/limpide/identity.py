@@ -19,6 +19,7 @@ from limpide.optimizers import Optimizer
 from limpide.rows import Data
 from limpide.schedules import Schedule
 from limpide.steps import StepPlan
+from limpide.stored_rows import StoredRows
 
 Words = dict[str, str]
 
@@ -52,13 +53,19 @@ def settings_words(
     return words
 
 
-def data_words(trained: Data, held: Data | None) -> Words:
+def data_words(trained: Data | StoredRows, held: Data | None) -> Words:
     """Describe the rows that are trained on, and those that are held out."""
-    return {
-        "X": array_text(trained.X),
-        "y": array_text(trained.y),
-        "sample_weight with class_weight": array_text(trained.weights),
-        "the rows to train on": array_text(trained.rows) if trained.rows is not None else "all",
+    if isinstance(trained, StoredRows):
+        words = {"the rows on disk": trained.words()}
+    else:
+        rows = "all" if trained.rows is None else array_text(trained.rows)
+        words = {
+            "X": array_text(trained.X),
+            "y": array_text(trained.y),
+            "sample_weight with class_weight": array_text(trained.weights),
+            "the rows to train on": rows,
+        }
+    return words | {
         "validation X": array_text(None if held is None else held.X),
         "validation y": array_text(None if held is None else held.y),
         "validation weights": array_text(None if held is None else held.weights),

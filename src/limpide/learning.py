@@ -1,4 +1,4 @@
-"""Learning: from rows and their target to a trained ``Model``; ``train``.
+"""Learning: from rows and their target to a trained ``Model``.
 
 Answers for the one way in which models are made, whether by ``lp.train`` or by an estimator. Not
 for: the recipe's numbers (``limpide.recipe``), or what a model does (``limpide.model``).
@@ -6,7 +6,6 @@ for: the recipe's numbers (``limpide.recipe``), or what a model does (``limpide.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
@@ -14,54 +13,42 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from limpide.arrays import as_weights
 from limpide.callbacks import EarlyStopping, as_callbacks
-from limpide.checkpoints import Checkpoint, as_checkpoint, seed_for
+from limpide.checkpoints import Checkpoint
 from limpide.conversion import check_finite_scalar
 from limpide.errors import (
     ArgumentError,
-    ArgumentTypeError,
-    DataError,
     choice_error,
 )
 from limpide.history import History
 from limpide.ir import Array
-from limpide.keywords import known_keywords
 from limpide.layers import check_size
-from limpide.losses import CrossEntropy, Poisson, resolve_loss
+from limpide.losses import CrossEntropy, Loss, Poisson, resolve_loss
 from limpide.memory import check_fits
-from limpide.model import Model, as_table
+from limpide.model import Model
 from limpide.model_facts import Facts
-from limpide.optimizers import AdamW
+from limpide.optimizers import AdamW, Optimizer
 from limpide.recipe import (
     PRESETS,
     Recipe,
     build,
-    check_scaling,
-    check_share,
     choose,
     choose_ensemble,
+    code_counts,
     member_decays,
     settle_unseen,
     share_out,
-    split_rows,
 )
 from limpide.schedules import Cosine, Schedule
-from limpide.tables import Table, missing_column
-from limpide.tables.features import check_finite, plain
+from limpide.tables import Table
 from limpide.tables.fitting import fit_columns, seen_in
 from limpide.tables.numeric import Numeric, fit_numeric
 from limpide.tables.preprocessing import Preprocessing
 from limpide.tables.rows import check_dense
+from limpide.tables.survey import Survey
 from limpide.tables.targets import (
     Target,
-    class_weights,
-    find_target,
-    look_alike,
-    overrule,
-    with_scale,
 )
-from limpide.threads import limit_threads
 
 FEW_ROWS = 200
 """Up to so many rows an estimator takes all of them in each step, in float64."""
@@ -96,7 +83,7 @@ class Settings:
 
 
 def new_model(
-    rows: Table | Numeric,
+    rows: Table | Numeric | Survey,
     names: Sequence[str],
     target: Target,
     count: int,
@@ -122,13 +109,14 @@ def new_model(
         Build for steps of all rows in float64, in which nothing is drawn at random but the first
         weights: a row of weight 2 is then two rows.
     """
-    check_dense(rows, 8 if few else 4)
+    if isinstance(rows, Numeric):
+        check_dense(rows, 8 if few else 4)
     together = _together(settings, target.task, rows, names, count, few)
     cut = 0 if together is None else together.stretches
     if isinstance(rows, Numeric):
         columns, numbers = fit_numeric(rows, settings.scaling, weights, cut)
     else:
-        seen = (seen_in(rows, name, weights) for name in names)
+        seen = rows.seen if isinstance(rows, Survey) else (seen_in(rows, n, weights) for n in names)
         columns, numbers = fit_columns(seen, rows.source, settings.scaling, cut)
     preprocessing = Preprocessing(tuple(columns))
     recipe = together
@@ -168,7 +156,7 @@ def _outputs(target: Target) -> int:
 def _together(
     settings: Settings,
     task: str,
-    rows: Table | Numeric,
+    rows: Table | Numeric | Survey,
     names: Sequence[str],
     count: int,
     few: bool,
@@ -183,7 +171,9 @@ def _together(
     if few or members == 1 or linear or (members is None and count <= FEW_ROWS):
         return None
     numbers = len(names)
-    if isinstance(rows, Table):
+    if isinstance(rows, Survey):
+        numbers = rows.n_numbers
+    elif isinstance(rows, Table):
         numbers = sum(rows.frame[name].dtype != pl.String for name in names)
     rate = settings.learning_rate
     return choose_ensemble(
@@ -238,6 +228,38 @@ def _with_settings(recipe: Recipe, settings: Settings) -> Recipe:
     return recipe
 
 
+def way(model: Model, settings: Settings, *, once: bool = False) -> tuple[Loss, Optimizer]:
+    """Give the loss and the optimizer that a model learns with; ``once`` as in ``learn``.
+
+    Raises
+    ------
+    ArgumentError
+        The loss is not for a target that is scaled.
+    """
+    recipe, network = model.facts.recipe, model.network
+    loss = resolve_loss(settings.loss, network.output_activation)
+    if isinstance(loss, Poisson):
+        raise ArgumentError(
+            "loss='poisson' needs counts, and a regression's target is scaled to mean 0 here. Use "
+            "loss='mse', or Network.fit(..., loss='poisson')."
+        )
+    rate: Any = Cosine(recipe["learning_rate"])
+    if isinstance(settings.learning_rate, Schedule):
+        rate = settings.learning_rate
+    elif once:
+        rate = _A_PART_RATE if settings.learning_rate is None else recipe["learning_rate"]
+    decay = recipe["weight_decay"]
+    if once and settings.weight_decay is None:
+        decay = _A_PART_DECAY
+    decays = member_decays(network.members, model.labels.task)
+    return loss, AdamW(rate, weight_decay=decay, member_decay=decays)
+
+
+def stopping(epochs: int) -> EarlyStopping:
+    """Give what keeps the best epoch of an ensemble."""
+    return EarlyStopping(max(epochs // _PATIENCE, _LEAST_PATIENCE))
+
+
 def learn(
     model: Model,
     X: Array,
@@ -265,37 +287,22 @@ def learn(
         One pass at an even rate, for rows that come part by part.
     """
     recipe, network = model.facts.recipe, model.network
-    loss = resolve_loss(settings.loss, network.output_activation)
-    if isinstance(loss, Poisson):
-        raise ArgumentError(
-            "loss='poisson' needs counts, and a regression's target is scaled to mean 0 here. Use "
-            "loss='mse', or Network.fit(..., loss='poisson')."
-        )
-    rate: Any = Cosine(recipe["learning_rate"])
-    if isinstance(settings.learning_rate, Schedule):
-        rate = settings.learning_rate
-    elif once:
-        rate = _A_PART_RATE if settings.learning_rate is None else recipe["learning_rate"]
-    decay = recipe["weight_decay"]
-    if once and settings.weight_decay is None:
-        decay = _A_PART_DECAY
+    loss, optimizer = way(model, settings, once=once)
     one_hot = not isinstance(loss, CrossEntropy)
     if validation is not None:
         Xv, yv, *rest = validation
-        validation = (Xv, _learned(model, yv, one_hot), *rest)
-    learned = _learned(model, y, one_hot)
-    decays = member_decays(network.members, model.labels.task)
+        validation = (Xv, learned_values(model, yv, one_hot), *rest)
+    learned = learned_values(model, y, one_hot)
     folds, watching = None, as_callbacks(callbacks)
     if network.members > 1 and validation is None and len(X) > FEW_ROWS:
         codes = y if model.labels.task in ("binary", "multiclass") else None
         folds = share_out(codes, len(X), network.members, recipe["seed"])
-        patience = max(recipe["epochs"] // _PATIENCE, _LEAST_PATIENCE)
-        watching = [*watching, EarlyStopping(patience)]
+        watching = [*watching, stopping(recipe["epochs"])]
     model.facts.history = network.fit(
         X,
         learned,
         loss=loss,
-        optimizer=AdamW(rate, weight_decay=decay, member_decay=decays),
+        optimizer=optimizer,
         epochs=1 if once else recipe["epochs"],
         batch_size=min(recipe["batch_size"], len(X)),
         shuffle=recipe["batch_size"] < len(X),
@@ -309,10 +316,10 @@ def learn(
         progress=progress,
         checkpoint=checkpoint,
     )
-    settle_unseen(network, X, weights)
+    settle_unseen(network, code_counts(network, X, weights))
 
 
-def _learned(model: Model, y: Array, one_hot: bool) -> Array:
+def learned_values(model: Model, y: Array, one_hot: bool) -> Array:
     """Give y as the network learns it: scaled, or class numbers, or a column a class."""
     target = model.labels
     if target.task == "regression":
@@ -323,229 +330,3 @@ def _learned(model: Model, y: Array, one_hot: bool) -> Array:
     needed = len(y) * count * model.network.dtype.itemsize
     check_fits(needed, f"y with a column for each of {count:,} classes", "Use another loss.")
     return np.asarray(y[:, None] == np.arange(count), model.network.dtype)
-
-
-@known_keywords
-def train(
-    data: Any,
-    target: str | int,
-    *,
-    task: str = "auto",
-    preset: str = "default",
-    hidden: Any = None,
-    n_ensemble: int | None = None,
-    epochs: int | None = None,
-    batch_size: int | None = None,
-    learning_rate: float | None = None,
-    validation: float | None = 0.2,
-    scaling: str = "robust",
-    engine: str | None = None,
-    threads: int | None = None,
-    seed: int | None = 0,
-    class_weight: Any = None,
-    sample_weight: Any = None,
-    delimiter: str | None = None,
-    decimal: str | None = None,
-    encoding: str | None = None,
-    callbacks: Any = None,
-    progress: bool | None = None,
-    checkpoint: str | os.PathLike[str] | Checkpoint | None = None,
-) -> Model:
-    """Train a network on a table, with all that its columns need, and give it as a ``Model``.
-
-    Parameters
-    ----------
-    data
-        A path (CSV, TSV, Parquet, Arrow), any data frame, a dict of columns, a NumPy array (its
-        columns are x0, x1, …), or a ``limpide.tables.Table``.
-    target
-        The name of the column to predict (for an array, its number). Rows without a target are
-        left out, with a note.
-    task
-        ``"auto"``: text, booleans and at most 10 different whole numbers are classes, other
-        numbers a regression. Or ``"binary"``, ``"multiclass"``, ``"regression"``.
-    preset
-        ``"default"``: 4 networks that answer together, or up to 200 rows a single one.
-        ``"strong"``: 16 larger ones.
-    hidden
-        Sizes of the hidden layers of each; None: by the preset. ``[]``: none, a logistic or linear
-        regression.
-    n_ensemble
-        How many networks answer together; None: by the preset.
-    epochs, batch_size, learning_rate
-        None: by the number of rows. The rate falls along half a cosine; AdamW.
-    validation
-        The share of rows held out for the figures, of each class alike, drawn by ``seed``. They
-        are never trained on, and nothing is chosen by them: the best epoch is chosen by the other
-        rows, each of which one member does not learn from. 0 or None, or fewer than 20 rows: none.
-    scaling
-        ``"robust"`` (median, quartiles, smooth clipping) or ``"standard"``.
-    class_weight
-        ``"balanced"``, or a dict label → weight.
-    sample_weight
-        A weight a row, f64[n].
-    delimiter, decimal, encoding
-        Of a text file; found unless given.
-    engine, threads, seed, callbacks, progress, checkpoint
-        As in ``Network.fit``.
-
-    Raises
-    ------
-    DataError, ArgumentError
-        For a table, a target or an option that cannot be used.
-    DivergenceError
-        When the loss is no longer finite.
-    CheckpointError
-        When the checkpoint is of another run, or would be lost.
-
-    Notes
-    -----
-    After Ctrl-C the model trained so far is given, and ``model.history.interrupted`` is True.
-
-    Examples
-    --------
-    >>> import limpide as lp
-    >>> table = {"height": [1.5, 1.6, 1.8, 1.9], "sex": ["F", "F", "M", "M"]}
-    >>> model = lp.train(table, "sex")
-    >>> model.predict({"height": 1.95}).tolist()
-    ['M']
-    """
-    check_scaling(scaling)
-    kept = as_checkpoint(checkpoint)
-    share, number, limit = check_share(validation), seed_for(kept, seed), limit_threads(threads)
-    table = as_table(data, delimiter=delimiter, decimal=decimal, encoding=encoding)
-    name = _target_name(target, table)
-    names = [column for column in table.columns if column != name]
-    check_finite(table, names)
-    rows, known, notes = _rows_with_target(table, name)
-    found = find_target(known, name, task)
-    y, _ = found.encode(known)
-    trained, held, more = split_rows(
-        np.arange(known.n_rows), None if found.classes is None else y, share, number
-    )
-    seen = known if len(held) == 0 else known.take(trained)
-    more += _single_rows(found, y) if len(held) else []
-    more += [*overrule(found), *look_alike(found), *_constant(found, y[trained])]
-    if found.classes is None:
-        found = with_scale(found, y[trained])
-    settings = Settings(
-        preset=preset,
-        hidden=hidden,
-        n_ensemble=n_ensemble,
-        epochs=epochs,
-        batch_size=batch_size,
-        learning_rate=learning_rate,
-        scaling=scaling,
-    )
-    model = new_model(seen, names, found, len(trained), settings, number)
-    model.facts.source, model.facts.held_out = table.source, len(held)
-    model.facts.notes[:0] = [*table.notes, *notes, *more]
-    weights = as_weights(sample_weight, table.n_rows, "f64")
-    weights = None if weights is None else weights[rows]
-    chosen = class_weights(class_weight, found, y)
-    X, _ = model.preprocessing.matrix(known)
-    with limit:
-        _fit(model, X, y, trained, held, weights, chosen, engine, callbacks, progress, kept)
-        _look(model, known, X, y, trained, held, weights)
-    return model
-
-
-def _target_name(target: Any, table: Table) -> str:
-    if not isinstance(target, (str, int, np.integer)):
-        what = "None" if target is None else f"a {type(target).__name__}"
-        raise ArgumentTypeError(
-            "target is the name of a column of the table (of an array, its number); received "
-            f"{what}. Put y into the table, and name its column."
-        )
-    name = str(target)
-    if name in table.columns:
-        return name
-    if isinstance(target, (int, np.integer)) and f"x{name}" in table.columns:
-        return f"x{name}"
-    raise missing_column(name, table.columns, "Target column")
-
-
-def _rows_with_target(table: Table, name: str) -> tuple[Array, Table, list[str]]:
-    """Give the numbers of the rows whose target is known, a table of them, and a note."""
-    there = plain(table.frame[name]).is_not_null()
-    lost = int((~there).sum())
-    if lost == table.n_rows:
-        raise DataError(
-            f"{table.source}, target column {name!r}: every cell is missing. Choose another target."
-        )
-    rows = np.flatnonzero(np.asarray(there))
-    if not lost:
-        return rows, table, []
-    words = "row {} is left out" if lost == 1 else "rows {} are left out"
-    note = f"{lost} {words.format(f'without a target ({name!r})')}"
-    return rows, table.take(rows), [note]
-
-
-def _single_rows(target: Target, codes: Array) -> list[str]:
-    """Say which classes have a single row, so that none of it can be held out."""
-    if target.classes is None:
-        return []
-    single = np.flatnonzero(np.bincount(codes) == 1)
-    if len(single) > 1:
-        return [f"{len(single)} classes have 1 row each, which is trained on; none is held out"]
-    return [
-        f"class {target.classes.tolist()[code]!r} has 1 row, which is trained on; none is held out"
-        for code in single
-    ]
-
-
-def _constant(target: Target, values: Array) -> list[str]:
-    """Say that a regression has nothing to learn, where its target never changes."""
-    if target.classes is not None or values.min() < values.max():
-        return []
-    return [f"target {target.name!r} is {values[0]:g} in every row: it is all there is to predict"]
-
-
-def _fit(
-    model: Model,
-    X: Array,
-    y: Array,
-    trained: Array,
-    held: Array,
-    weights: Array | None,
-    class_weight: Any,
-    engine: str | None,
-    callbacks: Any,
-    progress: bool | None,
-    checkpoint: Checkpoint | None,
-) -> None:
-    """Train the network of a new model."""
-    Xt, Xh = (X, X[:0]) if len(held) == 0 else (X[trained], X[held])
-    learn(
-        model,
-        Xt,
-        y[trained],
-        None if weights is None else weights[trained],
-        Settings(),
-        # An ensemble has its own rows held out; these are for the figures alone.
-        validation=(Xh, y[held]) if len(held) and model.network.members == 1 else None,
-        class_weight=class_weight,
-        engine=engine,
-        callbacks=callbacks,
-        progress=progress,
-        checkpoint=checkpoint,
-    )
-
-
-def _look(
-    model: Model,
-    known: Table,
-    X: Array,
-    y: Array,
-    trained: Array,
-    held: Array,
-    weights: Array | None,
-) -> None:
-    """Take the figures of a new model on the rows held out, and keep rows for its report."""
-    if not len(held):
-        model.keep(known, trained, None, None, None, "trained on")
-        return
-    found = model.predicted(X[held])
-    weights = None if weights is None else weights[held]
-    model.facts.figures = model.figures_on(X[held], y[held], found, weights)
-    model.keep(known, held, y[held], found, weights, "held out")

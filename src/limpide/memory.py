@@ -9,11 +9,15 @@ from __future__ import annotations
 import math
 import mmap
 import os
+import re
 from collections.abc import Iterable, Sequence
 from functools import cache
 from pathlib import Path
+from typing import Any
 
-from limpide.errors import MemoryLimitError
+import numpy as np
+
+from limpide.errors import ArgumentError, ArgumentTypeError, MemoryLimitError
 
 _LIMITS = ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes")
 
@@ -45,7 +49,8 @@ def check_fits(needed: float, what: str, remedy: str) -> None:
     there = present()
     if there is not None and needed > there:
         raise MemoryLimitError(
-            f"{what} needs about {_size(needed)} of memory, and there is {_size(there)}. {remedy}"
+            f"{what} needs about {size_text(needed)} of memory, and there is "
+            f"{size_text(there)}. {remedy}"
         )
 
 
@@ -68,7 +73,7 @@ def check_room(needed: int, what: str, remedy: str) -> None:
 def short_of_memory(needed: float, what: str, remedy: str) -> MemoryLimitError:
     """Give the error for bytes that the system has refused."""
     return MemoryLimitError(
-        f"{what} needs about {_size(needed)} of memory, and the system gives no more. {remedy}"
+        f"{what} needs about {size_text(needed)} of memory, and the system gives no more. {remedy}"
     )
 
 
@@ -88,5 +93,45 @@ def check_step(rows: int, widths: int, itemsize: int) -> None:
     check_fits(needed, f"A step of {rows:,} rows", "Choose a smaller batch_size.")
 
 
-def _size(count: float) -> str:
+def size_text(count: float) -> str:
+    """Say how many bytes there are.
+
+    >>> size_text(3 * 2**30), size_text(5e6)
+    ('3 GiB', '5 MiB')
+    """
     return f"{count / 2**30:,.0f} GiB" if count >= 2**30 else f"{count / 2**20:,.0f} MiB"
+
+
+def check_memory(memory: Any) -> float:
+    """Give the bytes that a table may take: None is half of what there is.
+
+    Raises
+    ------
+    ArgumentError, ArgumentTypeError
+        It is neither a number of bytes nor a text such as "2 GB", or too small to be meant.
+
+    Examples
+    --------
+    >>> check_memory("1.5 GB"), check_memory(2**30)
+    (1500000000.0, 1073741824.0)
+    """
+    if memory is None:
+        there = present()
+        return math.inf if there is None else there / 2
+    if isinstance(memory, (bool, np.bool_)) or not isinstance(memory, (str, int, float, np.number)):
+        raise ArgumentTypeError(f"memory must be bytes or text; received {memory!r}. {_AS}")
+    found = re.fullmatch(r"([0-9.]+) ?([KMGT]?)(i?)B?", str(memory).strip(), re.IGNORECASE)
+    try:
+        if found is None:
+            raise ValueError
+        base = 1024 if found[3] else 1000
+        size = float(found[1]) * float(base ** " KMGT".index(found[2].upper() or " "))
+    except ValueError:
+        raise ArgumentError(f"memory={memory!r} is no size. {_AS}") from None
+    if not size >= _LEAST:
+        raise ArgumentError(f"memory={memory!r} is less than 1 MB, which holds no table. {_AS}")
+    return size
+
+
+_LEAST = 1e6
+_AS = 'Write it as "2 GB" or "500 MB", or as a number of bytes.'

@@ -49,6 +49,7 @@ from limpide.progress import progress_bar
 from limpide.rows import Data, rows_a_step, split
 from limpide.snapshots import stateful
 from limpide.steps import StepPlan, build_loop, trace_losses
+from limpide.stored_rows import StoredRows
 from limpide.structure import Structure
 from limpide.tensor import Tensor, Tracing, tracing_into, unify
 from limpide.threads import limit_threads
@@ -404,26 +405,70 @@ class Network(Structure):
             learns = (folds[:, None] != np.arange(self.members)).astype(self.dtype)
             data.weights = learns if data.weights is None else learns * data.weights[:, None]
         batch_size = rows_a_step(batch_size, data.n_rows)
+        plan = StepPlan(self.placed, resolved, chosen, frozen, data.weights is not None)
+        trainer = self._trainer(plan, data, batch_size, epochs, number, engine)
+        trainer.shuffle, trainer.validate, trainer.callbacks = bool(shuffle), validate, watched
+        with limit:
+            return self._train(trainer, held, kept, progress)
+
+    def fit_stored(
+        self,
+        rows: StoredRows,
+        *,
+        loss: Loss,
+        optimizer: Optimizer,
+        epochs: int,
+        validation: tuple[Any, ...] | None = None,
+        callbacks: Any = None,
+        engine: str | None = None,
+        seed: int = 0,
+        progress: bool | None = None,
+        checkpoint: Checkpoint | None = None,
+    ) -> History:
+        """Train on rows that lie on disk, as ``fit`` does on rows in memory.
+
+        X and y of the rows are as the loop takes them: of the network's dtype, y class numbers or
+        [n, outputs]. ``validation`` may be anything that ``fit`` takes but a share.
+        """
+        engine = engines.get(engine).name
+        _, held = self._validation(validation, Data(rows.X, rows.y), loss, seed)
+        plan = StepPlan(self.placed, loss, optimizer, frozenset(), rows.weights is not None)
+        trainer = self._trainer(plan, rows, rows.batch_size, epochs, seed, engine)
+        trainer.callbacks = as_callbacks(callbacks)
+        if held is not None:
+            trainer.validate = lambda: self._loss(held, loss, engine)
+        return self._train(trainer, held, checkpoint, progress)
+
+    def _trainer(
+        self,
+        plan: StepPlan,
+        data: Data | StoredRows,
+        batch_size: int,
+        epochs: int,
+        seed: int,
+        engine: str,
+    ) -> Trainer:
         widths = [n for p in self.placed for n in (p.inputs, p.outputs)]
         check_step(batch_size, sum(widths), self.dtype.itemsize)
-        plan = StepPlan(self.placed, resolved, chosen, frozen, data.weights is not None)
-        trainer = Trainer(
+        return Trainer(
             plan=plan,
             params=self.params,
             state=self.state,
             data=data,
             batch_size=batch_size,
             epochs=epochs,
-            seed=number,
-            shuffle=bool(shuffle),
+            seed=seed,
+            shuffle=True,
             engine=engine,
             run_loop=self._loop(plan, data, batch_size, engine),
-            validate=validate,
-            callbacks=watched,
         )
+
+    def _train(
+        self, trainer: Trainer, held: Data | None, kept: Checkpoint | None, progress: bool | None
+    ) -> History:
         trainer.keeper = None if kept is None else self._keeper(kept, trainer, held)
-        with limit, trainer.ready(self), progress_bar(progress, epochs) as bar:
-            self._last_loss, self._fitted = resolved, trainer.run_loop
+        with trainer.ready(self), progress_bar(progress, trainer.epochs) as bar:
+            self._last_loss, self._fitted = trainer.plan.loss, trainer.run_loop
             if bar is not None:
                 trainer.watch = bar.tick
             try:
@@ -434,7 +479,7 @@ class Network(Structure):
                 raise short_of_memory(needed, what, remedy) from error
 
     def _loop(
-        self, plan: StepPlan, data: Data, batch_size: int, engine: str | None
+        self, plan: StepPlan, data: Data | StoredRows, batch_size: int, engine: str | None
     ) -> engines.RunLoop:
         rest = data.n_rows % batch_size
         each = data.weights is not None and data.weights.ndim > 1

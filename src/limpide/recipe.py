@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -389,12 +389,20 @@ def _columns(preprocessing: Preprocessing, numbers: Numbers, scaling: str, limit
     return Columns(tuple(parts), name=COLUMNS)
 
 
-def settle_unseen(network: Network, X: Array, weights: Array | None = None) -> None:
-    """Give a category that training never saw the mean of those it saw, weighted by their rows."""
-    for places, layer in network.layers[0].parts:  # type: ignore[attr-defined]
-        if isinstance(layer, Embedding):
-            codes = X[:, places[0]].astype(np.int64)
-            counts = np.bincount(codes, weights, minlength=layer.categories)
-            if counts[0] == 0 and counts.any():
-                table = network.params[f"{COLUMNS}.{layer.name}.table"]
-                table[0] = np.average(table, axis=0, weights=counts)
+def code_counts(network: Network, X: Array, weights: Array | None = None) -> dict[str, Array]:
+    """Give for each embedded column how often each code stands in rows of the matrix, by weight."""
+    return {
+        f"{COLUMNS}.{layer.name}.table": np.bincount(
+            X[:, places[0]].astype(np.int64), weights, minlength=layer.categories
+        ).astype(np.float64)
+        for places, layer in network.layers[0].parts  # type: ignore[attr-defined]
+        if isinstance(layer, Embedding)
+    }
+
+
+def settle_unseen(network: Network, counts: Mapping[str, Array]) -> None:
+    """Give a category that training never saw the mean of those it saw; of ``code_counts``."""
+    for name, seen in counts.items():
+        if seen[0] == 0 and seen.any():
+            table = network.params[name]
+            table[0] = np.average(table, axis=0, weights=seen)

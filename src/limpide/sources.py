@@ -24,11 +24,20 @@ _DELIMITERS = {"tab": "\t", "\\t": "\t", "comma": ",", "semicolon": ";", "space"
 _HEADER = 1 << 16  # bytes in which the names of the columns are looked for
 
 
-def for_training(data: str, target: str | None, reading: Reading) -> tuple[Any, str, str]:
-    """Give the table to learn from, its target, and a path to try the model with."""
-    if os.path.isdir(data):
+def for_training(
+    data: str, target: str | None, reading: Reading, memory: str | None = None
+) -> tuple[Any, str, str]:
+    """Give the table to learn from, its target, and a path to try the model with.
+
+    A table that would take more than ``memory`` is given as its parts.
+    """
+    if os.path.isdir(data) and not limpide.tables.files.has_parquet(Path(data)):
         return _labelled_messages(data, target)
-    table = _read(data, reading)
+    most = limpide.memory.check_memory(memory)
+    table = limpide.tables.reading.open_table(data, most, **_options(reading))
+    if isinstance(table, limpide.tables.parts.Parts):
+        size = limpide.memory.size_text(table.size)
+        program.note(f"{table.source} would take about {size} of memory: it is learned from disk")
     if target is None:
         names = ", ".join(table.columns[:12]) + (", ..." if len(table.columns) > 12 else "")
         raise program.Misuse(
@@ -45,6 +54,8 @@ def without(table: Any, dropped: Sequence[str], target: str) -> Any:
             raise program.Misuse(f"--drop {name!r} is the target. Leave out other columns.")
         if name not in table.columns:
             raise limpide.tables.missing_column(name, table.columns)
+    if isinstance(table, limpide.tables.parts.Parts):
+        return table.without(dropped)
     return replace(table, frame=table.frame.drop(dropped))
 
 
@@ -83,9 +94,12 @@ def for_measuring(data: str, model: Any, reading: Reading) -> Any:
 
 
 def _read(source: Any, reading: Reading, text: Sequence[str] = ()) -> Any:
+    return limpide.tables.read_table(source, text=text, **_options(reading))
+
+
+def _options(reading: Reading) -> Reading:
     word = reading["delimiter"]
-    delimiter = None if word is None else _DELIMITERS.get(word.lower(), word)
-    return limpide.tables.read_table(source, text=text, **{**reading, "delimiter": delimiter})
+    return {**reading, "delimiter": None if word is None else _DELIMITERS.get(word.lower(), word)}
 
 
 def _like_the_models(path: str, model: Any, reading: Reading) -> Any:
@@ -104,7 +118,7 @@ def _like_the_models(path: str, model: Any, reading: Reading) -> Any:
 
 def _is_mail(path: str, model: Any) -> bool:
     """Tell whether a path leads to e-mails for this model; refuse those that cannot be."""
-    folder = os.path.isdir(path)
+    folder = os.path.isdir(path) and not limpide.tables.files.has_parquet(Path(path))
     # A feature that was the same in every message has been left out of the model.
     if set(model.features) <= set(limpide.spam.FEATURES):
         return folder or (

@@ -19,12 +19,14 @@ from limpide import engines, stopping
 from limpide.callbacks import Callback, Run
 from limpide.checkpoints import Keeper
 from limpide.errors import ArgumentError, DataError, DivergenceError
+from limpide.feeds import Feed, FromMemory, Steps
 from limpide.history import History
 from limpide.ir import Array, spec_of
-from limpide.row_orders import Orders, orders
+from limpide.row_orders import orders
 from limpide.rows import Data
 from limpide.snapshots import Snapshot, check_snapshot, stateful
 from limpide.steps import StepPlan, trace_losses
+from limpide.stored_rows import StoredRows
 from limpide.threads import available
 from limpide.tracing import Pace, slices
 
@@ -39,6 +41,7 @@ class _Part:
     """Steps from one copy of what is carried to the next, and the rows of each of them."""
 
     before: list[Array]
+    rows: list[Array] = field(default_factory=list)  # X, y and perhaps weights
     orders: list[Array] = field(default_factory=list)  # i64[epochs, n] for each run
     steps: int = 0
     seconds: float = 0.0
@@ -51,7 +54,7 @@ class Trainer:
     plan: StepPlan
     params: dict[str, Array]
     state: dict[str, Array]
-    data: Data
+    data: Data | StoredRows
     batch_size: int
     epochs: int
     seed: int
@@ -67,13 +70,11 @@ class Trainer:
     _shown: list[Array] = field(init=False)  # parameters and state as others see them
     _carry: list[Array] = field(init=False)  # the same and the optimizer's, as the loop has them
     _held: list[Array] = field(init=False)
-    _rows: list[Array] = field(init=False)
     _first: _Part = field(init=False)  # before any step
     _earlier: _Part = field(init=False)  # the part before the last
     _part: _Part = field(init=False)  # the last one, to which steps are added
     _part_seconds: float = _PART_SECONDS  # how long a part lasts
     _losses: Array = field(init=False)  # of the steps of the epoch that is under way
-    _order: Array = field(init=False)  # i64[1, n], of the rows of that epoch
     _pace: Pace = field(default_factory=Pace)
     _resumed: Snapshot | None = None  # until the run goes on from it
 
@@ -148,12 +149,9 @@ class Trainer:
         self._held = self._constant()
 
     def _train(self, history: History) -> History:
-        self._rows = self.data.arrays()
         self._first = _Part([array.copy() for array in self._carry])
         self._part = self._earlier = self._first
-        with stopping.catching() as stop, self._orders() as given:
-            if self._begun:
-                self._order = given.take(1)
+        with stopping.catching() as stop, self._feed() as given:
             while history.epochs < self.epochs and not (history.interrupted or history.stopped):
                 if self._advance(given, stop):
                     self._between()
@@ -199,12 +197,15 @@ class Trainer:
         ends = (getattr(c.epoch_end, "__func__", None) for c in self.callbacks)
         return self.validate is not None or any(e is not Callback.epoch_end for e in ends)
 
-    def _orders(self) -> Orders:
+    def _feed(self) -> Feed:
         seed = self.seed if self.shuffle else None
-        ahead = engines.threads_of(self.run_loop) < available()
         fast = engines.row_order_of(self.run_loop)
+        if isinstance(self.data, StoredRows):
+            return self.data.feed(self.seed, fast)
+        ahead = engines.threads_of(self.run_loop) < available()
         first, n = self.history.epochs, self.data.n_rows
-        return orders(seed, self.epochs, n, self.data.rows, first=first, ahead=ahead, fast=fast)
+        given = orders(seed, self.epochs, n, self.data.rows, first=first, ahead=ahead, fast=fast)
+        return FromMemory(self.data.arrays(), given, n, self.batch_size)
 
     def _between(self) -> None:
         """Do what is to be done after an epoch."""
@@ -258,37 +259,33 @@ class Trainer:
         due = None if keeper is None else keeper.epochs_to_go(self.history.epochs)
         return left if due is None else min(left, due)
 
-    def _advance(self, given: Orders, stop: stopping.Stop) -> bool:
+    def _advance(self, given: Feed, stop: stopping.Stop) -> bool:
         """Run in slices to the end of some epochs; False where that was left off before."""
-        begun = self._begun
-        total = self._epochs_at_once() * self._an_epoch - begun
+        total = self._epochs_at_once() * self._an_epoch - self._begun
         for first, last in slices(total, self._pace):
             while first < last:
-                at = (begun + first) % self._an_epoch
-                if at == 0 and last - first >= self._an_epoch:
-                    order = given.take((last - first) // self._an_epoch)
-                    steps = len(order) * self._an_epoch
-                else:
-                    self._order = given.take(1) if at == 0 else self._order
-                    steps = min(last - first, self._an_epoch - at)
-                    size = self.batch_size
-                    order = self._order[:, at * size : (at + steps) * size]
-                self._take_steps(order, steps, at)
-                first += steps
+                epoch, at = divmod(self.history.steps, self._an_epoch)
+                began = time.perf_counter()
+                taken = given.take(epoch, at, last - first)
+                self.history.seconds += time.perf_counter() - began
+                self._take_steps(taken, at)
+                first += taken.n_steps
                 late = self.keeper is not None and self.keeper.is_due()
                 if (stop.asked or late) and first < total:
                     return False
         return True
 
-    def _take_steps(self, order: Array, steps: int, at: int) -> None:
+    def _take_steps(self, taken: Steps, at: int) -> None:
         """Run the loop once, from step ``at`` of an epoch on."""
-        if self._part is self._first or self._part.seconds >= self._part_seconds:
-            self._begin_part()
+        rows, order, steps = taken
         part = self._part
+        others = bool(part.steps) and part.rows is not rows
+        if part is self._first or others or part.seconds >= self._part_seconds:
+            part = self._begin_part(rows)
         part.orders.append(order)
         part.steps += steps
         began = time.perf_counter()
-        losses = self._run_steps(order)
+        losses = self._run_steps(rows, order)
         seconds = time.perf_counter() - began
         part.seconds += seconds
         self.history.seconds += seconds
@@ -298,7 +295,7 @@ class Trainer:
         if self.watch is not None:
             self.watch(self.history, float(losses[-self._an_epoch :].mean()))
 
-    def _begin_part(self) -> None:
+    def _begin_part(self, rows: list[Array]) -> _Part:
         """Copy what is carried, into the copies that are not needed any more."""
         self._check_the_rest()
         began = time.perf_counter()
@@ -310,11 +307,12 @@ class Trainer:
             before = self._earlier.before
             for old, array in zip(before, self._carry, strict=True):
                 np.copyto(old, array)
-        self._earlier, self._part = self._part, _Part(before)
+        self._earlier, self._part = self._part, _Part(before, rows)
         self._part_seconds = max(_PART_SECONDS, _COPIES * (time.perf_counter() - began))
+        return self._part
 
-    def _run_steps(self, order: Array) -> Array:
-        losses = self.run_loop(self._carry, self._held, self._rows, order, 0)[0]
+    def _run_steps(self, rows: list[Array], order: Array) -> Array:
+        losses = self.run_loop(self._carry, self._held, rows, order, 0)[0]
         return losses.astype(np.float64, copy=False)
 
     def _record(self, losses: Array, at: int) -> None:
@@ -438,14 +436,14 @@ class Trainer:
         """Give the loss on some rows, i64[1, n], and leave the weights as they are."""
         before = [array.copy() for array in self._carry]
         try:
-            return float(self.run_loop(self._carry, self._held, self._rows, rows, 0)[0][0])
+            return float(self.run_loop(self._carry, self._held, self._part.rows, rows, 0)[0][0])
         finally:
             for array, old in zip(self._carry, before, strict=True):
                 np.copyto(array, old)
 
     def _judged_by_some(self, rows: Array) -> float:
         """Give the loss on a few rows, i64[n], without a step and without compiling anything."""
-        plan, (X, y) = self.plan, (array[rows] for array in self._rows[:2])
+        plan, (X, y) = self.plan, (array[rows] for array in self._part.rows[:2])
         self._show()
         specs = [spec_of(X), spec_of(y)]
         graph = trace_losses(plan.placed, plan.loss, self.params, self.state, specs)
@@ -457,7 +455,7 @@ class Trainer:
         for array, old in zip(self._carry, part.before, strict=True):
             array[...] = old
         for order in self._up_to(part, steps):
-            self._run_steps(order)
+            self._run_steps(part.rows, order)
 
     def _diverged(self, at: int, loss: float) -> NoReturn:
         """Put back weights that are finite and have a finite loss on the rows of step ``at``."""
@@ -496,9 +494,10 @@ class Trainer:
 
     def _hopeless(self, loss: float, step: int, rows: Array) -> DivergenceError:
         when = "before any update" if step == 1 else "and with the first weights too"
-        sizes = {"X": self.data.X[rows]}
-        if self.data.y.dtype.kind == "f":
-            sizes["y"] = self.data.y[rows]
+        X, y, *_ = self._part.rows
+        sizes = {"X": X[rows]}
+        if y.dtype.kind == "f":
+            sizes["y"] = y[rows]
         reach = " and ".join(f"{n} reaches {np.nanmax(np.abs(a)):g}" for n, a in sizes.items())
         remedy = "scale them to about 1 first"
         if self.plan.loss.name == "poisson":

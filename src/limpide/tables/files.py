@@ -9,6 +9,8 @@ import difflib
 import os
 import re
 import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import polars as pl
@@ -66,7 +68,7 @@ def readable_path(path: str | os.PathLike[str]) -> tuple[Path, str]:
     except (OSError, ValueError) as fault:
         raise FileError(f"{source} cannot be read: {_words(fault)}. Check the path.") from None
     if stat.S_ISDIR(mode):
-        raise FileError(f"{source} is a folder, not a table. Give the path of a file in it.")
+        raise FileError(f"{source} is a folder, not a file. Give the path of a file in it.")
     if not stat.S_ISREG(mode):
         raise FileError(
             f"{source} is not a regular file but a device or pipe. Give the path of a file."
@@ -146,23 +148,57 @@ def kind_of(file: Path, source: str) -> str:
     return "text"
 
 
-def read_binary(file: Path, kind: str, source: str) -> pl.DataFrame:
-    """Read a Parquet or Arrow file as polars gives it.
+def parquet_folder(path: Path, source: str) -> list[Path]:
+    """Give the Parquet files of a folder, by name; names that begin with . or _ do not count.
 
     Raises
     ------
-    DataError
-        The file is cut off or damaged.
+    FileError
+        There is none, or some lie in folders within it.
     """
-    if kind == "parquet":
-        _check_end(file, source)
     try:
-        if kind == "parquet":
-            return pl.read_parquet(file, glob=False, hive_partitioning=False)
-        if kind == "arrow":
-            with file.open("rb") as opened:  # a path could be mapped, and change under us
-                return pl.read_ipc(opened)
-        return pl.read_ipc_stream(file)
+        entries = sorted(path.iterdir())
+    except OSError as fault:
+        raise FileError(
+            f"{source} cannot be read: {_words(fault)}. Check its permissions."
+        ) from None
+    entries = [entry for entry in entries if not entry.name.startswith((".", "_"))]
+    deeper = [
+        entry for entry in entries if entry.is_dir() and any(map(_is_parquet, entry.rglob("*")))
+    ]
+    if deeper:
+        raise FileError(
+            f"{source} has Parquet files in folders within it, such as {deeper[0].name!r}, and "
+            "only those that lie in the folder itself are read. Move them there."
+        )
+    files = [entry for entry in entries if _is_parquet(entry)]
+    if not files:
+        raise FileError(
+            f"{source} is a folder, not a table, and there is no Parquet file in it. Give the path "
+            "of a file, or a folder of Parquet files (.parquet)."
+        )
+    for file in files:
+        readable_path(file)
+    return files
+
+
+def has_parquet(folder: Path) -> bool:
+    """Tell whether a folder holds a Parquet file."""
+    try:
+        return any(map(_is_parquet, folder.iterdir()))
+    except OSError:
+        return False
+
+
+def _is_parquet(path: Path) -> bool:
+    return path.suffix.lower() in (".parquet", ".pq") and not path.is_dir()
+
+
+@contextmanager
+def _whole(kind: str, source: str) -> Iterator[None]:
+    """Say that a file is damaged, whatever polars says."""
+    try:
+        yield
     except pl.exceptions.DuplicateError as fault:
         raise DataError(
             f"{source} has two columns of one name ({_first_line(fault)}). Rename one of them."
@@ -173,6 +209,57 @@ def read_binary(file: Path, kind: str, source: str) -> pl.DataFrame:
             f"{source} is damaged or cut off: {_NAMES[kind]} that is not whole "
             f"({_first_line(fault)}). Write or copy it again."
         ) from None
+
+
+def read_binary(file: Path, kind: str, source: str) -> pl.DataFrame:
+    """Read a Parquet or Arrow file as polars gives it.
+
+    Raises
+    ------
+    DataError
+        The file is cut off or damaged.
+    """
+    if kind == "parquet":
+        _check_end(file, source)
+    with _whole(kind, source):
+        if kind == "parquet":
+            return pl.read_parquet(file, glob=False, hive_partitioning=False)
+        if kind == "arrow":
+            with file.open("rb") as opened:  # a path could be mapped, and change under us
+                return pl.read_ipc(opened)
+        return pl.read_ipc_stream(file)
+
+
+def parquet_count(file: Path, source: str) -> int:
+    """Give the number of rows of a Parquet file, from its end.
+
+    Raises
+    ------
+    DataError
+        The file is no Parquet file, is cut off or damaged.
+    """
+    found = kind_of(file, source)
+    if found != "parquet":
+        raise DataError(f"{source} is named like a Parquet file and is none. Leave it out.")
+    _check_end(file, source)
+    with _whole("parquet", source):
+        return int(_scan(file).select(pl.len()).collect().item())
+
+
+def parquet_columns(file: Path, source: str) -> list[str]:
+    """Give the names of the columns of a Parquet file."""
+    with _whole("parquet", source):
+        return _scan(file).collect_schema().names()
+
+
+def parquet_rows(file: Path, source: str, start: int, count: int) -> pl.DataFrame:
+    """Give some rows of a Parquet file; no others are kept in memory."""
+    with _whole("parquet", source):
+        return _scan(file).slice(start, count).collect()
+
+
+def _scan(file: Path) -> pl.LazyFrame:
+    return pl.scan_parquet(file, glob=False, hive_partitioning=False)
 
 
 def _first_line(fault: BaseException) -> str:

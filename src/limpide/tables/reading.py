@@ -8,17 +8,22 @@ from __future__ import annotations
 
 import os
 from collections.abc import Collection
+from pathlib import Path
 from typing import Any
 
 import polars as pl
 
 from limpide.errors import ArgumentError, DataError, FileError
 from limpide.tables.columns import tidy
-from limpide.tables.files import kind_of, read_binary, readable_path
+from limpide.tables.files import kind_of, parquet_folder, read_binary, readable_path
 from limpide.tables.frames import from_memory
+from limpide.tables.parts import ParquetParts, Parts, TextParts
 from limpide.tables.table import Table, plural
 from limpide.tables.text_file import TextFile
 from limpide.tables.texts import read_texts
+
+_GROWN = 8  # a digit and a comma may become a number of 8 bytes, and more than that is rare
+_TIMES = 3  # the memory of a table that learning from it takes
 
 
 def read_table(
@@ -34,8 +39,9 @@ def read_table(
     Parameters
     ----------
     data : path or table
-        A CSV, TSV, Parquet or Arrow file (told apart by content, then suffix), or a data frame of
-        any library, a dict of columns, a two-dimensional or structured NumPy array.
+        A CSV, TSV, Parquet or Arrow file (told apart by content, then suffix), a folder of Parquet
+        files, a data frame of any library, a dict of columns, a two-dimensional or structured NumPy
+        array.
     delimiter : str, optional
         What stands between the cells of a text file; found in its first rows unless given.
     decimal : {".", ","}, optional
@@ -54,7 +60,7 @@ def read_table(
     Raises
     ------
     FileError
-        The file is missing, a folder, a device, or may not be read.
+        The file is missing, a device, a folder without Parquet files, or may not be read.
     DataError
         The content is no whole table: the message names line, column, value and a remedy.
     ArgumentError
@@ -81,6 +87,11 @@ def read_table(
     if not isinstance(data, (str, bytes, os.PathLike)):
         _refuse(options, "a table in memory")
         return _whole(*from_memory(data), frozenset(text))
+    if os.path.isdir(data):
+        _refuse(options, "a folder of Parquet files")
+        folder, source = Path(os.fsdecode(data)), repr(os.fsdecode(data))
+        frame = ParquetParts(parquet_folder(folder, source), source).whole()
+        return _whole(frame, source, [], frozenset(text))
     file, source = readable_path(data)  # type: ignore[arg-type]
     try:
         kind = kind_of(file, source)
@@ -97,6 +108,52 @@ def read_table(
     return _whole(
         pl.DataFrame([tidy(column, source) for column in frame]), source, [], frozenset(text)
     )
+
+
+def open_table(
+    data: Any,
+    memory: float,
+    *,
+    delimiter: str | None = None,
+    decimal: str | None = None,
+    encoding: str | None = None,
+) -> Table | Parts:
+    """Read a table, or give its parts where learning from it would take more than ``memory``.
+
+    Parameters
+    ----------
+    data, delimiter, decimal, encoding
+        As in ``read_table``.
+    memory
+        Bytes.
+
+    Raises
+    ------
+    FileError, DataError, ArgumentError
+        As ``read_table``.
+    """
+    options = {"delimiter": delimiter, "decimal": decimal, "encoding": encoding}
+    if isinstance(data, (str, bytes, os.PathLike)):
+        parts = _parts(Path(os.fsdecode(data)), options, memory)
+        if parts is not None and _TIMES * parts.size > memory:
+            return parts
+    return read_table(data, delimiter=delimiter, decimal=decimal, encoding=encoding)
+
+
+def _parts(path: Path, options: dict[str, str | None], memory: float) -> Parts | None:
+    """Give the parts of what can be read in parts and may be large."""
+    if path.is_dir():
+        _refuse(options, "a folder of Parquet files")
+        source = repr(str(path))
+        return ParquetParts(parquet_folder(path, source), source)
+    file, source = readable_path(path)
+    kind = kind_of(file, source)
+    if kind == "text" and _TIMES * _GROWN * file.stat().st_size > memory:
+        return TextParts(TextFile(file, source, **options))
+    if kind == "parquet":
+        _refuse(options, "a Parquet or Arrow file")
+        return ParquetParts([file], source)
+    return None
 
 
 def _refuse(options: dict[str, str | None], what: str) -> None:

@@ -131,12 +131,12 @@ def matched(rows: Rows, is_named: bool, names: Sequence[str], was_named: bool, o
     return replace(rows, frame=rows.frame.rename(dict(zip(given, names, strict=True))))
 
 
-def check_dense(rows: Rows, itemsize: int) -> None:
+def check_dense(rows: Numeric, itemsize: int) -> None:
     """Refuse a sparse matrix whose dense rows would not fit in memory.
 
     Columns that are empty throughout are never made dense.
     """
-    if isinstance(rows, Numeric) and rows.is_sparse:
+    if rows.is_sparse:
         n, d = rows.values.shape
         used = len(np.unique(rows.values.indices))
         check_fits(

@@ -46,25 +46,29 @@ class LineMap:
 
 
 @dataclass
-class PartLines(LineMap):
-    """The lines of a part of a file, behind the first rows of that file, which judge with it.
+class ListedLines(LineMap):
+    """The line of each of some rows of a file, and their number in it.
 
-    >>> lines = PartLines(first=np.array([2, 3]), part=np.array([70, 71]), begin=60)
-    >>> lines[1], lines.number(1), lines[2], lines.number(2)
-    (3, 1, 70, 60)
+    >>> lines = ListedLines(lines=np.array([2, 70]), numbers=np.array([0, 60]))
+    >>> lines[1], lines.number(1)
+    (70, 60)
     """
 
-    first: NDArray[np.int64] = field(default_factory=lambda: np.empty(0, np.int64))
-    part: NDArray[np.int64] = field(default_factory=lambda: np.empty(0, np.int64))
-    begin: int = 0
+    lines: NDArray[np.int64] = field(default_factory=lambda: np.empty(0, np.int64))
+    numbers: NDArray[np.int64] = field(default_factory=lambda: np.empty(0, np.int64))
 
     def __getitem__(self, row: int) -> int:
-        judges = len(self.first)
-        return int(self.first[row] if row < judges else self.part[row - judges])
+        return int(self.lines[row])
 
     def number(self, row: int) -> int:
-        judges = len(self.first)
-        return row if row < judges else row - judges + self.begin
+        return int(self.numbers[row])
+
+    def behind(self, others: ListedLines) -> ListedLines:
+        """Give these lines behind others."""
+        return ListedLines(
+            lines=np.concatenate([others.lines, self.lines]),
+            numbers=np.concatenate([others.numbers, self.numbers]),
+        )
 
 
 def plural(n: int, noun: str) -> str:

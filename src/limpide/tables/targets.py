@@ -178,7 +178,7 @@ def _numbers(cells: pl.Series, table: Table, name: str) -> NDArray[np.float64]:
     return values
 
 
-def find_target(table: Table, name: str, task: str) -> Target:
+def find_target(table: Table, name: str, task: str, n_rows: int | None = None) -> Target:
     """Find the task that a column sets, and its classes.
 
     Parameters
@@ -187,6 +187,8 @@ def find_target(table: Table, name: str, task: str) -> Target:
         All rows that have a target.
     task
         ``"auto"``, or what is wanted.
+    n_rows
+        How many rows there are, where the table holds each different target once.
 
     Notes
     -----
@@ -214,7 +216,7 @@ def find_target(table: Table, name: str, task: str) -> Target:
         _numbers(cells, table, name)
         label = "float" if cells.dtype.is_float() else "integer"
         return Target(name, label, found, why)
-    return _classes(table, name, cells, kind, found, why, asked=task != "auto")
+    return _classes(table, name, cells, kind, found, why, n_rows or len(cells), task != "auto")
 
 
 def _detect(cells: pl.Series, kind: str) -> tuple[str, str]:
@@ -261,7 +263,14 @@ def look_alike(target: Target) -> list[str]:
 
 
 def _classes(
-    table: Table, name: str, cells: pl.Series, kind: str, task: str, why: str, asked: bool
+    table: Table,
+    name: str,
+    cells: pl.Series,
+    kind: str,
+    task: str,
+    why: str,
+    n_rows: int,
+    asked: bool,
 ) -> Target:
     if kind == "text" and not asked:
         _refuse_mixed(table, name, cells)
@@ -269,7 +278,7 @@ def _classes(
         _refuse_fractions(table, name, cells, task)
     labels = cells.unique().sort()
     count = len(labels)
-    _check_count(table, name, cells, count, task)
+    _check_count(table, name, cells, count, n_rows, task)
     dtype = {"boolean": np.bool_, "text": np.str_}.get(kind)
     integer = cells.dtype.is_integer()
     values: NDArray[Any] = np.array(
@@ -279,8 +288,9 @@ def _classes(
     return Target(name, label, task, why, values)
 
 
-def _check_count(table: Table, name: str, cells: pl.Series, count: int, task: str) -> None:
-    rows = len(cells)
+def _check_count(
+    table: Table, name: str, cells: pl.Series, count: int, rows: int, task: str
+) -> None:
     if count == 1:
         raise DataError(
             f"{table.source}, target column {name!r} has one class, {cells[0]!r:.60}, in all "

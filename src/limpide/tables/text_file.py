@@ -27,7 +27,7 @@ from limpide.tables.dialect import (
     without_sep_line,
 )
 from limpide.tables.scan import Block, Scan
-from limpide.tables.table import LineMap, PartLines, Table, plural
+from limpide.tables.table import LineMap, ListedLines, Table, plural
 
 WIDE = 1000
 
@@ -164,15 +164,16 @@ class TextFile:
         as_text
             Columns to read as text; more may be added between two parts.
         """
-        first, judging = None, np.empty(0, np.int64)
+        first: pl.DataFrame | None = None
+        judges = ListedLines()
         for cells, lines, begin in self._gathered(max(rows, EARLY_ROWS)):
+            where = ListedLines(lines=lines, numbers=np.arange(begin, begin + len(lines)))
             columns = self._filled(first, cells, as_text)
-            frame, _ = self.typed(columns, PartLines(first=judging, part=lines, begin=begin))
-            yield Table(
-                frame.slice(len(judging)), self.source, lines=PartLines(part=lines, begin=begin)
-            )
+            frame, _ = self.typed(columns, where.behind(judges))
+            yield Table(frame.slice(len(judges.lines)), self.source, lines=where)
             if first is None:
-                first, judging = cells.head(EARLY_ROWS), lines[:EARLY_ROWS]
+                first = cells.head(EARLY_ROWS)
+                judges = ListedLines(lines=lines[:EARLY_ROWS], numbers=where.numbers[:EARLY_ROWS])
 
     def _filled(
         self, first: pl.DataFrame | None, cells: pl.DataFrame, as_text: set[str]

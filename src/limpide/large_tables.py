@@ -1,0 +1,280 @@
+"""Learning from a table that does not fit in memory: two passes over it, then rows from disk.
+
+Answers for what of it is ever in memory, and for which rows are learned from, watched and held out.
+Not for: reading parts (``limpide.tables.parts``), nor for rows on disk (``limpide.stored_rows``).
+"""
+
+from __future__ import annotations
+
+from contextlib import closing
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from limpide.arrays import as_targets, as_weights, with_class_weight
+from limpide.callbacks import Callback, as_callbacks
+from limpide.checkpoints import Checkpoint
+from limpide.ir import Array
+from limpide.learning import Settings, learned_values, new_model, stopping, way
+from limpide.losses import CrossEntropy, Loss
+from limpide.memory import size_text
+from limpide.model import Model
+from limpide.recipe import code_counts, settle_unseen
+from limpide.stored_rows import StoredRows
+from limpide.tables import Table
+from limpide.tables.columns import plain
+from limpide.tables.parts import Parts
+from limpide.tables.survey import HELD, TRAINED, WATCHED, Shares, Survey, surveyed
+from limpide.tables.targets import (
+    Target,
+    class_weights,
+    find_target,
+    look_alike,
+    overrule,
+    with_scale,
+)
+
+_MOST_WATCHED = 50_000  # rows that choose the best epoch: enough to tell two apart
+_WATCHED = 0.1  # of the rows, if that is less
+_FEW = 20  # rows choose nothing
+_KEPT = 10_000  # rows that a report is made from
+_CELL = 8  # bytes
+
+
+@dataclass(frozen=True)
+class _Sizes:
+    """Bytes: of a part that is read, of the sample, of a window of rows, of the rows held out.
+
+    A part is in memory several times over while it is read, and up to four windows are. More than
+    these bounds serves nothing: windows are mixed at random, and samples need no more rows.
+    """
+
+    part: int
+    sample: int
+    window: int
+    held: int
+
+    @classmethod
+    def within(cls, memory: float) -> _Sizes:
+        return cls(
+            part=int(min(max(memory / 16, 1e6), 1.6e7)),
+            sample=int(min(max(memory / 16, 1e6), 2.56e8)),
+            window=int(min(max(memory / 32, 1e5), 6.4e7)),
+            held=int(min(max(memory / 16, 1e6), 2.56e8)),
+        )
+
+
+@dataclass(frozen=True)
+class _Uses:
+    """Which share of the rows chooses the best epoch, and which is held out."""
+
+    watched: float
+    held: float
+    seed: int
+
+    @classmethod
+    def of(cls, parts: Parts, share: float, size: int, seed: int) -> _Uses:
+        n = parts.n_rows
+        most = size / (_CELL * len(parts.columns) * n)
+        return cls(min(_WATCHED, _MOST_WATCHED / n, most), min(share, most), seed)
+
+    def shares(self) -> Shares:
+        return Shares(self.watched, self.held, self.seed)
+
+
+def train_in_parts(
+    parts: Parts,
+    name: str,
+    settings: Settings,
+    *,
+    task: str,
+    share: float,
+    seed: int,
+    memory: float,
+    class_weight: Any = None,
+    sample_weight: Any = None,
+    callbacks: Any = None,
+    engine: str | None = None,
+    progress: bool | None = None,
+    checkpoint: Checkpoint | None = None,
+) -> Model:
+    """Train a model on a table that is read in parts; the parameters are those of ``train``.
+
+    Parameters
+    ----------
+    share
+        Of the rows held out; fewer where so many would not fit in memory.
+    memory
+        About how many bytes the rows may take.
+    """
+    sizes = _Sizes.within(memory)
+    weights = as_weights(sample_weight, parts.n_rows, "f64")
+    uses = _Uses.of(parts, share, sizes.held, seed)
+    survey = surveyed(parts, name, uses.shares, sizes.sample, sizes.part, weights)
+    found = find_target(survey.labels, name, task, survey.n_known)
+    notes = [*parts.notes, *survey.notes, *overrule(found), *look_alike(found)]
+    if found.classes is None:
+        found = with_scale(found, found.encode(survey.targets)[0])
+    model = new_model(survey, survey.names, found, survey.n_rows, settings, seed)
+    loss, optimizer = way(model, settings)
+    recipe = model.facts.recipe
+    recipe["batch_size"] = min(recipe["batch_size"], survey.n_rows)
+    factors = _factors(class_weight, found, survey)
+    second = _SecondPass(model, loss, uses, weights, factors)
+    with closing(second.stored(parts, survey.n_rows, sizes, seed)) as rows:
+        judges = second.watched if model.network.members > 1 else second.held
+        model.facts.history = model.network.fit_stored(
+            rows,
+            loss=loss,
+            optimizer=optimizer,
+            epochs=recipe["epochs"],
+            validation=judges.learned() if judges.count >= _FEW else None,
+            callbacks=[*as_callbacks(callbacks), *second.stopping()],
+            engine=engine,
+            seed=seed,
+            progress=progress,
+            checkpoint=checkpoint,
+        )
+    settle_unseen(model.network, second.counts)
+    model.facts.source, model.facts.held_out = parts.source, second.held.count
+    model.facts.notes[:0] = [*notes, *second.notes(parts, share)]
+    second.look(parts.source)
+    return model
+
+
+def _factors(class_weight: Any, target: Target, survey: Survey) -> Array | None:
+    """Give what the weight of a row is multiplied by, for each class: f64[classes]."""
+    chosen = class_weights(class_weight, target, np.empty(0))
+    if chosen is None or target.classes is None:
+        return None
+    values, totals = survey.label_weights
+    codes, _ = target.encode(values)
+    there = totals > 0
+    found = np.ones(len(target.classes))
+    weighed = with_class_weight(chosen, codes[there], totals[there], "f64")
+    assert weighed is not None
+    found[codes[there]] = weighed / totals[there]
+    return found
+
+
+@dataclass
+class _Kept:
+    """Rows of the matrix that stay in memory, y as the target and as the network has it."""
+
+    parts: list[tuple[Array | None, ...]] = field(default_factory=list)
+
+    def add(self, rows: tuple[Array | None, ...], chosen: Array) -> None:
+        if chosen.any():
+            self.parts.append(tuple(None if a is None else a[chosen] for a in rows))
+
+    @property
+    def count(self) -> int:
+        return sum(len(X) for X, *_ in self.parts if X is not None)
+
+    def arrays(self) -> tuple[Any, ...]:
+        """Give X, y, what is learned for y, and weights or None."""
+        columns = zip(*self.parts, strict=True)
+        return tuple(None if c[0] is None else np.concatenate(c) for c in columns)
+
+    def learned(self) -> tuple[Any, ...]:
+        """Give X, y and weights for the network."""
+        X, _, learned, weights = self.arrays()
+        return X, learned, weights
+
+
+class _SecondPass:
+    """Turns parts into rows of the matrix: most go to disk, some stay in memory."""
+
+    def __init__(
+        self, model: Model, loss: Loss, uses: _Uses, weights: Array | None, factors: Array | None
+    ) -> None:
+        self._model, self._loss, self._uses = model, loss, uses
+        self._weights, self._factors = weights, factors
+        self.watched, self.held = _Kept(), _Kept()
+        self.counts: dict[str, Array] = {}  # of the codes of embedded columns
+        self._tables: list[pl.DataFrame] = []  # rows as they were read, for the report
+        self._n_shown = 0
+
+    def stored(self, parts: Parts, n_rows: int, sizes: _Sizes, seed: int) -> StoredRows:
+        """Read all parts, and give the rows to learn from."""
+        draw, stored, batch_size = self._uses.shares(), None, self._model.facts.recipe["batch_size"]
+        shown = HELD if self._uses.held else TRAINED
+        every = max(int(parts.n_rows * (self._uses.held or 1) / _KEPT), 1)
+        read = 0
+        for table in parts.tables(sizes.part):
+            there = np.asarray(plain(table.frame[self._model.target]).is_not_null())
+            use = draw.next(table.n_rows)[there]
+            known = table if there.all() else table.take(np.flatnonzero(there))
+            weights = self._part_weights(slice(read, read + table.n_rows), there)
+            read += table.n_rows
+            rows = self._matrix(known, weights)
+            X, _, learned, weights = rows
+            self.watched.add(rows, use == WATCHED)
+            self.held.add(rows, use == HELD)
+            self._show(known, np.flatnonzero(use == shown), every)
+            chosen = use == TRAINED
+            trained = [a[chosen] for a in (X, learned, weights) if a is not None]
+            self._count(X[chosen], None if weights is None else weights[chosen])
+            if stored is None:
+                stored = StoredRows(n_rows, trained, batch_size, sizes.window, seed)
+            stored.add(trained)
+        assert stored is not None  # the survey has found rows
+        return stored
+
+    def _matrix(self, known: Table, weights: Array | None) -> tuple[Any, ...]:
+        """Give X, y, what the network learns for y, and weights or None."""
+        model, network = self._model, self._model.network
+        X, _ = model.preprocessing.matrix(known, network.dtype)
+        y, _ = model.labels.encode(known)
+        values = learned_values(model, y, not isinstance(self._loss, CrossEntropy))
+        dtype = network.dtype.name.replace("float", "f")
+        learned = as_targets(values, len(X), network.n_outputs, self._loss, dtype)
+        if self._factors is not None:
+            factors = self._factors[y]
+            weights = factors if weights is None else factors * weights
+        return X, y, learned, None if weights is None else weights.astype(network.dtype)
+
+    def _part_weights(self, part: slice, there: Array) -> Array | None:
+        return None if self._weights is None else self._weights[part][there]
+
+    def _count(self, X: Array, weights: Array | None) -> None:
+        for name, more in code_counts(self._model.network, X, weights).items():
+            self.counts[name] = self.counts.get(name, 0.0) + more
+
+    def _show(self, table: Table, rows: Array, every: int) -> None:
+        chosen = rows[-self._n_shown % every :: every]
+        self._n_shown += len(rows)
+        if len(chosen):
+            self._tables.append(table.frame[chosen])
+
+    def stopping(self) -> list[Callback]:
+        """Give what chooses the best epoch of an ensemble, where there are rows to choose by."""
+        if self._model.network.members == 1 or self.watched.count < _FEW:
+            return []
+        return [stopping(self._model.facts.recipe["epochs"])]
+
+    def look(self, source: str) -> None:
+        """Take the figures of the trained model, and keep rows for its report."""
+        model = self._model
+        table = Table(pl.concat(self._tables, how="vertical_relaxed"), source)
+        rows = np.arange(table.n_rows)
+        if not self.held.count:
+            model.keep(table, rows, None, None, None, "trained on")
+            return
+        X, y, _, weights = self.held.arrays()
+        found = model.predicted(X)
+        model.facts.figures = model.figures_on(X, y, found, weights)
+        model.keep(table, rows, y, found, weights, "held out")
+
+    def notes(self, parts: Parts, share: float) -> list[str]:
+        """Say how it was learned."""
+        told = (
+            f"learned from disk: the whole table would take about {size_text(parts.size)} of "
+            "memory, and learning from it three times as much"
+        )
+        if self._uses.held >= share:
+            return [told]
+        kept = f"{self.held.count:,} rows are held out, as many as memory allows"
+        return [told, f"{kept}: {share:.0%} were asked for"]

@@ -1,0 +1,253 @@
+"""A table on disk, some rows at a time: Parquet files, folders of them, text files of any size.
+
+Answers for parts whose columns are of one kind throughout, in bounded memory, as often as they are
+wanted. Not for: what is found in them (``survey``), nor for whole tables (``reading``).
+"""
+
+from __future__ import annotations
+
+import copy
+from abc import ABC, abstractmethod
+from collections.abc import Collection, Iterator
+from dataclasses import replace
+from functools import cached_property
+from pathlib import Path
+from typing import Self
+
+import numpy as np
+import polars as pl
+
+from limpide.errors import DataError
+from limpide.tables.columns import plain, tidy
+from limpide.tables.files import parquet_columns, parquet_count, parquet_rows
+from limpide.tables.table import Table
+from limpide.tables.text_file import TextFile
+from limpide.tables.texts import read_texts
+
+_JUDGES = 1000  # first cells of a column of text, which judge with each part what it is
+_LEAST_ROWS = 1000  # of a part: fewer cost more than they save
+_A_NUMBER = 8  # bytes
+
+
+class ReadAgain(Exception):
+    """A column proved to be text after some parts: it is so from the beginning."""
+
+
+class Parts(ABC):
+    """A table on disk that can be read more than once, some rows at a time.
+
+    Attributes
+    ----------
+    source
+        What messages call it.
+    columns
+        The names of the columns, in order.
+    n_rows
+        How many rows there are.
+    size
+        About how many bytes the whole table would take in memory.
+    """
+
+    def __init__(self, source: str) -> None:
+        self.source = source
+        self._dropped: frozenset[str] = frozenset()
+        self._as_text: set[str] = set()  # whatever they hold
+        self._dtypes: dict[str, pl.DataType] = {}  # of the parts before
+
+    @property
+    @abstractmethod
+    def n_rows(self) -> int: ...
+
+    @property
+    @abstractmethod
+    def size(self) -> int: ...
+
+    @property
+    @abstractmethod
+    def _names(self) -> list[str]: ...
+
+    @property
+    def columns(self) -> list[str]:
+        return [name for name in self._names if name not in self._dropped]
+
+    def without(self, names: Collection[str]) -> Self:
+        """Leave some columns out."""
+        parts = copy.copy(self)
+        parts._dropped, parts._as_text, parts._dtypes = frozenset(names), set(), {}
+        return parts
+
+    @property
+    def notes(self) -> list[str]:
+        """What was recognised or skipped, once all is read."""
+        return []
+
+    @abstractmethod
+    def _read(self, rows: int) -> Iterator[Table]:
+        """Yield about so many rows at a time."""
+
+    def tables(self, size: int) -> Iterator[Table]:
+        """Yield the table in parts of about ``size`` bytes, one after the other.
+
+        Raises
+        ------
+        DataError
+            As ``read_table``.
+        ReadAgain
+            A column is of another kind than in the parts before: begin anew, it is text.
+        """
+        rows = max(size * self.n_rows // max(self.size, 1), _LEAST_ROWS)
+        for table in self._read(rows):
+            kept = [self._alike(c) for c in table.frame if c.name not in self._dropped]
+            yield replace(table, frame=pl.DataFrame(kept))
+
+    def _alike(self, column: pl.Series) -> pl.Series:
+        """Give a column of a part in the kind that it had in the parts before."""
+        name, known = column.name, self._dtypes.get(column.name)
+        if plain(column).null_count() == len(column):
+            missing = pl.repeat(None, len(column), dtype=known or column.dtype, eager=True)
+            return missing.alias(name)
+        if known is None or _kind(known) == _kind(column.dtype):
+            self._dtypes[name] = column.dtype
+            if column.dtype == pl.String:
+                self._as_text.add(name)
+            return column
+        if name in self._as_text:
+            raise _of_two_kinds(self.source, name, known, column.dtype)
+        self._as_text.add(name)
+        self._dtypes.clear()
+        raise ReadAgain
+
+
+def _kind(dtype: pl.DataType) -> str:
+    if dtype == pl.String:
+        return "text"
+    return "numbers" if dtype.is_numeric() else str(dtype)
+
+
+def _of_two_kinds(source: str, name: str, one: pl.DataType, other: pl.DataType) -> DataError:
+    return DataError(
+        f"{source}, column {name!r} holds {_kind(one)} in some rows and {_kind(other)} in others. "
+        "Write it in one way in all of them."
+    )
+
+
+class ParquetParts(Parts):
+    """Parquet files of the same columns.
+
+    Raises
+    ------
+    DataError
+        One is damaged, or lacks a column that another has.
+    """
+
+    def __init__(self, files: list[Path], source: str) -> None:
+        super().__init__(source)
+        self._files = [(file, repr(str(file))) for file in files]
+        self._counts = [parquet_count(file, name) for file, name in self._files]
+        self._all = self._common_columns()
+        self._judges: dict[str, pl.Series] = {}
+
+    @property
+    def n_rows(self) -> int:
+        return sum(self._counts)
+
+    @property
+    def _names(self) -> list[str]:
+        return self._all
+
+    @cached_property
+    def size(self) -> int:
+        some = parquet_rows(*self._files[0], 0, _JUDGES)
+        return int(some.estimated_size() / max(some.height, 1) * self.n_rows)
+
+    def _common_columns(self) -> list[str]:
+        """Give the columns of the first file, which all others must have."""
+        (first, name), *others = self._files
+        columns = parquet_columns(first, name)
+        for file, other in others:
+            theirs = parquet_columns(file, other)
+            odd = [c for c in columns if c not in theirs] + [c for c in theirs if c not in columns]
+            if odd:
+                there, lacking = (name, other) if odd[0] in columns else (other, name)
+                raise DataError(
+                    f"{self.source}: the file {lacking} lacks the column {odd[0]!r} that {there} "
+                    "has. Give files of the same columns."
+                )
+        return columns
+
+    def frames(self, rows: int | None = None) -> Iterator[tuple[pl.DataFrame, str, int]]:
+        """Yield some rows of a file at a time, or each file whole, its name and their place."""
+        for (file, source), count in zip(self._files, self._counts, strict=True):
+            step = max(count, 1) if rows is None else rows
+            for start in range(0, count, step):
+                frame = parquet_rows(file, source, start, min(step, count - start))
+                yield pl.DataFrame([tidy(frame[n], source) for n in self._all]), source, start
+
+    def whole(self) -> pl.DataFrame:
+        """Read all files; what their text means is not looked at."""
+        known: dict[str, pl.DataType] = {}
+        frames = []
+        for frame, _, _ in self.frames():
+            columns = []
+            for column in frame:
+                name, dtype = column.name, column.dtype
+                if plain(column).null_count() == len(column):
+                    dtype = pl.Null()
+                elif _kind(known.setdefault(name, dtype)) != _kind(dtype):
+                    raise _of_two_kinds(self.source, name, known[name], dtype)
+                columns.append(column.cast(dtype))
+            frames.append(pl.DataFrame(columns))
+        joined = pl.concat(frames, how="vertical_relaxed")
+        return pl.DataFrame([tidy(column, self.source) for column in joined])
+
+    def _read(self, rows: int) -> Iterator[Table]:
+        for frame, source, start in self.frames(rows):
+            typed = pl.DataFrame([self._typed(column) for column in frame])
+            yield Table(typed, source, origin=np.arange(start, start + typed.height))
+
+    def _typed(self, column: pl.Series) -> pl.Series:
+        """Read a column of text by the rules for whole tables, its first cells beside it."""
+        name = column.name
+        if column.dtype != pl.String:
+            return column
+        first = self._judges.get(name, column.clear())
+        frame, _ = read_texts(pl.concat([first, column]).to_frame(), self._as_text)
+        if name not in self._judges and plain(column).null_count() < len(column):
+            self._judges[name] = plain(column).drop_nulls().head(_JUDGES).alias(name)
+        return frame.to_series().slice(len(first))
+
+
+class TextParts(Parts):
+    """A text file."""
+
+    def __init__(self, file: TextFile) -> None:
+        super().__init__(file.source)
+        self._file = file
+
+    @property
+    def _names(self) -> list[str]:
+        return [name for name in self._file.dialect.header if name]
+
+    @cached_property
+    def n_rows(self) -> int:
+        return self._file.check()[1]
+
+    @cached_property
+    def size(self) -> int:
+        whole = self._file.file.stat().st_size
+        with self._file.file.open("rb") as opened:
+            head = opened.read(1 << 20)
+        rows = whole * max(head.count(b"\n"), 1) / max(len(head), 1)
+        return max(whole, int(rows * len(self._file.dialect.header) * _A_NUMBER))
+
+    @property
+    def notes(self) -> list[str]:
+        return self._file.said()
+
+    def _read(self, rows: int) -> Iterator[Table]:
+        count = 0
+        for table in self._file.parts(rows, self._as_text):
+            count += table.n_rows
+            yield table
+        if count != self.n_rows:
+            raise DataError(f"{self.source} changed while it was read. Read it again.")

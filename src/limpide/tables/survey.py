@@ -1,0 +1,302 @@
+"""What is found in a table that is read part by part: all that its columns are decided by.
+
+Answers for one pass over the parts of a table: a sample of its numbers, how often each text stands
+there, the values of the target. Not for: reading parts (``parts``), nor for deciding (``fitting``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from limpide.errors import DataError
+from limpide.tables.columns import plain
+from limpide.tables.features import check_finite, kind_of
+from limpide.tables.fitting import Seen
+from limpide.tables.parts import Parts, ReadAgain
+from limpide.tables.scales import SAMPLE
+from limpide.tables.table import ListedLines, Table, missing_column, plural
+from limpide.tables.targets import MOST_CLASSES
+
+_FEWEST = 2_000  # rows of the sample, however wide they are
+_SPARE = 1_000  # numbers of a column that are kept for the case that the sample holds none
+_MOST_TEXTS = 200_000  # of a column that are counted at a time
+_MOST_LABELS = 100_000  # different values of the target that are kept
+_A_NUMBER = 8  # bytes
+
+TRAINED, WATCHED, HELD = 0, 1, 2
+"""What a row is for: to learn from, to choose the best epoch by, for the figures."""
+
+
+class Shares:
+    """Draws what each row is for, the same whenever a table is read anew.
+
+    Parameters
+    ----------
+    watched, held
+        The shares of the rows that are not learned from.
+
+    Examples
+    --------
+    >>> Shares(0.1, 0.2, seed=0).next(5).tolist() == Shares(0.1, 0.2, seed=0).next(5).tolist()
+    True
+    """
+
+    def __init__(self, watched: float, held: float, seed: int) -> None:
+        self._bounds = np.array([1 - watched - held, 1 - held])
+        self._random = np.random.Generator(np.random.Philox(seed))
+
+    def next(self, count: int) -> NDArray[np.int64]:
+        """Give TRAINED, WATCHED or HELD for each of the next rows."""
+        return np.searchsorted(self._bounds, self._random.random(count), side="right")
+
+
+@dataclass
+class _Column:
+    """One column as far as it has been seen."""
+
+    name: str
+    dtype: pl.DataType | None = None  # of a part that has a cell
+    rows: int = 0
+    missing: int = 0
+    least: Any = None
+    largest: Any = None
+    counts: pl.DataFrame | None = None  # of each text: cell, count
+    others: int = 0
+    spare: list[pl.Series] = field(default_factory=list)
+    n_spare: int = 0
+
+    def add(self, cells: pl.Series, missing: int, least: Any, largest: Any) -> None:
+        """Take up the cells of a part."""
+        self.rows += len(cells)
+        self.missing += missing
+        if missing == len(cells):
+            return
+        self.dtype = cells.dtype
+        self.least = least if self.least is None else min(self.least, least)
+        self.largest = largest if self.largest is None else max(self.largest, largest)
+        if cells.dtype == pl.String:
+            self._count(plain(cells))
+        elif self.n_spare < _SPARE:
+            self.spare.append(plain(cells).drop_nulls().head(_SPARE - self.n_spare))
+            self.n_spare += len(self.spare[-1])
+
+    def _count(self, cells: pl.Series) -> None:
+        found = cells.drop_nulls().value_counts(sort=False)
+        found = found.with_columns(pl.col("count").cast(pl.Int64))
+        if self.counts is not None:
+            found = pl.concat([self.counts, found]).group_by("cell").agg(pl.col("count").sum())
+        if found.height > _MOST_TEXTS:
+            # The rarest are given up: what stands in few rows is taken as one in the end, too.
+            kept = found.sort(["count", "cell"], descending=[True, False])[: _MOST_TEXTS // 2]
+            self.others += found.height - kept.height
+            found = kept
+        self.counts = found
+
+    def seen(self, sample: list[pl.Series]) -> Seen:
+        """Give what its treatment is decided by."""
+        kind = "number" if self.dtype is None else kind_of(self.dtype)
+        seen = Seen(self.name, kind, self.rows, self.missing, others=self.others)
+        if self.dtype is not None and not self.missing and self.least == self.largest:
+            seen.constant = str(self.least)
+        if self.counts is not None:
+            seen.counts = self.counts
+        elif self.dtype is not None:
+            seen.cells = _joined(sample)
+            if seen.cells.null_count() == len(seen.cells):
+                seen.cells = _joined(self.spare)
+        return seen
+
+
+def _joined(pieces: list[pl.Series]) -> pl.Series:
+    return pl.concat([p.to_frame() for p in pieces], how="vertical_relaxed").to_series()
+
+
+class Survey:
+    """What one pass over a table has found; parts are added one after the other.
+
+    Parameters
+    ----------
+    source
+        What messages call the table.
+    columns, target
+        Its columns, and which is the target.
+    n_rows
+        How many rows there are in all.
+    size
+        About how many bytes the sample may take.
+
+    Attributes
+    ----------
+    n_rows
+        How many rows there are to learn from.
+    n_known, lost
+        How many rows have a target, and how many have none.
+    """
+
+    def __init__(
+        self, source: str, columns: Sequence[str], target: str, n_rows: int, size: int
+    ) -> None:
+        if target not in columns:
+            raise missing_column(target, columns, "Target column")
+        self.source, self._target = source, target
+        self.names = [name for name in columns if name != target]
+        least = max(size // (_A_NUMBER * len(columns)), _FEWEST)
+        self._step = -(-n_rows // min(least, SAMPLE))
+        self.n_rows = self.n_known = self.lost = 0
+        self._missing = dict.fromkeys(self.names, 0)
+        self._columns = {name: _Column(name) for name in self.names}
+        self._sample: list[pl.DataFrame] = []
+        self._targets: list[pl.Series] = []
+        self._labels: list[pl.Series] = []
+        self._places: list[NDArray[np.int64]] = []  # rows of the labels
+        self._lines: ListedLines | None = None
+        self._weights = pl.DataFrame(schema={"cell": pl.Null, "weight": pl.Float64})
+
+    def add(
+        self, table: Table, use: NDArray[np.int64], weights: NDArray[np.float64] | None = None
+    ) -> None:
+        """Take up a part, what each of its rows is for, and how often each counts."""
+        check_finite(table, self.names)
+        cells = plain(table.frame[self._target])
+        there = np.asarray(cells.is_not_null())
+        self.lost += int((~there).sum())
+        self.n_known += int(there.sum())
+        self._take_labels(table, cells, there)
+        trained = np.flatnonzero(there & (use == TRAINED))
+        places = np.arange(-self.n_rows % self._step, len(trained), self._step)
+        frame = pl.DataFrame([c for c in table.frame if c.name != self._target])
+        for name, missing in zip(self.names, frame.null_count().row(0), strict=True):
+            self._missing[name] += missing
+        if len(trained) < table.n_rows:
+            frame = frame[trained]
+        facts = [f.row(0) for f in (frame.null_count(), frame.min(), frame.max())]
+        for column, *found in zip(frame, *facts, strict=True):
+            self._columns[column.name].add(column, *found)
+        self._sample.append(frame[places])
+        self._targets.append(cells.gather(trained[places]))
+        self._weigh_labels(cells.gather(trained), None if weights is None else weights[trained])
+        self.n_rows += len(trained)
+
+    def _take_labels(self, table: Table, cells: pl.Series, there: NDArray[np.bool_]) -> None:
+        """Keep the first row of each value of the target that is new."""
+        known = sum(map(len, self._labels))
+        if known >= _MOST_LABELS:
+            return
+        new = there & np.asarray(cells.is_first_distinct())
+        if known:
+            new &= ~np.asarray(cells.is_in(_joined(self._labels).implode()).fill_null(True))
+        rows = np.flatnonzero(new)
+        if len(rows):
+            self._labels.append(cells.gather(rows))
+            self._places.append(rows if table.origin is None else table.origin[rows])
+            if isinstance(table.lines, ListedLines):
+                more = ListedLines(lines=table.lines.lines[rows], numbers=table.lines.numbers[rows])
+                self._lines = more if self._lines is None else more.behind(self._lines)
+
+    def _weigh_labels(self, cells: pl.Series, weights: NDArray[np.float64] | None) -> None:
+        """Add up the weights of each value of the target; of classes, of which there are few."""
+        if self._weights.height > MOST_CLASSES:
+            return
+        more = pl.Series("weight", np.ones(len(cells)) if weights is None else weights)
+        pairs = pl.concat([self._weights, pl.DataFrame([cells, more])], how="vertical_relaxed")
+        self._weights = pairs.group_by("cell", maintain_order=True).agg(pl.col("weight").sum())
+
+    @property
+    def label_weights(self) -> tuple[Table, NDArray[np.float64]]:
+        """A table of the classes that there are to learn from, and the weight of each."""
+        values = self._weights["cell"].alias(self._target).to_frame()
+        return Table(values, self.source), np.asarray(self._weights["weight"])
+
+    @property
+    def seen(self) -> Iterator[Seen]:
+        """What was seen of each column but the target."""
+        for name in self.names:
+            yield self._columns[name].seen([plain(part[name]) for part in self._sample])
+
+    @property
+    def n_numbers(self) -> int:
+        """How many of the columns but the target are no text."""
+        return sum(column.counts is None for column in self._columns.values())
+
+    @property
+    def labels(self) -> Table:
+        """A table of the target alone: the first row of each value that it has.
+
+        Raises
+        ------
+        DataError
+            Every cell of the target is missing.
+        """
+        if not self._labels:
+            raise DataError(
+                f"{self.source}, target column {self._target!r}: every cell is missing. Choose "
+                "another target."
+            )
+        values = _joined(self._labels).alias(self._target).to_frame()
+        if self._lines is not None:
+            return Table(values, self.source, lines=self._lines)
+        return Table(values, self.source, origin=np.concatenate(self._places))
+
+    @property
+    def targets(self) -> Table:
+        """A table of the target alone: its values in the sample of rows to learn from."""
+        return Table(_joined(self._targets).alias(self._target).to_frame(), self.source)
+
+    @property
+    def notes(self) -> list[str]:
+        """What is missing."""
+        counts = [n for n in self._missing.values() if n]
+        found = []
+        if counts:
+            cells, columns = plural(sum(counts), "cell"), plural(len(counts), "column")
+            found.append(f"missing: {cells} in {columns}")
+        if self.lost:
+            words = "row {} is left out" if self.lost == 1 else "rows {} are left out"
+            found.append(f"{self.lost} {words.format(f'without a target ({self._target!r})')}")
+        return found
+
+
+def surveyed(
+    parts: Parts,
+    target: str,
+    shares: Callable[[], Shares],
+    sample: int,
+    part: int,
+    weights: NDArray[np.float64] | None = None,
+) -> Survey:
+    """Go over a table once, and anew where a column proves to be text.
+
+    Parameters
+    ----------
+    shares
+        Makes what draws what each row is for.
+    sample, part
+        Bytes of the sample, and of a part.
+    weights
+        How often each row counts.
+
+    Raises
+    ------
+    DataError
+        The table has no rows to learn from, or no such target.
+    """
+    while True:
+        draw, read = shares(), 0
+        survey = Survey(parts.source, parts.columns, target, parts.n_rows, sample)
+        try:
+            for table in parts.tables(part):
+                rows = slice(read, read + table.n_rows)
+                use = draw.next(table.n_rows)
+                survey.add(table, use, None if weights is None else weights[rows])
+                read += table.n_rows
+        except ReadAgain:
+            continue
+        if survey.n_known and not survey.n_rows:
+            raise DataError(f"{parts.source} has no row left to learn from. Lower validation.")
+        return survey
