@@ -2,7 +2,7 @@
 
 Run: python benchmarks/large_tables.py [--rows 2000000] [--pairs 5] [--folder FOLDER]
 Makes a Parquet file and a CSV file of 40 numbers, a category and a class. Each case runs in a
-process of its own, in turn with the other; the rate is that of the steps, waiting for rows included.
+process of its own, in turn with the other; the rate is that of the steps, waiting included.
 """
 
 from __future__ import annotations
@@ -98,14 +98,9 @@ def main() -> None:
     print(machine(), flush=True)
     with tempfile.TemporaryDirectory(dir=options.folder) as folder:
         for path in made(Path(folder), options.rows):
-            pairs = []
-            for _ in range(options.pairs):
-                pairs.append(
-                    (
-                        run(path, options.memory, options.epochs),
-                        run(path, "1 TB", options.epochs),
-                    )
-                )
+            sizes = (options.memory, "1 TB")
+            turns = [[run(path, s, options.epochs) for s in sizes] for _ in range(options.pairs)]
+            pairs = [(disk, whole) for disk, whole in turns]
             ratios = sorted(disk["rate"] / whole["rate"] for disk, whole in pairs)
             disk, whole = pairs[-1]
             print(

@@ -37,7 +37,10 @@ def for_training(
     table = limpide.tables.reading.open_table(data, most, **_options(reading))
     if isinstance(table, limpide.tables.parts.Parts):
         size = limpide.memory.size_text(table.size)
-        program.note(f"{table.source} would take about {size} of memory: it is learned from disk")
+        program.note(
+            f"{table.source} would take about {size} of memory: it is learned from disk, after two "
+            "passes over it"
+        )
     if target is None:
         names = ", ".join(table.columns[:12]) + (", ..." if len(table.columns) > 12 else "")
         raise program.Misuse(

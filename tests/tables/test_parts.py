@@ -243,6 +243,11 @@ def test_what_a_survey_sees_is_what_the_whole_shows(
     for ours, theirs in zip(found[1].edges, expected[1].edges, strict=True):
         np.testing.assert_array_equal(ours, theirs)
     assert survey.n_rows == survey.n_known == N
+    for note in (
+        "'price': read as numbers, the sign '€' left off",
+        "'day' read as dates (DD/MM/YYYY",
+    ):
+        assert sum(note in said for said in survey.notes) == 1
     assert survey.n_numbers == sum(whole.frame[name].dtype != pl.String for name in names)
 
 

@@ -22,7 +22,7 @@ from limpide.tables.columns import plain, tidy
 from limpide.tables.files import parquet_columns, parquet_count, parquet_rows
 from limpide.tables.table import Table
 from limpide.tables.text_file import TextFile
-from limpide.tables.texts import read_texts
+from limpide.tables.texts import read_text
 
 _JUDGES = 1000  # first cells of a column of text, which judge with each part what it is
 _LEAST_ROWS = 1000  # of a part: fewer cost more than they save
@@ -202,19 +202,22 @@ class ParquetParts(Parts):
 
     def _read(self, rows: int) -> Iterator[Table]:
         for frame, source, start in self.frames(rows):
-            typed = pl.DataFrame([self._typed(column) for column in frame])
-            yield Table(typed, source, origin=np.arange(start, start + typed.height))
+            notes: list[str] = []
+            typed = pl.DataFrame([self._typed(column, notes) for column in frame])
+            yield Table(typed, source, notes, origin=np.arange(start, start + typed.height))
 
-    def _typed(self, column: pl.Series) -> pl.Series:
+    def _typed(self, column: pl.Series, notes: list[str]) -> pl.Series:
         """Read a column of text by the rules for whole tables, its first cells beside it."""
         name = column.name
         if column.dtype != pl.String:
             return column
         first = self._judges.get(name, column.clear())
-        frame, _ = read_texts(pl.concat([first, column]).to_frame(), self._as_text)
+        both = plain(pl.concat([first, column]))
+        cells, _, said = read_text(both, name, name in self._as_text)
+        notes += said
         if name not in self._judges and plain(column).null_count() < len(column):
             self._judges[name] = plain(column).drop_nulls().head(_JUDGES).alias(name)
-        return frame.to_series().slice(len(first))
+        return cells.slice(len(first)).alias(name)
 
 
 class TextParts(Parts):

@@ -149,6 +149,7 @@ class Survey:
         least = max(size // (_A_NUMBER * len(columns)), _FEWEST)
         self._step = -(-n_rows // min(least, SAMPLE))
         self.n_rows = self.n_known = self.lost = 0
+        self._first_notes: list[str] | None = None
         self._missing = dict.fromkeys(self.names, 0)
         self._columns = {name: _Column(name) for name in self.names}
         self._sample: list[pl.DataFrame] = []
@@ -163,6 +164,8 @@ class Survey:
     ) -> None:
         """Take up a part, what each of its rows is for, and how often each counts."""
         check_finite(table, self.names)
+        if self._first_notes is None:
+            self._first_notes = table.notes
         cells = plain(table.frame[self._target])
         there = np.asarray(cells.is_not_null())
         self.lost += int((~there).sum())
@@ -250,9 +253,9 @@ class Survey:
 
     @property
     def notes(self) -> list[str]:
-        """What is missing."""
+        """How columns were read, by the first part, and what is missing in all."""
         counts = [n for n in self._missing.values() if n]
-        found = []
+        found = list(self._first_notes or [])
         if counts:
             cells, columns = plural(sum(counts), "cell"), plural(len(counts), "column")
             found.append(f"missing: {cells} in {columns}")

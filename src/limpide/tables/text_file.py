@@ -169,8 +169,8 @@ class TextFile:
         for cells, lines, begin in self._gathered(max(rows, EARLY_ROWS)):
             where = ListedLines(lines=lines, numbers=np.arange(begin, begin + len(lines)))
             columns = self._filled(first, cells, as_text)
-            frame, _ = self.typed(columns, where.behind(judges))
-            yield Table(frame.slice(len(judges.lines)), self.source, lines=where)
+            frame, notes = self.typed(columns, where.behind(judges))
+            yield Table(frame.slice(len(judges.lines)), self.source, notes, where)
             if first is None:
                 first = cells.head(EARLY_ROWS)
                 judges = ListedLines(lines=lines[:EARLY_ROWS], numbers=where.numbers[:EARLY_ROWS])

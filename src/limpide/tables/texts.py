@@ -28,7 +28,7 @@ def read_texts(frame: pl.DataFrame, text: Collection[str]) -> tuple[pl.DataFrame
     touched, notes, columns = 0, [], []
     for column in frame:
         if column.dtype == pl.String:
-            cells, words, said = _read(plain(column), column.name, column.name in text)
+            cells, words, said = read_text(plain(column), column.name, column.name in text)
             missing.update(words)
             touched += bool(words)
             notes += said
@@ -38,7 +38,14 @@ def read_texts(frame: pl.DataFrame, text: Collection[str]) -> tuple[pl.DataFrame
     return pl.DataFrame(columns), [*markers_note(missing, touched), *notes]
 
 
-def _read(cells: pl.Series, name: str, as_text: bool) -> tuple[pl.Series, Counter[str], list[str]]:
+def read_text(
+    cells: pl.Series, name: str, as_text: bool
+) -> tuple[pl.Series, Counter[str], list[str]]:
+    """Read one column; give it, which cells were read as missing, and notes.
+
+    >>> read_text(pl.Series("cell", ["5 kg", "7 kg"]), "x", False)[2]
+    ["column 'x': read as numbers, the sign 'kg' left off"]
+    """
     stripped = cells.str.strip_chars()
     gone = stripped.is_in(MISSING).fill_null(False)
     words = Counter(stripped.filter(gone).to_list())
