@@ -107,7 +107,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     | {"checkpoints", "model", "model_facts", "network", "recipe", "tables"},
     "large_tables": PARTS
     | REPORTS
-    | {"arrays", "checkpoints", "learning", "model", "recipe", "stored_rows", "tables"},
+    | {"arrays", "learning", "model", "recipe", "stored_rows", "tables"},
     "table_training": GROUND
     | {"ir", "arrays", "checkpoints", "large_tables", "learning", "model", "recipe", "tables"}
     | {"threads"},

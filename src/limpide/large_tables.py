@@ -15,9 +15,8 @@ import polars as pl
 
 from limpide.arrays import as_targets, as_weights, with_class_weight
 from limpide.callbacks import Callback, as_callbacks
-from limpide.checkpoints import Checkpoint
 from limpide.ir import Array
-from limpide.learning import Settings, learned_values, new_model, stopping, way
+from limpide.learning import Asked, learned_values, new_model, stopping, way
 from limpide.losses import CrossEntropy, Loss
 from limpide.memory import size_text
 from limpide.model import Model
@@ -84,44 +83,31 @@ class _Uses:
         return Shares(self.watched, self.held, self.seed)
 
 
-def train_in_parts(
-    parts: Parts,
-    name: str,
-    settings: Settings,
-    *,
-    task: str,
-    share: float,
-    seed: int,
-    memory: float,
-    class_weight: Any = None,
-    sample_weight: Any = None,
-    callbacks: Any = None,
-    engine: str | None = None,
-    progress: bool | None = None,
-    checkpoint: Checkpoint | None = None,
-) -> Model:
-    """Train a model on a table that is read in parts; the parameters are those of ``train``.
+def train_in_parts(parts: Parts, name: str, asked: Asked, memory: float) -> Model:
+    """Train a model on a table that is read in parts.
 
     Parameters
     ----------
-    share
-        Of the rows held out; fewer where so many would not fit in memory.
+    parts, name
+        The table, and its target.
+    asked
+        As for a table in memory; fewer rows are held out where so many would not fit.
     memory
         About how many bytes the rows may take.
     """
-    sizes = _Sizes.within(memory)
-    weights = as_weights(sample_weight, parts.n_rows, "f64")
-    uses = _Uses.of(parts, share, sizes.held, seed)
+    sizes, seed = _Sizes.within(memory), asked.seed
+    weights = as_weights(asked.sample_weight, parts.n_rows, "f64")
+    uses = _Uses.of(parts, asked.share, sizes.held, seed)
     survey = surveyed(parts, name, uses.shares, sizes.sample, sizes.part, weights)
-    found = find_target(survey.labels, name, task, survey.n_known)
+    found = find_target(survey.labels, name, asked.task, survey.n_known)
     notes = [*parts.notes, *survey.notes, *overrule(found), *look_alike(found)]
     if found.classes is None:
         found = with_scale(found, found.encode(survey.targets)[0])
-    model = new_model(survey, survey.names, found, survey.n_rows, settings, seed)
-    loss, optimizer = way(model, settings)
+    model = new_model(survey, survey.names, found, survey.n_rows, asked.settings, seed)
+    loss, optimizer = way(model, asked.settings)
     recipe = model.facts.recipe
     recipe["batch_size"] = min(recipe["batch_size"], survey.n_rows)
-    factors = _factors(class_weight, found, survey)
+    factors = _factors(asked.class_weight, found, survey)
     second = _SecondPass(model, loss, uses, weights, factors)
     with closing(second.stored(parts, survey.n_rows, sizes, seed)) as rows:
         judges = second.watched if model.network.members > 1 else second.held
@@ -131,15 +117,15 @@ def train_in_parts(
             optimizer=optimizer,
             epochs=recipe["epochs"],
             validation=judges.learned() if judges.count >= _FEW else None,
-            callbacks=[*as_callbacks(callbacks), *second.stopping()],
-            engine=engine,
+            callbacks=[*as_callbacks(asked.callbacks), *second.stopping()],
+            engine=asked.engine,
             seed=seed,
-            progress=progress,
-            checkpoint=checkpoint,
+            progress=asked.progress,
+            checkpoint=asked.checkpoint,
         )
     settle_unseen(model.network, second.counts)
     model.facts.source, model.facts.held_out = parts.source, second.held.count
-    model.facts.notes[:0] = [*notes, *second.notes(parts, share)]
+    model.facts.notes[:0] = [*notes, *second.notes(parts, asked.share)]
     second.look(parts.source)
     return model
 

@@ -82,6 +82,25 @@ class Settings:
     scaling: str = "robust"
 
 
+@dataclass(frozen=True)
+class Asked:
+    """What is asked of ``lp.train`` besides the table and its target; see there.
+
+    ``share`` is that of the rows held out, ``checkpoint`` is resolved.
+    """
+
+    settings: Settings
+    task: str
+    share: float
+    seed: int
+    class_weight: Any = None
+    sample_weight: Any = None
+    callbacks: Any = None
+    engine: str | None = None
+    progress: bool | None = None
+    checkpoint: Checkpoint | None = None
+
+
 def new_model(
     rows: Table | Numeric | Survey,
     names: Sequence[str],

@@ -201,7 +201,7 @@ def _batch_size(asked: Any, rows: int) -> int:
             f"batch_size is {size}, and there are {rows} rows to train on: each step takes them "
             f"all. Pass batch_size={rows} to say so.",
             LimpideWarning,
-            stacklevel=7,
+            stacklevel=8,
         )
     return min(size, rows)
 

@@ -21,7 +21,7 @@ from limpide.errors import (
 from limpide.ir import Array
 from limpide.keywords import known_keywords
 from limpide.large_tables import train_in_parts
-from limpide.learning import Settings, learn, new_model
+from limpide.learning import Asked, Settings, learn, new_model
 from limpide.memory import check_memory
 from limpide.model import Model, as_table
 from limpide.recipe import (
@@ -147,49 +147,50 @@ def train(
         learning_rate=learning_rate,
         scaling=scaling,
     )
+    asked = Asked(
+        settings,
+        task,
+        share,
+        number,
+        class_weight,
+        sample_weight,
+        callbacks,
+        engine,
+        progress,
+        kept,
+    )
     most = check_memory(memory)
     table = _opened(data, most, delimiter=delimiter, decimal=decimal, encoding=encoding)
-    if isinstance(table, Parts):
-        with limit:
-            return train_in_parts(
-                table,
-                _target_name(target, table),
-                settings,
-                task=task,
-                share=share,
-                seed=number,
-                memory=most,
-                class_weight=class_weight,
-                sample_weight=sample_weight,
-                callbacks=callbacks,
-                engine=engine,
-                progress=progress,
-                checkpoint=kept,
-            )
     name = _target_name(target, table)
+    with limit:
+        if isinstance(table, Parts):
+            return train_in_parts(table, name, asked, most)
+        return _train_whole(table, name, asked)
+
+
+def _train_whole(table: Table, name: str, asked: Asked) -> Model:
+    """Train a model on a table in memory."""
     names = [column for column in table.columns if column != name]
     check_finite(table, names)
     rows, known, notes = _rows_with_target(table, name)
-    found = find_target(known, name, task)
+    found = find_target(known, name, asked.task)
     y, _ = found.encode(known)
-    trained, held, more = split_rows(
-        np.arange(known.n_rows), None if found.classes is None else y, share, number
-    )
+    codes = None if found.classes is None else y
+    trained, held, more = split_rows(np.arange(known.n_rows), codes, asked.share, asked.seed)
     seen = known if len(held) == 0 else known.take(trained)
     more += _single_rows(found, y) if len(held) else []
     more += [*overrule(found), *look_alike(found), *_constant(found, y[trained])]
     if found.classes is None:
         found = with_scale(found, y[trained])
-    model = new_model(seen, names, found, len(trained), settings, number)
+    model = new_model(seen, names, found, len(trained), asked.settings, asked.seed)
     model.facts.source, model.facts.held_out = table.source, len(held)
     model.facts.notes[:0] = [*table.notes, *notes, *more]
-    weights = as_weights(sample_weight, table.n_rows, "f64")
+    weights = as_weights(asked.sample_weight, table.n_rows, "f64")
     weights = None if weights is None else weights[rows]
-    chosen = class_weights(class_weight, found, y)
+    chosen = class_weights(asked.class_weight, found, y)
     X, _ = model.preprocessing.matrix(known)
-    with limit:
-        _fit(model, X, y, trained, held, weights, chosen, engine, callbacks, progress, kept)
-        _look(model, known, X, y, trained, held, weights)
+    _fit(model, X, y, trained, held, weights, chosen, asked)
+    _look(model, known, X, y, trained, held, weights)
     return model
 
 
@@ -261,10 +262,7 @@ def _fit(
     held: Array,
     weights: Array | None,
     class_weight: Any,
-    engine: str | None,
-    callbacks: Any,
-    progress: bool | None,
-    checkpoint: Checkpoint | None,
+    asked: Asked,
 ) -> None:
     """Train the network of a new model."""
     Xt, Xh = (X, X[:0]) if len(held) == 0 else (X[trained], X[held])
@@ -277,10 +275,10 @@ def _fit(
         # An ensemble has its own rows held out; these are for the figures alone.
         validation=(Xh, y[held]) if len(held) and model.network.members == 1 else None,
         class_weight=class_weight,
-        engine=engine,
-        callbacks=callbacks,
-        progress=progress,
-        checkpoint=checkpoint,
+        engine=asked.engine,
+        callbacks=asked.callbacks,
+        progress=asked.progress,
+        checkpoint=asked.checkpoint,
     )
 
 
