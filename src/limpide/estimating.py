@@ -183,7 +183,7 @@ class Learner:
         rows = self._rows(X, x_name)
         given = self._as_y(y, y_name)
         _check_lengths(rows, given, x_name, y_name)
-        weights = as_weights(sample_weight, rows.n_rows, "f64", name=weight_name)
+        weights = as_weights(sample_weight, rows.n_rows, "f64", name=weight_name, rows_of=x_name)
         values = self._encoded(given, y_name)
         return _Lesson(rows, given, values, weights, None, rows.n_rows)
 

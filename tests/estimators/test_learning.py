@@ -269,6 +269,19 @@ def test_only_the_ratios_of_weights_that_are_no_counts_matter():
     assert np.abs(plain.predict_proba(IRIS) - one.predict_proba(IRIS)).max() > 1e-3
 
 
+@pytest.mark.parametrize("exponent", [-1060, -140, 40, 120, 1020])
+def test_weights_may_be_of_any_size(exponent):
+    weights = np.random.default_rng(0).integers(1, 5, len(MANY)) * 1.0
+    one, other = (
+        classifier(epochs=3).fit(MANY[:400], SIDES[:400], w[:400], MANY[400:], SIDES[400:], w[400:])
+        for w in (weights, np.ldexp(weights, exponent))
+    )
+    np.testing.assert_allclose(one.predict_proba(MANY), other.predict_proba(MANY), atol=1e-5)
+    np.testing.assert_allclose(
+        one.history_.validation_loss, other.history_.validation_loss, rtol=1e-5
+    )
+
+
 def test_weights_of_many_rows_are_heard():
     heavy = np.where(SIDES == 1, 20.0, 1.0)
     plain, weighted = (classifier().fit(MANY, SIDES, w) for w in (None, heavy))
@@ -478,8 +491,27 @@ def test_one_row_has_the_bits_of_many(n, target):
         assert fitted.model_.sums_of_few(X[first:last]) is not None
         np.testing.assert_array_equal(give(X[first:last]), frames[first:last])
         np.testing.assert_array_equal(give(np.asfortranarray(X[first:last])), frames[first:last])
+    gaps = X[:3].copy()
+    gaps[[0, 2], [1, 0]] = np.nan
+    assert fitted.model_.sums_of_few(gaps) is None  # there were none in training: that is said
     single = X[:1].astype(np.float32)
     np.testing.assert_array_equal(give(single), give(single.astype(object)))
+
+
+def test_one_row_with_gaps_has_the_bits_of_many():
+    X = MANY[:300].copy()
+    X[np.random.default_rng(0).random(X.shape) < 0.2] = np.nan
+    X[:, 3], X[:, 7] = 3.0, MANY[:300, 7]  # left out; never missing
+    fitted = classifier(epochs=3).fit(X, SIDES[:300])
+    frames = fitted.predict_proba(X.astype(object))
+    for first, last in ((0, 1), (1, 4), (2, 300)):
+        assert fitted.model_.sums_of_few(X[first:last]) is not None
+        np.testing.assert_array_equal(fitted.predict_proba(X[first:last]), frames[first:last])
+    odd = X[:1].copy()
+    odd[0, 7] = np.nan
+    assert fitted.model_.sums_of_few(odd) is None
+    odd[0, 7] = 1e80
+    assert fitted.model_.sums_of_few(odd) is None
 
 
 def test_what_is_no_plain_row_takes_the_other_way():

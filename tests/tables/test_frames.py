@@ -106,10 +106,23 @@ def test_pandas_columns(column: Any, dtype: pl.DataType, expected: list[Any]) ->
     assert found.to_list() == expected
 
 
-def test_pandas_zones_become_utc() -> None:
-    found = one(pd.to_datetime(["2020-01-01T00:00+02:00", None]))
+ZONED = pd.Series(pd.to_datetime(["2020-01-01T00:00", None])).dt.tz_localize("Europe/Kyiv")
+
+
+@pytest.mark.parametrize("library", ["pandas", "polars", "arrow"])
+def test_zones_become_utc(library: str) -> None:
+    polars = pl.Series("c", ZONED.dt.tz_localize(None).to_numpy()).dt.replace_time_zone(
+        "Europe/Kyiv"
+    )
+    frames = {
+        "pandas": pd.DataFrame({"c": ZONED}),
+        "polars": pl.DataFrame(polars),
+        "arrow": pl.DataFrame(polars).to_arrow(),
+    }
+    found = read_table(frames[library]).frame["c"]
     assert found.dtype.time_zone == "UTC"
     assert found[0].hour == 22
+    assert found[1] is None
 
 
 @pytest.mark.parametrize(

@@ -30,7 +30,7 @@ def plain(cells: pl.Series) -> pl.Series:
 
 
 def tidy(values: pl.Series, source: str) -> pl.Series:
-    """Bring a polars column to the dtypes of a ``Table``: NaN to null, categories to text.
+    """Bring a polars column to the dtypes of a ``Table``: NaN to null, categories to text, UTC.
 
     >>> tidy(pl.Series("x", [1.0, float("nan")]), "a frame").to_list()
     [1.0, None]
@@ -50,6 +50,9 @@ def tidy(values: pl.Series, source: str) -> pl.Series:
         return values.cast(pl.String)
     if dtype.is_integer():
         return _at_most_64_bits(values, source)
+    if isinstance(dtype, pl.Datetime) and dtype.time_zone not in (None, "UTC"):
+        # The hour on the clock hangs on the zone: files and data frames must give the same.
+        return plain(values).dt.convert_time_zone("UTC").alias(values.name)
     if dtype == pl.Boolean or dtype == pl.String or dtype.is_temporal():
         return values
     if dtype.is_nested():
