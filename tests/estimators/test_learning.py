@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import functools
 import pickle
 import runpy
 
@@ -18,7 +19,15 @@ from sklearn.base import clone
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.datasets import load_digits, load_iris, make_classification
 from sklearn.exceptions import DataConversionWarning
-from sklearn.metrics import accuracy_score, f1_score, log_loss, make_scorer, roc_auc_score
+from sklearn.metrics import (
+    accuracy_score,
+    brier_score_loss,
+    f1_score,
+    log_loss,
+    make_scorer,
+    roc_auc_score,
+    zero_one_loss,
+)
 from sklearn.model_selection import GridSearchCV, cross_val_score, cross_validate
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
@@ -344,7 +353,17 @@ def test_metrics_of_every_kind_are_curves():
 
 @pytest.mark.parametrize(
     ("metric", "best"),
-    [("accuracy", np.argmax), ("log_loss", np.argmin), ({"f": f1_score}, np.argmax)],
+    [
+        ("accuracy", np.argmax),
+        ("log_loss", np.argmin),
+        ("brier", np.argmin),
+        (lp.metrics.brier, np.argmin),
+        (lp.metrics.auc, np.argmax),
+        ({"f": f1_score}, np.argmax),
+        ({"my_loss": lambda y, found: np.mean(y != found)}, np.argmin),
+        (functools.partial(zero_one_loss, normalize=False), np.argmin),
+        ({"neg_loss": lambda y, found: np.mean(y == found)}, np.argmax),
+    ],
 )
 def test_the_best_epoch_by_any_metric_is_kept(metric, best):
     fitted = classifier(metric=metric, early_stopping="best", epochs=15).fit(
@@ -353,11 +372,17 @@ def test_the_best_epoch_by_any_metric_is_kept(metric, best):
     (curve,) = fitted.history_.metrics.values()
     assert fitted.n_iter_ == len(curve) == 15
     assert fitted.history_.best_epoch == best(curve)
-    score = {"log_loss": lambda: log_loss(SIDES[400:], fitted.predict_proba(MANY[400:]))}
-    if metric == "log_loss":
-        assert score[metric]() == pytest.approx(min(curve), rel=1e-12)
-    elif metric == "accuracy":
+    scores = {
+        "log_loss": log_loss,
+        "brier": brier_score_loss,
+        lp.metrics.brier: brier_score_loss,
+        lp.metrics.auc: roc_auc_score,
+    }
+    if metric == "accuracy":
         assert fitted.score(MANY[400:], SIDES[400:]) == max(curve)
+    elif not isinstance(metric, dict) and metric in scores:
+        score = scores[metric](SIDES[400:], fitted.predict_proba(MANY[400:])[:, 1])
+        assert score == pytest.approx(curve[best(curve)], rel=1e-12)
 
 
 def test_early_stopping_holds_rows_out_and_stops():
