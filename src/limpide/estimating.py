@@ -277,9 +277,7 @@ class Learner:
 
     def _sums(self, X: Any) -> Array:
         """Give the network's sums for rows of X, f64[n, outputs]."""
-        model = self.__dict__.get("model_")
-        if model is None:
-            raise self._not_fitted()
+        model = self._fitted()
         if "feature_names_in_" not in self.__dict__:
             found = model.sums_of_few(X)
             if found is not None:
@@ -287,6 +285,12 @@ class Learner:
         if isinstance(X, Prepared):
             return np.asarray(model.sums_of_matrix(X.matrix))
         return np.asarray(model.sums(self._rows(X, "X")))
+
+    def _fitted(self) -> Model:
+        model: Model | None = self.__dict__.get("model_")
+        if model is None:
+            raise self._not_fitted()
+        return model
 
     def _rows(self, X: Any, name: str) -> Rows:
         columns = [column.name for column in self.model_.preprocessing.columns]
@@ -297,12 +301,12 @@ class Learner:
     @property
     def network_(self) -> Network:
         """The trained network."""
-        return self.model_.network
+        return self._fitted().network
 
     @property
     def n_iter_(self) -> int:
         """How many epochs were run."""
-        return self.history_.epochs
+        return self._fitted().history.epochs
 
     def __sklearn_is_fitted__(self) -> bool:
         return "model_" in self.__dict__

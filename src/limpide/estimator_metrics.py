@@ -138,6 +138,10 @@ def _watched(item: Any, task: str, scorers: Scorers, name: str | None) -> _Watch
         called = getattr(item._score_func, "__name__", "scorer")
         return _Watched(name or called, "higher", _of_scorer(item))
     called = _called(item)
+    if _needed(item) == 1:
+        raise ArgumentTypeError(
+            f"metric {called!r} must take (y, prediction), two arguments. Change its first line."
+        )
     if _needed(item) >= 3:
         return _Watched(name or called, "higher", _of_scorer(item))
     is_better = "lower" if _is_lower(called) or _is_lower(name or "") else "higher"

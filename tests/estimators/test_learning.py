@@ -202,6 +202,8 @@ def test_several_labels_and_several_numbers(tmp_path):
         np.testing.assert_array_equal(again.predict(X), fitted.predict(X))
         with pytest.raises(lp.ArgumentTypeError, match="This is for one target, and the model"):
             again.evaluate(X)
+        with pytest.raises(lp.ArgumentTypeError, match="This is for one target, and the model"):
+            again.plot("roc", X)
 
 
 def test_a_regression_of_any_size():

@@ -202,7 +202,8 @@ def test_columns_are_found_by_name_in_any_order():
 def test_lost_columns_are_named_with_the_nearest():
     found, _, _ = fit({"height": [1, 2], "weight": [4, 5], "age": [7, 9]})
     with pytest.raises(
-        DataError, match=r"lacks 1 of the 3 columns .*'height' Did you mean 'heigth'\?"
+        DataError,
+        match=r"lacks 1 of the 3 columns .*'height' \(did you mean 'heigth'\?\)\. Rename it",
     ):
         found.matrix(read_table({"heigth": [1], "weight": [2], "age": [3]}))
     with pytest.raises(DataError, match=r"lacks 2 of the 3 columns .*'weight', 'age'.*Rename them"):
