@@ -125,9 +125,33 @@ def test_zones_become_utc(library: str) -> None:
     assert found[1] is None
 
 
+def test_times_as_objects() -> None:
+    day, time = datetime.date(2020, 1, 2), datetime.datetime(2020, 1, 2, 3)
+    assert one(pd.Series([day, None, time], dtype=object)).to_list() == [
+        *(datetime.datetime(2020, 1, 2), None, time),
+    ]
+    zones = [datetime.timezone(datetime.timedelta(hours=h)) for h in (2, -5)]
+    found = one(pd.Series([time.replace(tzinfo=zone) for zone in zones] + [None], dtype=object))
+    assert found.dtype == pl.Datetime("us", "UTC")
+    assert found.dt.hour().to_list() == [1, 8, None]
+
+
 @pytest.mark.parametrize(
     ("column", "error", "message"),
     [
+        (
+            pd.Series([1, 2.5, "3"], dtype=object),
+            DataError,
+            r"column 'c' mixes int \(index 0: 1\) and str \(index 2: '3'\)",
+        ),
+        (
+            pd.Series(
+                [datetime.datetime(2020, 1, 1), datetime.datetime(2020, 1, 1, tzinfo=datetime.UTC)],
+                dtype=object,
+            ),
+            DataError,
+            r"mixes times with a zone \(index 1: .*\) and without one \(index 0: 2020-01-01 00",
+        ),
         (
             pd.Series([1, None, "x"], dtype=object),
             DataError,

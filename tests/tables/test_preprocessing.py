@@ -302,3 +302,18 @@ def test_numbers_for_a_column_that_was_text():
         r"is none of its categories. Give the column as text \(in pandas, read it with dtype=str",
     ):
         found.matrix(read_table({"zip": ["7"], "code": [7]}))
+
+
+def test_a_number_that_is_no_category_where_all_are_numbers_is_counted_as_unseen():
+    found, _, _ = fit({"ward": ["10", "20", "-3"] * 20, "x": list(range(60))})
+    ward, notes = found.matrix(read_table({"ward": [10, 99], "x": [1, 1]}))
+    text, told = found.matrix(read_table({"ward": ["10", "99"], "x": [1, 1]}))
+    assert np.array_equal(ward, text)
+    assert (
+        notes
+        == told
+        == [
+            "column 'ward': 1 of 2 cells hold categories that the model does not know ('99'); "
+            "they are taken as other"
+        ]
+    )
