@@ -21,12 +21,14 @@ from limpide.errors import (
     DataError,
     LimpideWarning,
     ShapeError,
+    choice_error,
 )
 from limpide.estimator_metrics import Held, Prepared, Scorers, as_metrics
 from limpide.history import History
 from limpide.ir import Array
 from limpide.layers import check_flag
 from limpide.learning import FEW_ROWS, Settings, learn, new_model
+from limpide.losses import BCE, CrossEntropy
 from limpide.model import Model
 from limpide.network import Network
 from limpide.recipe import check_share, split_rows
@@ -60,6 +62,7 @@ class Learner:
     metric: Any
     callbacks: Any
     random_state: Any
+    loss: Any
     engine: Any
     verbose: Any
     feature_names_in_: Array
@@ -72,7 +75,8 @@ class Learner:
 
     def _fit(self, X: Any, y: Any, sample_weight: Any, validation: tuple[Any, Any, Any]) -> Self:
         probe, lesson, labels = self._begun(X, y, sample_weight)
-        settings, seed, few = self._settings(), self._seed(), lesson.rows.n_rows <= FEW_ROWS
+        settings = self._settings(labels.target.task)
+        seed, few = self._seed(), lesson.rows.n_rows <= FEW_ROWS
         held: _Lesson | None = None
         has_others = any(part is not None for part in validation)
         if self._stops() and not has_others:
@@ -226,24 +230,26 @@ class Learner:
         check_flag(self.verbose, "verbose")
         return bool(self.verbose)
 
-    def _settings(self) -> Settings:
+    def _settings(self, task: str) -> Settings:
         names = (
             "preset hidden activation epochs batch_size learning_rate weight_decay dropout "
-            "n_ensemble loss"
+            "n_ensemble"
         )
-        return Settings(**{name: getattr(self, name) for name in names.split()})
+        chosen = {name: getattr(self, name) for name in names.split()}
+        return Settings(**chosen, loss=_loss_for(self.loss, task))
 
     # Parts ------------------------------------------------------------------------------------
 
     def _partial_fit(self, X: Any, y: Any, sample_weight: Any, known: Labels | None) -> Self:
         """Go once over some rows; the first ones decide what is done to each column."""
-        settings = replace(self._settings(), n_ensemble=1)
         if not self.__sklearn_is_fitted__():
             probe, lesson, labels = self._begun(X, y, sample_weight, known)
+            settings = replace(self._settings(labels.target.task), n_ensemble=1)
             is_named = hasattr(probe, "feature_names_in_")
             probe.model_ = _model(lesson, labels, settings, self._seed(), False, is_named)
             past = History()
         else:
+            settings = replace(self._settings(self.model_.task), n_ensemble=1)
             probe = copy.copy(self)
             probe.model_ = copy.copy(self.model_)
             probe.model_.facts = copy.copy(self.model_.facts)
@@ -355,6 +361,22 @@ def _check_lengths(rows: Rows, y: Array, name: str, y_name: str) -> None:
         raise ShapeError(
             f"{name} has {rows.n_rows} rows and {y_name} has {len(y)}; both need one entry a row."
         )
+
+
+_LOG_LOSSES = ("bce", "cross_entropy")
+
+
+def _loss_for(loss: Any, task: str) -> Any:
+    """Give the loss for a task; what the two names of cross-entropy mean hangs on the classes."""
+    numbers = ("huber", "mae", "mse")
+    if task == "regression":
+        if isinstance(loss, str) and loss not in (*numbers, "poisson"):  # learn says why not that
+            raise choice_error("loss", loss, numbers)
+        return loss
+    if isinstance(loss, str) and loss not in (*_LOG_LOSSES, *numbers):
+        raise choice_error("loss", loss, (*_LOG_LOSSES, *numbers))
+    is_default = isinstance(loss, (BCE, CrossEntropy, str)) and loss not in numbers
+    return None if is_default else loss
 
 
 def _counted(weights: Array | None, n_rows: int) -> tuple[Array | None, int]:

@@ -138,7 +138,7 @@ def _watched(item: Any, task: str, scorers: Scorers, name: str | None) -> _Watch
         called = getattr(item._score_func, "__name__", "scorer")
         return _Watched(name or called, "higher", _of_scorer(item))
     called = _called(item)
-    if _needed(item) == 1:
+    if not _takes_two(item):
         raise ArgumentTypeError(
             f"metric {called!r} must take (y, prediction), two arguments. Change its first line."
         )
@@ -178,6 +178,19 @@ def _needed(function: Callable[..., Any]) -> int:
         return 2
     plain = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
     return sum(p.kind in plain and p.default is p.empty for p in parameters)
+
+
+def _takes_two(function: Callable[..., Any]) -> bool:
+    """Whether a function can be called with two arguments, or needs more: then it is a scorer."""
+    try:
+        signature = inspect.signature(function)
+    except (TypeError, ValueError):
+        return True
+    try:
+        signature.bind(None, None)
+    except TypeError:
+        return _needed(function) >= 3
+    return True
 
 
 def _of_scorer(scorer: Any) -> Callable[[Any, Held], float]:

@@ -103,8 +103,9 @@ class Classifier(ClassifierMixin, _Estimator):  # type: ignore[misc]
     weight_decay, dropout
         None: by the preset, or for a single network by the number of rows.
     loss
-        None: cross-entropy. A name, an ``lp.Loss``, or a function of (y, prediction) in limpide's
-        ops: y is a column of 0 and 1 for each output, the prediction its probability.
+        None: cross-entropy; ``"bce"`` is the same. A name such as ``"mse"``, an ``lp.Loss``, or a
+        function of (y, prediction) in limpide's ops: y is a column of 0 and 1 for each output, the
+        prediction its probability.
     metric
         What is taken after each epoch, on X_val (else on the rows held out, else on those of
         training), into ``history_.metrics``: a name (accuracy, auc, log_loss, brier and others, or

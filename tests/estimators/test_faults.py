@@ -210,6 +210,10 @@ def test_settings_that_are_clamped_or_apart():
     assert len(seen) == 1
     with pytest.raises(lp.ArgumentError, match="loss='poisson' needs counts, and a regression's"):
         lp.Regressor(loss="poisson").fit(X, Y)
+    with pytest.raises(lp.ArgumentError, match="one of huber, mae, mse; received 'bce'"):
+        lp.Regressor(loss="bce").fit(X, Y)
+    with pytest.raises(lp.ArgumentError, match="one of bce, cross_entropy, huber, mae, mse; rec"):
+        lp.Classifier(loss="poisson").fit(X, Y)
     with pytest.raises(lp.ArgumentError, match="class_weight of several labels a row is 'balanc"):
         lp.Classifier(class_weight={0: 1}).fit(X, np.c_[Y, 1 - Y])
     many, sides = np.tile(X, (5, 1)), np.tile(Y, 5)

@@ -421,6 +421,17 @@ def test_weights_of_validation_rows_are_heard():
     assert fitted.history_.validation_loss[-1] == pytest.approx(told, rel=1e-5)
 
 
+@pytest.mark.parametrize("loss", ["bce", "cross_entropy", lp.bce, lp.cross_entropy])
+def test_cross_entropy_has_two_names_whatever_the_classes(loss):
+    several = np.c_[IRIS[:, 0] > 5.8, IRIS[:, 2] > 6]
+    for y in (SPECIES, SPECIES == 0, several):
+        plain, named = (classifier(epochs=2, loss=each).fit(IRIS, y) for each in (None, loss))
+        assert named.history_.loss == plain.history_.loss
+        parts = classifier(epochs=2, loss=loss).partial_fit(IRIS, y, classes=np.unique(y))
+        parts.partial_fit(IRIS, y)
+        assert len(parts.history_.loss) == 2
+
+
 def test_losses_and_schedules_of_ones_own():
     def focal(y, prediction):
         return -lp.square(1 - prediction) * y * lp.log(prediction + 1e-7)
