@@ -224,7 +224,8 @@ def _losses(history: Any) -> Html:
         low = max(low, 0.0) if min(every) >= 0 else low
     count = len(history.loss)
     whole = [(t, f"{t:,.0f}") for t in ticks(1, count, 4) if t >= 1 and t == round(t)]
-    x = Axis("epoch", *((1, count) if count > 1 else padded(1, 1)), texts=whole)
+    first, last = (1.0, float(count)) if count > 1 else padded(1, 1)
+    x = Axis("epoch", first, last, texts=whole)
     y = Axis("loss", low, high, log=log)
     mark, note = None, "Lower is better."
     losses = history.validation_loss or history.loss
