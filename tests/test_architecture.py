@@ -117,7 +117,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "estimating": GROUND
     | REPORTS
     | {"ir", "arrays", "learning", "model", "network", "recipe", "tables", "estimator_metrics"}
-    | {"layers"},
+    | {"layers", "losses"},
     "estimators": GROUND
     | {"ir", "rng", "tables", "estimating", "estimator_html", "estimator_metrics"},
     # measuring: the whole library from outside, its peers, and the engine's writer for the peak

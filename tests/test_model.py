@@ -182,7 +182,7 @@ def test_a_failed_call_leaves_the_model_as_it_was(mixed, model):
     expected, summary = model.predict_proba(mixed), model.summary()
     with pytest.raises(lp.DataError, match=r"lacks 1 of the 4 columns .*'city'"):
         model.predict(mixed.drop("city"))
-    with pytest.raises(lp.DataError, match=r"'city' Did you mean 'citi'\?"):
+    with pytest.raises(lp.DataError, match=r"'city' \(did you mean 'citi'\?\)"):
         model.predict(mixed.rename({"city": "citi"}))
     with pytest.raises(lp.DataError, match="Target column 'label' is not in the table"):
         model.evaluate(mixed.drop("label"))

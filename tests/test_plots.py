@@ -99,6 +99,22 @@ def test_a_history_marks_its_best_epoch_and_takes_a_log_axis():
         finished(few.plot())
 
 
+def test_a_history_draws_a_metric():
+    watched = lp.History(
+        loss=[1.0, 0.5, 0.2], validation_loss=[1.0, 0.9, 0.8], best_epoch=1,
+        metrics={"auc": [0.6, 0.9, 0.7]},
+    )  # fmt: skip
+    axes = watched.plot(metric="auc")
+    assert axes.get_title("left") == "best (●): epoch 2, 0.9"
+    assert axes.get_ylabel() == "auc"
+    assert [line.get_ydata().tolist() for line in axes.lines] == [[0.6, 0.9, 0.7]]
+    finished(axes)
+    with pytest.raises(lp.ArgumentError, match=r"one of auc; received 'acu'. Did you mean 'auc'"):
+        watched.plot(metric="acu")
+    with pytest.raises(lp.ArgumentError, match=r"was not taken in this run. Pass it to the est"):
+        HISTORY.plot(metric="auc")
+
+
 def test_importance_and_dependence_are_drawn_as_they_are():
     names = tuple(f"a column with a rather long name {i}" for i in range(30))
     importance = lp.effects.Importance(

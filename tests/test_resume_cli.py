@@ -129,7 +129,8 @@ def test_resume_without_a_checkpoint_begins_and_says_so(limpide: Any) -> None:
     result = limpide(*TRAIN, "--resume", "--out", MODEL)
     assert (result.status, result.err.splitlines()[-1]) == (
         2,
-        f"limpide: {MODEL!r} exists. Choose another name, or add --force to overwrite it.",
+        f"limpide: {MODEL!r} exists, and there is no {KEPT!r} to go on from: the run that "
+        "made it has ended. Choose another name, or add --force to begin anew.",
     )
     result = limpide(*TRAIN, "--resume", "--checkpoint", "0")
     assert (result.status, result.err) == (

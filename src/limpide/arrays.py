@@ -158,7 +158,12 @@ def _check_whole(array: Array, dtype: str, name: str) -> None:
         )
 
 
-def _cast_finite(array: Array, dtype: str, name: str, missing: bool = False) -> Array:
+_REMEDY = "Remove or fill them; lp.train(data, target=...) treats missing values itself."
+
+
+def _cast_finite(
+    array: Array, dtype: str, name: str, missing: bool = False, remedy: str = _REMEDY
+) -> Array:
     with np.errstate(over="ignore"):
         try:
             # Aligned too: NumPy would copy a misaligned table whole for every batch.
@@ -186,7 +191,7 @@ def _cast_finite(array: Array, dtype: str, name: str, missing: bool = False) -> 
             )
         raise DataError(
             f"{name} holds {count} values that are not finite, the first {original} at {where}. "
-            "Remove or fill them; lp.train(data, target=...) treats missing values itself."
+            f"{remedy}"
         )
     return result
 
@@ -257,24 +262,34 @@ def _class_targets(array: Array, outputs: int, dtype: str, name: str) -> Array:
     return result
 
 
+_PLAIN_EXPONENT = 30  # weights up to about 1e9 or 1e-9 are taken as they are
+
+
 def as_weights(
-    sample_weight: Any, n_rows: int, dtype: str, *, name: str = "sample_weight"
+    sample_weight: Any, n_rows: int, dtype: str, *, name: str = "sample_weight", rows_of: str = "X"
 ) -> Array | None:
-    """Give weights as ``dtype[n]``, or None; refuse negative ones and all zeros."""
+    """Give weights as ``dtype[n]``, or None; refuse negative ones and all zeros.
+
+    Only their ratios count: where the largest is far from 1 all are multiplied by one power of
+    two, so that neither they nor their sums leave what ``dtype`` can hold.
+    """
     if sample_weight is None:
         return None
     array = as_numbers(sample_weight, name)
     if array.shape != (n_rows,):
         raise ShapeError(
-            f"{name} has shape {list(array.shape)}; X has {n_rows} rows, so [{n_rows}]."
+            f"{name} has shape {list(array.shape)}; {rows_of} has {n_rows} rows, so [{n_rows}]."
         )
-    result = _cast_finite(array, dtype, name)
+    result = _cast_finite(array, "f64", name, remedy="Give each row a number of at least 0.")
     if result.min() < 0:
         row = int(result.argmin())
         raise DataError(f"{name} is {result[row]:g} in row {row}; it must be at least 0.")
     if not result.any():
         raise DataError(f"{name} is zero in all rows; at least one must be above 0.")
-    return result
+    exponent = int(np.frexp(result.max())[1])
+    if abs(exponent) > _PLAIN_EXPONENT:
+        result = np.ldexp(result, -exponent)
+    return result.astype(NUMPY_DTYPES[dtype], copy=False)
 
 
 def with_class_weight(

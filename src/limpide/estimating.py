@@ -21,12 +21,14 @@ from limpide.errors import (
     DataError,
     LimpideWarning,
     ShapeError,
+    choice_error,
 )
 from limpide.estimator_metrics import Held, Prepared, Scorers, as_metrics
 from limpide.history import History
 from limpide.ir import Array
 from limpide.layers import check_flag
 from limpide.learning import FEW_ROWS, Settings, learn, new_model
+from limpide.losses import BCE, CrossEntropy
 from limpide.model import Model
 from limpide.network import Network
 from limpide.recipe import check_share, split_rows
@@ -60,6 +62,7 @@ class Learner:
     metric: Any
     callbacks: Any
     random_state: Any
+    loss: Any
     engine: Any
     verbose: Any
     feature_names_in_: Array
@@ -72,7 +75,8 @@ class Learner:
 
     def _fit(self, X: Any, y: Any, sample_weight: Any, validation: tuple[Any, Any, Any]) -> Self:
         probe, lesson, labels = self._begun(X, y, sample_weight)
-        settings, seed, few = self._settings(), self._seed(), lesson.rows.n_rows <= FEW_ROWS
+        settings = self._settings(labels.target.task)
+        seed, few = self._seed(), lesson.rows.n_rows <= FEW_ROWS
         held: _Lesson | None = None
         has_others = any(part is not None for part in validation)
         if self._stops() and not has_others:
@@ -183,7 +187,7 @@ class Learner:
         rows = self._rows(X, x_name)
         given = self._as_y(y, y_name)
         _check_lengths(rows, given, x_name, y_name)
-        weights = as_weights(sample_weight, rows.n_rows, "f64", name=weight_name)
+        weights = as_weights(sample_weight, rows.n_rows, "f64", name=weight_name, rows_of=x_name)
         values = self._encoded(given, y_name)
         return _Lesson(rows, given, values, weights, None, rows.n_rows)
 
@@ -226,24 +230,26 @@ class Learner:
         check_flag(self.verbose, "verbose")
         return bool(self.verbose)
 
-    def _settings(self) -> Settings:
+    def _settings(self, task: str) -> Settings:
         names = (
             "preset hidden activation epochs batch_size learning_rate weight_decay dropout "
-            "n_ensemble loss"
+            "n_ensemble"
         )
-        return Settings(**{name: getattr(self, name) for name in names.split()})
+        chosen = {name: getattr(self, name) for name in names.split()}
+        return Settings(**chosen, loss=_loss_for(self.loss, task))
 
     # Parts ------------------------------------------------------------------------------------
 
     def _partial_fit(self, X: Any, y: Any, sample_weight: Any, known: Labels | None) -> Self:
         """Go once over some rows; the first ones decide what is done to each column."""
-        settings = replace(self._settings(), n_ensemble=1)
         if not self.__sklearn_is_fitted__():
             probe, lesson, labels = self._begun(X, y, sample_weight, known)
+            settings = replace(self._settings(labels.target.task), n_ensemble=1)
             is_named = hasattr(probe, "feature_names_in_")
             probe.model_ = _model(lesson, labels, settings, self._seed(), False, is_named)
             past = History()
         else:
+            settings = replace(self._settings(self.model_.task), n_ensemble=1)
             probe = copy.copy(self)
             probe.model_ = copy.copy(self.model_)
             probe.model_.facts = copy.copy(self.model_.facts)
@@ -277,9 +283,7 @@ class Learner:
 
     def _sums(self, X: Any) -> Array:
         """Give the network's sums for rows of X, f64[n, outputs]."""
-        model = self.__dict__.get("model_")
-        if model is None:
-            raise self._not_fitted()
+        model = self._fitted()
         if "feature_names_in_" not in self.__dict__:
             found = model.sums_of_few(X)
             if found is not None:
@@ -287,6 +291,12 @@ class Learner:
         if isinstance(X, Prepared):
             return np.asarray(model.sums_of_matrix(X.matrix))
         return np.asarray(model.sums(self._rows(X, "X")))
+
+    def _fitted(self) -> Model:
+        model: Model | None = self.__dict__.get("model_")
+        if model is None:
+            raise self._not_fitted()
+        return model
 
     def _rows(self, X: Any, name: str) -> Rows:
         columns = [column.name for column in self.model_.preprocessing.columns]
@@ -297,12 +307,12 @@ class Learner:
     @property
     def network_(self) -> Network:
         """The trained network."""
-        return self.model_.network
+        return self._fitted().network
 
     @property
     def n_iter_(self) -> int:
         """How many epochs were run."""
-        return self.history_.epochs
+        return self._fitted().history.epochs
 
     def __sklearn_is_fitted__(self) -> bool:
         return "model_" in self.__dict__
@@ -351,6 +361,22 @@ def _check_lengths(rows: Rows, y: Array, name: str, y_name: str) -> None:
         raise ShapeError(
             f"{name} has {rows.n_rows} rows and {y_name} has {len(y)}; both need one entry a row."
         )
+
+
+_LOG_LOSSES = ("bce", "cross_entropy")
+
+
+def _loss_for(loss: Any, task: str) -> Any:
+    """Give the loss for a task; what the two names of cross-entropy mean hangs on the classes."""
+    numbers = ("huber", "mae", "mse")
+    if task == "regression":
+        if isinstance(loss, str) and loss not in (*numbers, "poisson"):  # learn says why not that
+            raise choice_error("loss", loss, numbers)
+        return loss
+    if isinstance(loss, str) and loss not in (*_LOG_LOSSES, *numbers):
+        raise choice_error("loss", loss, (*_LOG_LOSSES, *numbers))
+    is_default = isinstance(loss, (BCE, CrossEntropy, str)) and loss not in numbers
+    return None if is_default else loss
 
 
 def _counted(weights: Array | None, n_rows: int) -> tuple[Array | None, int]:

@@ -6,6 +6,7 @@ Answers for which way a metric gets better, and what it is given. Not for: the f
 
 from __future__ import annotations
 
+import functools
 import inspect
 import math
 from collections.abc import Callable, Mapping
@@ -17,11 +18,13 @@ import numpy as np
 from limpide.callbacks import Metric
 from limpide.errors import ArgumentError, ArgumentTypeError, nearest
 from limpide.ir import Array
-from limpide.metrics import accuracy, auc, auc_ovr, log_loss, mae, r2, rmse
+from limpide.metrics.figures import CLASSIFICATION, REGRESSION, Figure, bound
 from limpide.model import Model
 
 # scikit-learn's rule for the names of its metrics: functions that end so give less for better.
-_LOWER = ("_loss", "_error", "_deviance")
+_LOWER = ("loss", "error", "deviance")
+# Names that everybody knows, of functions that users write.
+_LOWER_NAMES = frozenset({"mae", "mape", "mse", "rmse", "rmsle", "brier"})
 # Its functions of probabilities; all others take what predict gives.
 _OF_PROBABILITIES = frozenset({"log_loss", "d2_log_loss_score", "top_k_accuracy_score"})
 _OF_ONE_PROBABILITY = frozenset(
@@ -111,15 +114,13 @@ def _metric(watched: _Watched, probe: Any, held: Held) -> Metric:
 
 
 def _watched(item: Any, task: str, scorers: Scorers, name: str | None) -> _Watched:
+    own = _own(task)
     if isinstance(item, str):
-        own = _OWN.get("regression" if task == "regression" else "classes", {})
-        if item in own and task != "multilabel":
-            is_better, measure = own[item]
-            return _Watched(name or item, is_better, measure)
+        if item in own:
+            return _of_own(item, task, name or item)
         if item not in scorers.names:
-            known = {} if task == "multilabel" else own
-            hint = nearest(item, [*known, *scorers.names])
-            some = f"one of {', '.join(known)}, or " if known else ""
+            hint = nearest(item, [*own, *scorers.names])
+            some = f"one of {', '.join(own)}, or " if own else ""
             raise ArgumentError(
                 f"metric must be {some}a name among scikit-learn's scorers, a scorer, or a "
                 f"function of (y, prediction); received {item!r}.{hint}"
@@ -130,14 +131,43 @@ def _watched(item: Any, task: str, scorers: Scorers, name: str | None) -> _Watch
             "metric must be a name, a scorer or a function of (y, prediction), or a list or dict "
             f"of them; received {item!r}."
         )
+    for known, figure in own.items():
+        if item is figure.two or item is figure.more:
+            return _of_own(known, task, name or item.__name__)
     if hasattr(item, "_score_func"):
         called = getattr(item._score_func, "__name__", "scorer")
         return _Watched(name or called, "higher", _of_scorer(item))
-    called = getattr(item, "__name__", type(item).__name__)
+    called = _called(item)
+    if not _takes_two(item):
+        raise ArgumentTypeError(
+            f"metric {called!r} must take (y, prediction), two arguments. Change its first line."
+        )
     if _needed(item) >= 3:
         return _Watched(name or called, "higher", _of_scorer(item))
-    is_better = "lower" if called.endswith(_LOWER) else "higher"
+    is_better = "lower" if _is_lower(called) or _is_lower(name or "") else "higher"
     return _Watched(name or called, is_better, _of_function(item, called, task))
+
+
+def _own(task: str) -> dict[str, Figure]:
+    """Give limpide's own figures for a task; there are none for several labels at once."""
+    return {"regression": REGRESSION, "multilabel": {}}.get(task, CLASSIFICATION)
+
+
+def _of_own(figure: str, task: str, name: str) -> _Watched:
+    is_better = "higher" if _own(task)[figure].higher else "lower"
+    return _Watched(name, is_better, _of_figure(figure, task))
+
+
+def _called(function: Any) -> str:
+    """Give a function's name, also of one some of whose arguments are given already."""
+    while isinstance(function, functools.partial):
+        function = function.func
+    return str(getattr(function, "__name__", type(function).__name__))
+
+
+def _is_lower(name: str) -> bool:
+    name = name.lower()
+    return name in _LOWER_NAMES or (name.endswith(_LOWER) and not name.startswith("neg"))
 
 
 def _needed(function: Callable[..., Any]) -> int:
@@ -148,6 +178,19 @@ def _needed(function: Callable[..., Any]) -> int:
         return 2
     plain = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
     return sum(p.kind in plain and p.default is p.empty for p in parameters)
+
+
+def _takes_two(function: Callable[..., Any]) -> bool:
+    """Whether a function can be called with two arguments, or needs more: then it is a scorer."""
+    try:
+        signature = inspect.signature(function)
+    except (TypeError, ValueError):
+        return True
+    try:
+        signature.bind(None, None)
+    except TypeError:
+        return _needed(function) >= 3
+    return True
 
 
 def _of_scorer(scorer: Any) -> Callable[[Any, Held], float]:
@@ -181,50 +224,16 @@ def _of_function(
     return measure
 
 
-def _probabilities(probe: Any, held: Held) -> Array:
-    model: Model = probe.model_
-    return model.probabilities(model.sums_of_matrix(held.rows.matrix))
-
-
-def _number(value: float | None) -> float:
-    return math.nan if value is None else value
-
-
-def _accuracy(probe: Any, held: Held) -> float:
-    model: Model = probe.model_
-    codes = model.codes(model.sums_of_matrix(held.rows.matrix))
-    return accuracy(held.encoded, codes, held.weights)
-
-
-def _auc(probe: Any, held: Held) -> float:
-    found = _probabilities(probe, held)
-    if found.shape[1] == 2:
-        return _number(auc(held.encoded, found[:, 1], held.weights))
-    return _number(auc_ovr(held.encoded, found, held.weights))
-
-
-def _log_loss(probe: Any, held: Held) -> float:
-    return log_loss(held.encoded, _probabilities(probe, held), held.weights)
-
-
-def _regression(figure: Any) -> Callable[[Any, Held], float]:
+def _of_figure(name: str, task: str) -> Callable[[Any, Held], float]:
     def measure(probe: Any, held: Held) -> float:
         model: Model = probe.model_
-        found = model.decided(model.sums_of_matrix(held.rows.matrix))
-        return _number(figure(held.encoded, found, held.weights))
+        z = model.sums_of_matrix(held.rows.matrix)
+        function, form = (
+            (REGRESSION[name].two, model.decided(z))
+            if task == "regression"
+            else bound(name, model.probabilities(z))
+        )
+        found = function(held.encoded, form, held.weights)
+        return math.nan if found is None else float(found)
 
     return measure
-
-
-_OWN: dict[str, dict[str, tuple[str, Callable[[Any, Held], float]]]] = {
-    "classes": {
-        "accuracy": ("higher", _accuracy),
-        "auc": ("higher", _auc),
-        "log_loss": ("lower", _log_loss),
-    },
-    "regression": {
-        "mae": ("lower", _regression(mae)),
-        "r2": ("higher", _regression(r2)),
-        "rmse": ("lower", _regression(rmse)),
-    },
-}

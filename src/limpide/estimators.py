@@ -103,14 +103,16 @@ class Classifier(ClassifierMixin, _Estimator):  # type: ignore[misc]
     weight_decay, dropout
         None: by the preset, or for a single network by the number of rows.
     loss
-        None: cross-entropy. A name, an ``lp.Loss``, or a function of (y, prediction) in limpide's
-        ops: y is a column of 0 and 1 for each output, the prediction its probability.
+        None: cross-entropy; ``"bce"`` is the same. A name such as ``"mse"``, an ``lp.Loss``, or a
+        function of (y, prediction) in limpide's ops: y is a column of 0 and 1 for each output, the
+        prediction its probability.
     metric
         What is taken after each epoch, on X_val (else on the rows held out, else on those of
-        training), into ``history_.metrics``: a name (accuracy, auc, log_loss, or any scorer of
-        scikit-learn), a scorer, a function of (y, prediction), or a list or dict of these. A
-        function gets labels, or probabilities where it is scikit-learn's and takes them; less is
-        better where its name ends in loss, error or deviance.
+        training), into ``history_.metrics``: a name (accuracy, auc, log_loss, brier and others, or
+        any scorer of scikit-learn), a scorer, a function of (y, prediction), or a list or dict of
+        these. A function gets labels, or probabilities where it is scikit-learn's or limpide's
+        and takes them; less is better where its name, or that in the dict, ends in loss, error or
+        deviance, or is mae, mape, mse, rmse, rmsle or brier.
     early_stopping
         True, a number of epochs, ``"best"`` (run all, keep the best) or an ``lp.EarlyStopping``:
         it watches the first metric, else the loss, on X_val; without one on
@@ -361,7 +363,8 @@ class Regressor(RegressorMixin, _Estimator):  # type: ignore[misc]
         None: the mean squared error. ``"mae"``, ``"huber"``, an ``lp.Loss``, or a function of (y,
         prediction) in limpide's ops; both are scaled: minus the mean, over the deviation.
     metric
-        As for ``Classifier``; names are mae, r2, rmse, and scikit-learn's scorers.
+        As for ``Classifier``; names are mae, median_absolute_error, r2, rmse, and scikit-learn's
+        scorers.
     hidden, activation, preset, epochs, batch_size, learning_rate, weight_decay, dropout, \
 early_stopping, validation_fraction, n_ensemble, callbacks, random_state, engine, verbose
         As for ``Classifier``.

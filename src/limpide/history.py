@@ -55,19 +55,19 @@ class History:
     def steps_per_second(self) -> float:
         return self.steps / self.seconds if self.seconds > 0 else 0.0
 
-    def plot(self, axes: Any = None) -> Any:
-        """Draw the losses with matplotlib and give its axes; see `limpide.plots.history`.
+    def plot(self, axes: Any = None, metric: str | None = None) -> Any:
+        """Draw the losses, or a metric, and give matplotlib's axes; see `limpide.plots.history`.
 
         Raises
         ------
         MissingExtraError
             Where matplotlib is not installed.
         ArgumentError
-            No epoch was finished.
+            No epoch was finished, or there is no such metric.
         """
         from limpide import plots  # an optional extra: training loads none of it
 
-        return plots.history(self, axes)
+        return plots.history(self, axes, metric)
 
     def __repr__(self) -> str:
         last = f", loss {self.loss[-1]:.6g}" if self.loss else ""

@@ -6,6 +6,7 @@ for: the step that lowers them (``limpide.training``).
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -300,6 +301,18 @@ class FunctionLoss(Loss):
     """
 
     function: Callable[[Tensor, Tensor], Tensor]
+
+    def __post_init__(self) -> None:
+        try:
+            inspect.signature(self.function).bind(None, None)
+        except TypeError:
+            name = getattr(self.function, "__name__", "loss")
+            raise ArgumentTypeError(
+                f"loss function {name!r} must take (y, prediction), two arguments. Change its "
+                "first line."
+            ) from None
+        except ValueError:  # one written in C may not say what it takes
+            pass
 
     def elements(self, y: Tensor, prediction: Tensor) -> Tensor:
         found = self.function(y, prediction)

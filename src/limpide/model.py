@@ -287,7 +287,8 @@ class Model(Views):
             or X.dtype not in _FLOATS
             or not X.flags.aligned
             or not 0 < X.size <= _FEW_NUMBERS
-            or not float(np.vdot(X, X)) < _SMALL  # NaN and infinities are not
+            # NaN and infinities are not small
+            or not (float(np.vdot(X, X)) < _SMALL or self._may_miss(X, plan))
         ):
             return None
         dtype = self.network.dtype
@@ -295,6 +296,16 @@ class Model(Views):
         if not plan.is_plain:
             chosen = (chosen.astype(np.float64) - plan.origin) / plan.unit
         return self.sums_of_matrix(np.ascontiguousarray(chosen, dtype))
+
+    @staticmethod
+    def _may_miss(X: Array, plan: NumberPlan) -> bool:
+        """Whether cells are missing only where some were in training; the others are small."""
+        gone = np.isnan(X)
+        known = np.where(gone, 0, X)
+        if not float(np.vdot(known, known)) < _SMALL:
+            return False
+        chosen = gone if plan.places is None else gone[:, plan.places]
+        return not bool((chosen & ~plan.may_miss).any())
 
     def sums_of_matrix(self, X: Array) -> Array:
         """Give the sums of rows of the matrix; a row's do not depend on the rows beside it."""

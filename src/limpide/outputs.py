@@ -59,6 +59,11 @@ class ModelPlace:
         if resume and not seconds:
             raise program.Misuse("--resume needs a checkpoint. Leave --checkpoint 0 out.")
         kept = self._unfinished(resume)
+        if out is not None and resume and not kept and not force and os.path.isfile(out):
+            raise program.Misuse(
+                f"{out!r} exists, and there is no {out + SUFFIX!r} to go on from: the run that "
+                "made it has ended. Choose another name, or add --force to begin anew."
+            )
         if out is not None:
             check(out, [data], force or bool(resume and kept), regular=True)
         elif fault := _cannot_write(os.curdir):

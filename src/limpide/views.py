@@ -283,6 +283,7 @@ class Views:
         ------
         ArgumentError, DataError, MissingExtraError
         """
+        self._check_one_target()
         classes = self._target.classes
         known = ("residuals",) if classes is None else tuple(k for k in PLOTS if k != "residuals")
         if kind not in known:

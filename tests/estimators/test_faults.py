@@ -210,6 +210,10 @@ def test_settings_that_are_clamped_or_apart():
     assert len(seen) == 1
     with pytest.raises(lp.ArgumentError, match="loss='poisson' needs counts, and a regression's"):
         lp.Regressor(loss="poisson").fit(X, Y)
+    with pytest.raises(lp.ArgumentError, match="one of huber, mae, mse; received 'bce'"):
+        lp.Regressor(loss="bce").fit(X, Y)
+    with pytest.raises(lp.ArgumentError, match="one of bce, cross_entropy, huber, mae, mse; rec"):
+        lp.Classifier(loss="poisson").fit(X, Y)
     with pytest.raises(lp.ArgumentError, match="class_weight of several labels a row is 'balanc"):
         lp.Classifier(class_weight={0: 1}).fit(X, np.c_[Y, 1 - Y])
     many, sides = np.tile(X, (5, 1)), np.tile(Y, 5)
@@ -284,7 +288,9 @@ def test_rows_that_cannot_be_predicted(given, error, message):
 def test_columns_that_went_away_or_came():
     frame = pd.DataFrame(X, columns=list("abc"))
     fitted = lp.Classifier(epochs=2, random_state=0).fit(frame, Y)
-    with pytest.raises(lp.DataError, match=r"lacks 1 of the 3 columns .*: 'c' Did you mean 'cc'"):
+    with pytest.raises(
+        lp.DataError, match=r"lacks 1 of the 3 columns .*: 'c' \(did you mean 'cc'\?\)\. "
+    ):
         fitted.predict(frame.rename(columns={"c": "cc"}))
     with pytest.warns(lp.LimpideWarning, match="1 column that the model does not use: 'more'"):
         fitted.predict(frame.assign(more=1.0))
@@ -307,7 +313,17 @@ def test_nothing_is_predicted_before_fit():
         with pytest.raises(NotFittedError, match="This Classifier is not fitted yet") as seen:
             getattr(lp.Classifier(), method)(*([X, Y] if method == "score" else [X]))
         assert isinstance(seen.value, lp.LimpideError)
-    assert not hasattr(lp.Classifier(), "network_")
+    for name in ("network_", "n_iter_"):
+        assert not hasattr(lp.Classifier(), name)
+        with pytest.raises(NotFittedError, match="This Regressor is not fitted yet"):
+            getattr(lp.Regressor(), name)
+
+
+@pytest.mark.parametrize("setting", ["metric", "loss"])
+def test_functions_of_y_alone_are_refused(setting):
+    model = lp.Classifier(epochs=1, **{setting: lambda y: y})
+    with pytest.raises(lp.ArgumentTypeError, match=r"'<lambda>' must take \(y, prediction\)"):
+        model.fit(X, Y)
 
 
 @pytest.mark.parametrize("size", [1e-300, 1e300])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import functools
 import pickle
 import runpy
 
@@ -18,7 +19,15 @@ from sklearn.base import clone
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.datasets import load_digits, load_iris, make_classification
 from sklearn.exceptions import DataConversionWarning
-from sklearn.metrics import accuracy_score, f1_score, log_loss, make_scorer, roc_auc_score
+from sklearn.metrics import (
+    accuracy_score,
+    brier_score_loss,
+    f1_score,
+    log_loss,
+    make_scorer,
+    roc_auc_score,
+    zero_one_loss,
+)
 from sklearn.model_selection import GridSearchCV, cross_val_score, cross_validate
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
@@ -193,6 +202,8 @@ def test_several_labels_and_several_numbers(tmp_path):
         np.testing.assert_array_equal(again.predict(X), fitted.predict(X))
         with pytest.raises(lp.ArgumentTypeError, match="This is for one target, and the model"):
             again.evaluate(X)
+        with pytest.raises(lp.ArgumentTypeError, match="This is for one target, and the model"):
+            again.plot("roc", X)
 
 
 def test_a_regression_of_any_size():
@@ -269,6 +280,19 @@ def test_only_the_ratios_of_weights_that_are_no_counts_matter():
     assert np.abs(plain.predict_proba(IRIS) - one.predict_proba(IRIS)).max() > 1e-3
 
 
+@pytest.mark.parametrize("exponent", [-1060, -140, 40, 120, 1020])
+def test_weights_may_be_of_any_size(exponent):
+    weights = np.random.default_rng(0).integers(1, 5, len(MANY)) * 1.0
+    one, other = (
+        classifier(epochs=3).fit(MANY[:400], SIDES[:400], w[:400], MANY[400:], SIDES[400:], w[400:])
+        for w in (weights, np.ldexp(weights, exponent))
+    )
+    np.testing.assert_allclose(one.predict_proba(MANY), other.predict_proba(MANY), atol=1e-5)
+    np.testing.assert_allclose(
+        one.history_.validation_loss, other.history_.validation_loss, rtol=1e-5
+    )
+
+
 def test_weights_of_many_rows_are_heard():
     heavy = np.where(SIDES == 1, 20.0, 1.0)
     plain, weighted = (classifier().fit(MANY, SIDES, w) for w in (None, heavy))
@@ -331,7 +355,17 @@ def test_metrics_of_every_kind_are_curves():
 
 @pytest.mark.parametrize(
     ("metric", "best"),
-    [("accuracy", np.argmax), ("log_loss", np.argmin), ({"f": f1_score}, np.argmax)],
+    [
+        ("accuracy", np.argmax),
+        ("log_loss", np.argmin),
+        ("brier", np.argmin),
+        (lp.metrics.brier, np.argmin),
+        (lp.metrics.auc, np.argmax),
+        ({"f": f1_score}, np.argmax),
+        ({"my_loss": lambda y, found: np.mean(y != found)}, np.argmin),
+        (functools.partial(zero_one_loss, normalize=False), np.argmin),
+        ({"neg_loss": lambda y, found: np.mean(y == found)}, np.argmax),
+    ],
 )
 def test_the_best_epoch_by_any_metric_is_kept(metric, best):
     fitted = classifier(metric=metric, early_stopping="best", epochs=15).fit(
@@ -340,11 +374,17 @@ def test_the_best_epoch_by_any_metric_is_kept(metric, best):
     (curve,) = fitted.history_.metrics.values()
     assert fitted.n_iter_ == len(curve) == 15
     assert fitted.history_.best_epoch == best(curve)
-    score = {"log_loss": lambda: log_loss(SIDES[400:], fitted.predict_proba(MANY[400:]))}
-    if metric == "log_loss":
-        assert score[metric]() == pytest.approx(min(curve), rel=1e-12)
-    elif metric == "accuracy":
+    scores = {
+        "log_loss": log_loss,
+        "brier": brier_score_loss,
+        lp.metrics.brier: brier_score_loss,
+        lp.metrics.auc: roc_auc_score,
+    }
+    if metric == "accuracy":
         assert fitted.score(MANY[400:], SIDES[400:]) == max(curve)
+    elif not isinstance(metric, dict) and metric in scores:
+        score = scores[metric](SIDES[400:], fitted.predict_proba(MANY[400:])[:, 1])
+        assert score == pytest.approx(curve[best(curve)], rel=1e-12)
 
 
 def test_early_stopping_holds_rows_out_and_stops():
@@ -379,6 +419,17 @@ def test_weights_of_validation_rows_are_heard():
     assert plain.history_.validation_loss != fitted.history_.validation_loss
     told = fitted.history_.metrics["log_loss"][-1]
     assert fitted.history_.validation_loss[-1] == pytest.approx(told, rel=1e-5)
+
+
+@pytest.mark.parametrize("loss", ["bce", "cross_entropy", lp.bce, lp.cross_entropy])
+def test_cross_entropy_has_two_names_whatever_the_classes(loss):
+    several = np.c_[IRIS[:, 0] > 5.8, IRIS[:, 2] > 6]
+    for y in (SPECIES, SPECIES == 0, several):
+        plain, named = (classifier(epochs=2, loss=each).fit(IRIS, y) for each in (None, loss))
+        assert named.history_.loss == plain.history_.loss
+        parts = classifier(epochs=2, loss=loss).partial_fit(IRIS, y, classes=np.unique(y))
+        parts.partial_fit(IRIS, y)
+        assert len(parts.history_.loss) == 2
 
 
 def test_losses_and_schedules_of_ones_own():
@@ -478,8 +529,27 @@ def test_one_row_has_the_bits_of_many(n, target):
         assert fitted.model_.sums_of_few(X[first:last]) is not None
         np.testing.assert_array_equal(give(X[first:last]), frames[first:last])
         np.testing.assert_array_equal(give(np.asfortranarray(X[first:last])), frames[first:last])
+    gaps = X[:3].copy()
+    gaps[[0, 2], [1, 0]] = np.nan
+    assert fitted.model_.sums_of_few(gaps) is None  # there were none in training: that is said
     single = X[:1].astype(np.float32)
     np.testing.assert_array_equal(give(single), give(single.astype(object)))
+
+
+def test_one_row_with_gaps_has_the_bits_of_many():
+    X = MANY[:300].copy()
+    X[np.random.default_rng(0).random(X.shape) < 0.2] = np.nan
+    X[:, 3], X[:, 7] = 3.0, MANY[:300, 7]  # left out; never missing
+    fitted = classifier(epochs=3).fit(X, SIDES[:300])
+    frames = fitted.predict_proba(X.astype(object))
+    for first, last in ((0, 1), (1, 4), (2, 300)):
+        assert fitted.model_.sums_of_few(X[first:last]) is not None
+        np.testing.assert_array_equal(fitted.predict_proba(X[first:last]), frames[first:last])
+    odd = X[:1].copy()
+    odd[0, 7] = np.nan
+    assert fitted.model_.sums_of_few(odd) is None
+    odd[0, 7] = 1e80
+    assert fitted.model_.sums_of_few(odd) is None
 
 
 def test_what_is_no_plain_row_takes_the_other_way():

@@ -167,6 +167,21 @@ def test_a_file_gives_what_the_model_gives(
     assert_alike(model, frame, labels.tolist() if hasattr(labels, "tolist") else labels, chances)
 
 
+@every_source
+def test_numbers_far_out_are_clipped_without_a_warning(kind: str, tmp_path: Path) -> None:
+    need(kind)
+    share = np.linspace(0, 1e-3, 40)
+    model = lp.train({"share": share, "y": share > 4e-4}, "y", epochs=1, validation=0)
+    path = tmp_path / name_of(kind)
+    model.export(path, to=kind)
+    far = pl.DataFrame({"share": [1e300, -1e300, 3e38]})
+    with quiet(kind):
+        chances = module(path).predict_proba(far.to_dicts())
+    np.testing.assert_allclose(
+        np.asarray(chances), model.predict_proba(far), rtol=0, atol=tolerance("export_float32")
+    )
+
+
 @pytest.mark.parametrize("task", ["regression", "multilabel"])
 @every_kind
 def test_several_targets_in_float64(

@@ -8,7 +8,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from limpide.reporting.charts import Axis, Series, bars, histogram, lines, points
-from limpide.reporting.markup import number, shortened
+from limpide.reporting.markup import clean, number, shortened, shortened_inside
 from limpide.reporting.scales import Scale, log_ticks, padded, tick_texts, ticks
 from pages import Page
 
@@ -80,6 +80,18 @@ def test_a_name_is_no_longer_than_it_may_be(text, most):
     found = shortened(text, most)
     assert 1 <= len(found) <= max(most, 2)
     assert found == text or found.endswith("…") or "�" in found or found == "''"
+
+
+@given(st.text(), st.integers(2, 30))
+def test_a_name_that_is_shortened_inside_keeps_its_end(text, most):
+    found = shortened_inside(text, most)
+    assert 1 <= len(found) <= max(most, 2)
+    if "…" not in text and found.count("…") == 1:
+        head, tail = found.split("…")
+        assert clean(text).startswith(head)
+        assert clean(text).endswith(tail)
+    else:
+        assert found == (clean(text) or "''") or "…" in text
 
 
 @given(ANY)

@@ -260,3 +260,12 @@ def test_a_report_is_of_the_rows_that_were_held_out(model):
     assert figures == kept
     assert study.rows == study.table.n_rows == model.facts.held_out
     assert isinstance(study.table.frame, pl.DataFrame)
+
+
+def test_epochs_are_whole_numbers_on_the_axis(tmp_path):
+    for epochs in (1, 2, 3, 30):
+        text = written(lp.train(mixed(), "label", epochs=epochs), tmp_path, overwrite=True)
+        chart = re.search(r"<svg[^>]*losses-t.*?</svg>", text, re.DOTALL)
+        labels = re.findall(r'text-anchor="middle"[^>]*>([^<]*)<', chart[0])
+        assert labels
+        assert all(label.isdigit() for label in labels), labels

@@ -106,15 +106,52 @@ def test_pandas_columns(column: Any, dtype: pl.DataType, expected: list[Any]) ->
     assert found.to_list() == expected
 
 
-def test_pandas_zones_become_utc() -> None:
-    found = one(pd.to_datetime(["2020-01-01T00:00+02:00", None]))
+ZONED = pd.Series(pd.to_datetime(["2020-01-01T00:00", None])).dt.tz_localize("Europe/Kyiv")
+
+
+@pytest.mark.parametrize("library", ["pandas", "polars", "arrow"])
+def test_zones_become_utc(library: str) -> None:
+    polars = pl.Series("c", ZONED.dt.tz_localize(None).to_numpy()).dt.replace_time_zone(
+        "Europe/Kyiv"
+    )
+    frames = {
+        "pandas": pd.DataFrame({"c": ZONED}),
+        "polars": pl.DataFrame(polars),
+        "arrow": pl.DataFrame(polars).to_arrow(),
+    }
+    found = read_table(frames[library]).frame["c"]
     assert found.dtype.time_zone == "UTC"
     assert found[0].hour == 22
+    assert found[1] is None
+
+
+def test_times_as_objects() -> None:
+    day, time = datetime.date(2020, 1, 2), datetime.datetime(2020, 1, 2, 3)
+    assert one(pd.Series([day, None, time], dtype=object)).to_list() == [
+        *(datetime.datetime(2020, 1, 2), None, time),
+    ]
+    zones = [datetime.timezone(datetime.timedelta(hours=h)) for h in (2, -5)]
+    found = one(pd.Series([time.replace(tzinfo=zone) for zone in zones] + [None], dtype=object))
+    assert found.dtype == pl.Datetime("us", "UTC")
+    assert found.dt.hour().to_list() == [1, 8, None]
 
 
 @pytest.mark.parametrize(
     ("column", "error", "message"),
     [
+        (
+            pd.Series([1, 2.5, "3"], dtype=object),
+            DataError,
+            r"column 'c' mixes int \(index 0: 1\) and str \(index 2: '3'\)",
+        ),
+        (
+            pd.Series(
+                [datetime.datetime(2020, 1, 1), datetime.datetime(2020, 1, 1, tzinfo=datetime.UTC)],
+                dtype=object,
+            ),
+            DataError,
+            r"mixes times with a zone \(index 1: .*\) and without one \(index 0: 2020-01-01 00",
+        ),
         (
             pd.Series([1, None, "x"], dtype=object),
             DataError,

@@ -203,7 +203,8 @@ def test_columns_are_found_by_name_in_any_order():
 def test_lost_columns_are_named_with_the_nearest():
     found, _, _ = fit({"height": [1, 2], "weight": [4, 5], "age": [7, 9]})
     with pytest.raises(
-        DataError, match=r"lacks 1 of the 3 columns .*'height' Did you mean 'heigth'\?"
+        DataError,
+        match=r"lacks 1 of the 3 columns .*'height' \(did you mean 'heigth'\?\)\. Rename it",
     ):
         found.matrix(read_table({"heigth": [1], "weight": [2], "age": [3]}))
     with pytest.raises(DataError, match=r"lacks 2 of the 3 columns .*'weight', 'age'.*Rename them"):
@@ -302,3 +303,18 @@ def test_numbers_for_a_column_that_was_text():
         r"is none of its categories. Give the column as text \(in pandas, read it with dtype=str",
     ):
         found.matrix(read_table({"zip": ["7"], "code": [7]}))
+
+
+def test_a_number_that_is_no_category_where_all_are_numbers_is_counted_as_unseen():
+    found, _, _ = fit({"ward": ["10", "20", "-3"] * 20, "x": list(range(60))})
+    ward, notes = found.matrix(read_table({"ward": [10, 99], "x": [1, 1]}))
+    text, told = found.matrix(read_table({"ward": ["10", "99"], "x": [1, 1]}))
+    assert np.array_equal(ward, text)
+    assert (
+        notes
+        == told
+        == [
+            "column 'ward': 1 of 2 cells hold categories that the model does not know ('99'); "
+            "they are taken as other"
+        ]
+    )

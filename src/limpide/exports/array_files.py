@@ -33,6 +33,9 @@ _TAKEN = ("np", "torch", "F", "keras", "ops", "math", "base64", "self", "predict
 _OURS = ("network", "Network", "array", "unpacked", "CLASSES", "rows", "weight", "input_shape")
 
 
+_QUIET = '@np.errstate(over="ignore")  # numbers far out are clipped'
+
+
 def file_names(more: Sequence[str] = ()) -> Names:
     """Give the names of a file, of which those that it defines itself are taken."""
     helpers = {*NUMPY.helpers, *TORCH.helpers, *KERAS.helpers, *LOOP_HELPERS}
@@ -44,6 +47,7 @@ def numpy_file(source: Source, names: Names) -> str:
     code = ArrayCode(source.program, NUMPY, names)
     body = [*code.lines, f"return {code.result}"]
     network = function("network(x)", _network_words(source.program), body)
+    network = f"{_QUIET}\n{network}"
     blocks = [*numpy_ends(source), network, *_helpers(code, NUMPY), *_cells(source, 0)]
     weights, imports = _weights(source, code, "np")
     if "erf" in code.helpers:

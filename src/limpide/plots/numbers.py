@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from limpide.errors import ArgumentError, ShapeError
+from limpide.errors import ArgumentError, ShapeError, choice_error
 from limpide.ir import Array
 from limpide.keywords import known_keywords
 from limpide.metrics.inputs import check_same_length, read_column
@@ -78,7 +78,7 @@ def residuals(
 
 
 @known_keywords
-def history(history: Any, axes: Any = None) -> Any:
+def history(history: Any, axes: Any = None, metric: str | None = None) -> Any:
     """Draw the losses of a run, an epoch at a time; the epoch that counts is marked.
 
     Parameters
@@ -86,6 +86,8 @@ def history(history: Any, axes: Any = None) -> Any:
     history : limpide.History
     axes
         As for `residuals`.
+    metric
+        The name of one of ``history.metrics``, to draw in the place of the losses.
 
     Returns
     -------
@@ -97,7 +99,7 @@ def history(history: Any, axes: Any = None) -> Any:
     MissingExtraError
         Where matplotlib is not installed.
     ArgumentError
-        No epoch was finished.
+        No epoch was finished, or there is no such metric.
 
     Examples
     --------
@@ -108,14 +110,12 @@ def history(history: Any, axes: Any = None) -> Any:
     """
     if not history.loss:
         raise ArgumentError("There is nothing to plot: no epoch was finished.")
-    lines = {"training": np.asarray(history.loss, float)}
-    if history.validation_loss:
-        lines["validation"] = np.asarray(history.validation_loss, float)
+    lines = _curves(history, metric)
     axes = new_axes(axes, (6.4, 4.0))
     axes.set_xlabel("epoch")
-    axes.set_ylabel("loss")
+    axes.set_ylabel("loss" if metric is None else fitting(metric, 40))
     every = np.concatenate(list(lines.values()))
-    if (every > 0).all() and every.max() > _WIDE * every.min():
+    if metric is None and (every > 0).all() and every.max() > _WIDE * every.min():
         axes.set_yscale("log")
         axes.set_ylabel("loss (logarithmic axis)")
     ends = []
@@ -124,7 +124,7 @@ def history(history: Any, axes: Any = None) -> Any:
         alone = "o" if len(losses) == 1 else None
         axes.plot(epochs, losses, color=COLOURS[i], linestyle=DASHES[i], label=name, marker=alone)
         ends.append((float(epochs[-1]), float(losses[-1]), name, COLOURS[i]))
-    whole_numbers(axes, len(lines["training"]))
+    whole_numbers(axes, history.epochs)
     tidy(axes)
     _mark_best(axes, history, lines)
     if len(lines) > 1:
@@ -132,12 +132,29 @@ def history(history: Any, axes: Any = None) -> Any:
     return axes
 
 
+def _curves(history: Any, metric: str | None) -> dict[str, Array]:
+    """Give what is drawn, by the names of the lines."""
+    if metric is not None:
+        if metric not in history.metrics:
+            if not history.metrics:
+                raise ArgumentError(
+                    f"metric={metric!r} was not taken in this run. Pass it to the estimator: "
+                    f"lp.Classifier(metric={metric!r})."
+                )
+            raise choice_error("metric", metric, history.metrics)
+        return {metric: np.asarray(history.metrics[metric], float)}
+    lines = {"training": np.asarray(history.loss, float)}
+    if history.validation_loss:
+        lines["validation"] = np.asarray(history.validation_loss, float)
+    return lines
+
+
 def _mark_best(axes: Any, history: Any, lines: dict[str, Array]) -> None:
     """Mark the epoch whose weights were kept, or else where the validation loss was lowest."""
     losses = lines.get("validation")
     if history.best_epoch is not None:
         place, word = history.best_epoch, "best (●)"
-        losses = lines["training"] if losses is None else losses
+        losses = next(iter(lines.values())) if losses is None else losses
     elif losses is not None:
         place, word = int(losses.argmin()), "lowest on validation (●)"
     else:

@@ -11,7 +11,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
-from limpide.reporting.markup import Html, join, number, shortened, tag
+from limpide.reporting.markup import Html, join, number, shortened, shortened_inside, tag
 from limpide.reporting.scales import FAR, Scale, log_ticks, padded, tick_texts, ticks
 
 WIDTH = 340  # of every picture, in its own units: a phone shows it at nearly that many pixels
@@ -188,7 +188,7 @@ def _axes(across: Scale, up: Scale, x: Axis, y: Axis) -> Html:
         beyond = place + half > WIDTH
         parts.append(text(WIDTH if beyond else place, bottom + 15, words, "k",
                           "end" if beyond else "middle"))  # fmt: skip
-    parts.append(text(across.end, bottom + 33, shortened(x.label, 46), "a", "end"))
+    parts.append(text(across.end, bottom + 33, shortened_inside(x.label, 46), "a", "end"))
     parts.append(text(0, 12, shortened(y.label, 50), "a"))
     return join(parts)
 
@@ -270,7 +270,7 @@ def bars(
         least = low
     if most == least:
         most = least + 1
-    row, left = 23, min(132.0, 14 + max(len(shortened(n, 17)) for n in names) * 6.9)
+    row, left = 23, min(132.0, 14 + max(len(shortened_inside(n, 17)) for n in names) * 6.9)
     right = 10 + max(len(word) for word in words) * _LETTER
     across = Scale(least, most, left, WIDTH - right)
     zero = across.place(max(least, 0.0) if low is None else least)
@@ -278,7 +278,7 @@ def bars(
     for i, (each, value) in enumerate(zip(names, values, strict=True)):
         top, end = 4 + i * row, across.place(value)
         wide = max(abs(end - zero), 0.8)
-        parts.append(text(left - 6, top + 14, shortened(each, 17), "k", "end"))
+        parts.append(text(left - 6, top + 14, shortened_inside(each, 17), "k", "end"))
         parts.append(
             tag("rect", x=min(zero, end), y=top + 3, width=wide, height=row - 9, class_="b")
         )

@@ -12,7 +12,7 @@ from typing import Any
 
 import polars as pl
 
-from limpide.reporting.markup import Html, join, shortened, table, tag
+from limpide.reporting.markup import Html, join, shortened, shortened_inside, table, tag
 from limpide.reporting.words import percent
 from limpide.tables.features import Column, plain
 from limpide.wording import counted
@@ -32,7 +32,7 @@ def columns_table(model: Any, frame: pl.DataFrame | None) -> list[Html]:
         done: str = column.treatment
         if not column.parts:
             done = join([tag("b", "left out"), ": ", shortened(done, 120)])
-        name = shortened(column.name, _NAME)
+        name = shortened_inside(column.name, _NAME)
         rows.append([name, column.kind, f"{column.missing:,}", *values, done])
     parts = [table("The columns, and what is done to each", head, rows, numeric=[2], class_="wide")]
     if len(columns) > len(listed):

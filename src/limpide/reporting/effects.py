@@ -26,7 +26,7 @@ from limpide.reporting.charts import (
     told_apart,
     with_note,
 )
-from limpide.reporting.markup import Html, shortened, tag
+from limpide.reporting.markup import Html, shortened, shortened_inside, tag
 from limpide.reporting.study import Study
 from limpide.reporting.words import percent
 from limpide.wording import counted, number
@@ -56,14 +56,15 @@ def effects(model: Any, study: Study | None) -> list[Html]:
     means, stds = list(importance.mean[:shown]), list(importance.std[:shown])
     texts = [_signed(mean) for mean in means]
     listed = zip(importance.columns[:shown], texts, strict=True)
-    spoken = "; ".join(f"{shortened(name, 40)}: {text}" for name, text in listed)
+    spoken = "; ".join(f"{shortened_inside(name, 40)}: {text}" for name, text in listed)
     title = f"How much worse the {figure.title} gets without a column"
     if shown < count:
         title += f" (the first {shown} of {count})"
     chart = bars("importance", title, f"Bars, longest first. {spoken}.",
                  importance.columns[:shown], means, texts, stds)  # fmt: skip
     again = counted(importance.repeats, "shuffle")
-    note = f"On {counted(importance.rows, 'row')}, {again} each; thin lines are ± 1 deviation."
+    note = f"On {counted(importance.rows, 'row')}, {again} each"
+    note += "; thin lines are ± 1 deviation." if importance.repeats > 1 else "."
     parts = [tag("p", told), tag("div", with_note(chart, note), class_="charts")]
     drawn = _dependences(model, study, importance)
     if drawn:
@@ -114,7 +115,7 @@ def _dependence(found: PartialDependence, place: int, shares: bool) -> Html:
     swing = means.max(axis=0) - means.min(axis=0)
     chosen = np.argsort(-swing, kind="stable")[:3]
     what = found.outputs[0] if len(found.outputs) == 1 else "probability"
-    title = shortened(found.column, 40)
+    title = shortened_inside(found.column, 40)
     name = f"effect{place}"
     pairs = zip(found.labels, means[:, chosen[0]], strict=True)
     spoken = "; ".join(f"{shortened(label, 30)}: {number(float(mean))}" for label, mean in pairs)
@@ -142,7 +143,7 @@ def _dependence(found: PartialDependence, place: int, shares: bool) -> Html:
     if shares:
         low, high = max(0.0, low), min(1.0, high)
         low, high = (low, high) if high - low > 0.02 else (max(0, low - 0.05), min(1, high + 0.05))
-    x_axis = Axis(shortened(found.column, 40), x[0], x[-1], texts=texts)
+    x_axis = Axis(shortened_inside(found.column, 40), x[0], x[-1], texts=texts)
     y_axis = Axis(f"mean {shortened(what, 40)}", low, high, percent=shares)
     return lines(name, title, told, series, x_axis, y_axis, level=level)
 

@@ -102,6 +102,20 @@ def shortened(value: object, most: int) -> str:
     return text
 
 
+def shortened_inside(value: object, most: int) -> str:
+    """Give text of at most so many characters that keeps its end: names often differ there.
+
+    >>> shortened_inside("mean of feature 17", 9)
+    'mean…e 17'
+    """
+    text = clean(value) or "''"
+    if shortened(text, most) == text:
+        return text
+    tail = shortened(text[::-1], (most + 1) // 2)[:-1][::-1]
+    head = shortened(text, most - len(tail))
+    return head + tail
+
+
 def table(
     caption: str,
     head: Iterable[object],

@@ -30,6 +30,19 @@ class Stage:
     size: int
     words: str
     weights: Array | None = None  # from the stage before, (inputs, outputs)
+    members: int = 1  # of an ensemble, whose values lie side by side
+    apart: bool = False  # each member sees its own values of the stage before, no others
+
+    @property
+    def count(self) -> str:
+        """How many values, by members.
+
+        >>> Stage(256, "relu", members=4).count, Stage(1000, "inputs").count
+        ('4 × 64', '1,000')
+        """
+        if self.members == 1:
+            return f"{self.size:,}"
+        return f"{self.members} × {self.size // self.members:,}"
 
 
 def stages_of(network: Any, inputs: str) -> list[Stage]:
@@ -45,7 +58,9 @@ def stages_of(network: Any, inputs: str) -> list[Stage]:
         fits = weights is not None and weights.shape == (found[-1].size, n_outputs)
         activation = getattr(layer, "activation", None)
         words = str(getattr(activation, "__name__", activation) or type(layer).__name__)
-        found.append(Stage(n_outputs, words, weights if fits else None))
+        members = getattr(layer, "members", 1) if i < last else 1
+        apart = members > 1 and any(len(shape) > 2 for shape in shapes)
+        found.append(Stage(n_outputs, words, weights if fits else None, members, apart))
     return found
 
 
@@ -56,7 +71,7 @@ def _is_table(name: str) -> bool:
 def draw(network: Any, inputs: str, outputs: str) -> tuple[Html, str]:
     """Draw a network, and say how to read it; ``outputs`` is what comes out of it."""
     stages = stages_of(network, inputs)
-    sizes = [f"{stage.size:,} {stage.words}" for stage in stages]
+    sizes = [f"{stage.count} {stage.words}" for stage in stages]
     told = f"{len(stages)} columns of circles, left to right: {', then '.join(sizes)}. "
     told += f"Each circle is a value; lines lead to the next layer. It gives {outputs}."
     left_out = len(stages) - _MOST_COLUMNS
@@ -65,6 +80,11 @@ def draw(network: Any, inputs: str, outputs: str) -> tuple[Html, str]:
         stages = [*stages[: _MOST_COLUMNS - 2], *stages[-2:]]
     weighed = _by_weights(stages)
     note = "Thick lines are large weights, dashed ones negative." if weighed else ""
+    if network.members > 1:
+        note = (
+            f"{network.members} networks lie side by side: they share the inputs, and the answer "
+            "is the mean of theirs."
+        )
     told += f" {note}"
     gap = (WIDTH - 90) / max(len(stages) - 1, 1)
     tall = min(_TALL, 44 * (min(max(stage.size for stage in stages), _MOST_CIRCLES) - 1) + 16)
@@ -72,10 +92,11 @@ def draw(network: Any, inputs: str, outputs: str) -> tuple[Html, str]:
     parts: list[Html] = []
     for i in range(1, len(stages)):
         broken = left_out > 0 and i == len(stages) - 2
-        parts.append(_lines(columns[i - 1], columns[i], stages[i], weighed, broken, tall))
+        size = stages[i - 1].size
+        parts.append(_lines(columns[i - 1], columns[i], size, stages[i], weighed, broken, tall))
     for (x, places), stage in zip(columns, stages, strict=True):
         parts.append(_circles(x, places))
-        parts.append(text(x, tall + _TOP + 20, f"{stage.size:,}", "v", "middle"))
+        parts.append(text(x, tall + _TOP + 20, stage.count, "v", "middle"))
         most = max(6, int(gap / 6.4)) if len(stages) > 2 else 20
         parts.append(text(x, tall + _TOP + 36, shortened(stage.words, most), "q", "middle"))
     drawn = picture("network", "The network, layer by layer", told, *parts, height=tall + _TOP + 44)
@@ -114,8 +135,15 @@ Column = tuple[float, Sequence[tuple[int, float]]]
 
 
 def _lines(
-    before: Column, after: Column, stage: Stage, weighed: bool, broken: bool, tall: float
+    before: Column,
+    after: Column,
+    size: int,
+    stage: Stage,
+    weighed: bool,
+    broken: bool,
+    tall: float,
 ) -> Html:
+    """Draw what leads to a stage from the one before it, of ``size`` values."""
     (x0, starts), (x1, ends) = before, after
     if broken:
         return text((x0 + x1) / 2, _TOP + tall / 2 + 6, "⋯", "gap", "middle")
@@ -123,8 +151,9 @@ def _lines(
     if not weighed or largest == 0:
         runs = "".join(
             f"M{number(x0 + 7)} {number(a)}L{number(x1 - 7)} {number(b)}"
-            for _, a in starts
-            for _, b in ends
+            for i, a in starts
+            for j, b in ends
+            if not stage.apart or i * stage.members // size == j * stage.members // stage.size
         )
         return tag("path", d=runs, class_="edge", stroke_width="0.7")
     assert stage.weights is not None

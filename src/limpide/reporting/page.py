@@ -15,7 +15,7 @@ import limpide
 from limpide.reporting import columns, effects, network_picture, results, words
 from limpide.reporting.charts import Axis, Series, figure, histogram, lines, range_of
 from limpide.reporting.markup import Html, clean, escaped, join, shortened, table, tag
-from limpide.reporting.scales import padded
+from limpide.reporting.scales import padded, ticks
 from limpide.reporting.study import Study
 from limpide.reporting.style import STYLE
 from limpide.wording import command, counted, number
@@ -212,8 +212,9 @@ def _losses(history: Any) -> Html:
     series = [_loss_series("learned", history.loss)]
     told = [f"The loss on the rows learned from goes from {_ends(history.loss)}"]
     if history.validation_loss:
-        series.append(_loss_series("held out", history.validation_loss, 1))
-        told.append(f"on the rows held out from {_ends(history.validation_loss)}")
+        # Held out from all of the network or, in an ensemble, each from one of its members.
+        series.append(_loss_series("unseen", history.validation_loss, 1))
+        told.append(f"on rows not learned from {_ends(history.validation_loss)}")
     every = [value for each in series for value in each.y]
     log = min(every) > 0 and max(every) > _WIDE * min(every)
     if log:
@@ -222,7 +223,9 @@ def _losses(history: Any) -> Html:
         low, high = range_of(every)
         low = max(low, 0.0) if min(every) >= 0 else low
     count = len(history.loss)
-    x = Axis("epoch", *((1, count) if count > 1 else padded(1, 1)))
+    whole = [(t, f"{t:,.0f}") for t in ticks(1, count, 4) if t >= 1 and t == round(t)]
+    first, last = (1.0, float(count)) if count > 1 else padded(1, 1)
+    x = Axis("epoch", first, last, texts=whole)
     y = Axis("loss", low, high, log=log)
     mark, note = None, "Lower is better."
     losses = history.validation_loss or history.loss
@@ -234,7 +237,7 @@ def _losses(history: Any) -> Html:
         word = "the weights that were kept" if history.best_epoch is not None else "the lowest"
         note += f" The circle is {word}: epoch {best + 1:,}, {number(losses[best])}."
     if history.validation_loss:
-        note += " Where the line of the held-out rows rises, the network learns by heart."
+        note += " Where the line of the unseen rows rises, the network learns by heart."
     title = "The loss after each epoch" + (" (logarithmic axis)" if log else "")
     told.append(f"in {counted(count, 'epoch')}")
     drawn = lines("losses", title, ", ".join(told) + ".", series, x, y, mark=mark)

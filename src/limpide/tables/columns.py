@@ -30,7 +30,7 @@ def plain(cells: pl.Series) -> pl.Series:
 
 
 def tidy(values: pl.Series, source: str) -> pl.Series:
-    """Bring a polars column to the dtypes of a ``Table``: NaN to null, categories to text.
+    """Bring a polars column to the dtypes of a ``Table``: NaN to null, categories to text, UTC.
 
     >>> tidy(pl.Series("x", [1.0, float("nan")]), "a frame").to_list()
     [1.0, None]
@@ -50,6 +50,9 @@ def tidy(values: pl.Series, source: str) -> pl.Series:
         return values.cast(pl.String)
     if dtype.is_integer():
         return _at_most_64_bits(values, source)
+    if isinstance(dtype, pl.Datetime) and dtype.time_zone not in (None, "UTC"):
+        # The hour on the clock hangs on the zone: files and data frames must give the same.
+        return plain(values).dt.convert_time_zone("UTC").alias(values.name)
     if dtype == pl.Boolean or dtype == pl.String or dtype.is_temporal():
         return values
     if dtype.is_nested():
@@ -161,13 +164,14 @@ def from_objects(name: str, items: Sequence[Any], source: str) -> pl.Series:
     for row, value in enumerate(values):
         if value is not None:
             seen.setdefault(_kind(value), (row, value))
+    for wider, narrower in (("number", "whole number"), ("datetime", "date")):
+        if wider in seen:
+            seen[wider] = min(seen[wider], seen.pop(narrower, seen[wider]), key=lambda at: at[0])
     kinds = set(seen)
-    if kinds == {"whole number", "number"}:
-        kinds = {"number"}
     if len(kinds) > 1:
         told = [
             f"{type(value).__name__} (index {row}: {_shown(value)})"
-            for row, value in list(seen.values())[:2]
+            for row, value in sorted(seen.values(), key=lambda at: at[0])[:2]
         ]
         raise DataError(
             f"{source}, column {name!r} mixes {told[0]} and {told[1]}. "
@@ -204,8 +208,32 @@ def _column_of(name: str, kind: str, values: list[Any], source: str) -> pl.Serie
             ) from None
     if kind == "number":
         return pl.Series(name, [None if v is None else float(v) for v in values], pl.Float64)
+    if kind == "datetime":
+        return _moments(name, values, source)
+    return pl.Series(name, values)
+
+
+def _moments(name: str, values: list[Any], source: str) -> pl.Series:
+    """Give dates and times as a column; with zones, in UTC, for each cell may have its own."""
     plain = [v.to_pydatetime() if hasattr(v, "to_pydatetime") else v for v in values]
-    return pl.Series(name, plain)
+    midnight = datetime.time()
+    plain = [
+        v
+        if v is None or isinstance(v, datetime.datetime)
+        else datetime.datetime.combine(v, midnight)
+        for v in plain
+    ]
+    zoned = {v.tzinfo is not None: row for row, v in reversed([*enumerate(plain)]) if v is not None}
+    if len(zoned) > 1:
+        raise DataError(
+            f"{source}, column {name!r} mixes times with a zone (index {zoned[True]}: "
+            f"{plain[zoned[True]]}) and without one (index {zoned[False]}: "
+            f"{plain[zoned[False]]}). Give all of them a zone, or none."
+        )
+    if True not in zoned:
+        return pl.Series(name, plain, pl.Datetime("us"))
+    utc = [None if v is None else v.astimezone(datetime.UTC) for v in plain]
+    return pl.Series(name, utc, pl.Datetime("us", "UTC"))
 
 
 def is_missing(item: Any) -> bool:

@@ -6,6 +6,7 @@ deciding what to do with a column (``fitting``), nor for scaling, which layers d
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -236,6 +237,9 @@ def _as_numbers(cells: pl.Series) -> pl.Series:
     return cells.cast(pl.Float64, strict=False) if best is None else best.values
 
 
+_PLAIN_NUMBER = re.compile(r"-?(0|[1-9]\d*)(\.\d+)?")
+
+
 def _as_category(cells: pl.Series, column: Column, table: Table) -> pl.Series:
     """Give what is no text as a column's categories are written, where that is one way only."""
     known = [c for part in column.parts for c in part.categories]
@@ -246,7 +250,8 @@ def _as_category(cells: pl.Series, column: Column, table: Table) -> pl.Series:
     if not cells.dtype.is_numeric():
         return texts
     strange = (texts.is_not_null() & ~texts.is_in(known)).arg_true()
-    if len(strange):
+    # Where all categories are written as numbers are here, another one is merely not known.
+    if len(strange) and not all(map(_PLAIN_NUMBER.fullmatch, known)):
         row = int(strange[0])
         some = f" such as {known[0]!r:.40}" if known else ""
         raise DataError(

@@ -117,7 +117,7 @@ class Preprocessing:
                 f"the model was trained on named columns ({_listed(self.features, 3)}), and a "
                 "NumPy array has no names. Pass a data frame or a dict with these columns."
             )
-        told = [f"{name!r}{nearest(name, extra)}" for name in lost[:5]]
+        told = [f"{name!r}{_perhaps(nearest(name, extra))}" for name in lost[:5]]
         more = f", and {len(lost) - 5} more" if len(lost) > 5 else ""
         raise DataError(
             f"{table.source} lacks {len(lost)} of the {len(self.features)} columns that the "
@@ -168,6 +168,15 @@ def _note_unseen(column: Column, part: Part, cells: pl.Series, notes: list[str])
             f"column {column.name!r}: {gaps(cells.null_count(), len(cells))}, and none was in "
             "training; they are taken as other"
         )
+
+
+def _perhaps(hint: str) -> str:
+    """Put a hint into the middle of a sentence.
+
+    >>> _perhaps(" Did you mean 'x'?"), _perhaps("")
+    (" (did you mean 'x'?)", '')
+    """
+    return f" (d{hint.strip()[1:]})" if hint else ""
 
 
 def _listed(names: list[str], most: int) -> str:
