@@ -685,6 +685,15 @@ def test_a_poisson_loss_that_is_infinite_at_once_says_why() -> None:
     assert net.get("w1") == 1
 
 
+def test_a_loss_of_ones_own_that_is_nan_is_looked_for_there() -> None:
+    def root(y: Any, prediction: Any) -> Any:
+        return lp.sqrt(lp.log(y))
+
+    X, y = table(8)
+    with pytest.raises(lp.DivergenceError, match=r"is nan at step 1 .* log\(0\), 0/0 or the root"):
+        network().fit(X, np.zeros_like(y), loss=root, epochs=1)
+
+
 @pytest.mark.parametrize("value", [np.nan, np.inf])
 def test_weights_that_are_not_finite_are_refused_by_name(value: float) -> None:
     X, y = table(8)

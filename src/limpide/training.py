@@ -22,6 +22,7 @@ from limpide.errors import ArgumentError, DataError, DivergenceError
 from limpide.feeds import Feed, FromMemory, Steps
 from limpide.history import History
 from limpide.ir import Array, spec_of
+from limpide.losses import FunctionLoss
 from limpide.row_orders import orders
 from limpide.rows import Data
 from limpide.snapshots import Snapshot, check_snapshot, stateful
@@ -502,6 +503,10 @@ class Trainer:
         remedy = "scale them to about 1 first"
         if self.plan.loss.name == "poisson":
             remedy = "poisson takes e to the power of the output: scale X to about 1 first"
+        elif isinstance(self.plan.loss, FunctionLoss):
+            remedy = (
+                "if that is about 1, look for log(0), 0/0 or the root of 0 in your loss function"
+            )
         return DivergenceError(
             f"The loss is {loss:g} at step {step} (epoch {self._epoch_of(step)}), {when}: there "
             f"{reach}; {remedy}. The last finite weights were kept.",

@@ -13,6 +13,7 @@ import limpide as lp
 from limpide import ops
 from limpide.activations import ACTIVATIONS
 from limpide.layers import Layer
+from limpide.members import MemberDense, MemberInput, MemberOutput
 from limpide.table_layers import Columns, Equals, Missing, OneHot, RobustScale, Standardize
 from tolerances import tolerance
 
@@ -135,6 +136,22 @@ def test_rows_may_be_multiplied_inside(kind: str, tmp_path: Path) -> None:
     X = np.random.default_rng(0).normal(0, 1, (5, 3)).astype(np.float32)
     found = predicted(tmp_path / name_of(kind), kind, X)
     np.testing.assert_allclose(found, net.predict(X), rtol=0, atol=tolerance("export_float32"))
+
+
+@every_kind
+@pytest.mark.parametrize("end", ["sigmoid", "softmax", "linear"])
+def test_members_answer_together(kind: str, end: str, tmp_path: Path) -> None:
+    need(kind)
+    layers = [MemberInput(5, 4, "relu"), MemberDense(5, 3, "tanh"), MemberOutput(5, 2, end)]
+    net = lp.Network([3, *layers], seed=0)
+    path = tmp_path / name_of(kind)
+    net.export(path, to=kind)
+    X = np.random.default_rng(0).normal(0, 1, (6, 3)).astype(np.float32)
+    found = predicted(path, kind, X)
+    np.testing.assert_allclose(found, net.predict(X), rtol=0, atol=tolerance("export_float32"))
+    if kind == "numpy":  # they are added up in a word, not one by one
+        assert "np.sum(" in path.read_text()
+        assert path.read_text().count("[1:2]") == 0
 
 
 class Within(Layer):

@@ -28,7 +28,7 @@ _ALONG: dict[str, Callable[..., Tensor]] = {
 }
 _REDUCING: dict[str, Callable[..., Tensor]] = {"logsumexp": ops.logsumexp, "mean": ops.mean}
 
-IDIOMS = frozenset({*_ACTIVATIONS, *_ALONG, *_REDUCING, "clip", "not_equal"})
+IDIOMS = frozenset({*_ACTIVATIONS, *_ALONG, *_REDUCING, "clip", "not_equal", "sum"})
 """Every name that a part of a graph can have."""
 
 _DEEP = 12  # how many steps lie between an idiom's result and its first reduction, at most
@@ -69,6 +69,8 @@ def _idiom(node: Node, names: frozenset[str]) -> Idiom | None:
         return Idiom("not_equal", node.inputs[0].inputs, {}) if "not_equal" in names else None
     if node.op.name == "maximum" and "clip" in names:
         return _clip(node)
+    if node.op.name == "add" and "sum" in names and (added := _all_added(node)) is not None:
+        return Idiom("sum", (added,), {"axis": (0,)})
     for trial in _trials(node):
         if trial.name not in names:
             continue
@@ -90,6 +92,31 @@ def _clip(node: Node) -> Idiom | None:
     if uniform_value(most) is None or uniform_value(x) is not None:
         return None
     return Idiom("clip", (x, least, most), {})
+
+
+def _all_added(node: Node) -> Node | None:
+    """Give x where a node is x[0] + x[1] + … to the last: members are added in their order."""
+    terms = []
+    while node.op.name == "add":
+        node, term = node.inputs
+        terms.append(term)
+    terms = [node, *reversed(terms)]
+    x = _place(terms[0], 0)
+    if x is None or len(terms) < 2 or x.spec.shape[0] != len(terms):
+        return None
+    return x if all(_place(term, i) is x for i, term in enumerate(terms)) else None
+
+
+def _place(node: Node, i: int) -> Node | None:
+    """Give x where a node is x[i]."""
+    if node.op.name != "reshape" or node.inputs[0].op.name != "slice":
+        return None
+    cut = node.inputs[0]
+    (x,) = cut.inputs
+    others = x.spec.shape[1:]
+    bounds = (i, *(0 for _ in others)), (i + 1, *others), (1,) * x.spec.rank
+    found = tuple(cut.params[name] for name in ("start", "stop", "step"))
+    return x if node.spec.shape == others and found == bounds else None
 
 
 def _trials(node: Node) -> Iterator[_Trial]:

@@ -47,7 +47,7 @@ _SAME: dict[str, str] = {
 }
 _REDUCTIONS = {"sum": "ReduceSum", "max": "ReduceMax", "mean": "ReduceMean"}
 
-IDIOMS_WRITTEN = frozenset({"log_softmax", "mean", "silu", "softmax"})
+IDIOMS_WRITTEN = frozenset({"log_softmax", "mean", "silu", "softmax", "sum"})
 
 
 class Operator(NamedTuple):
