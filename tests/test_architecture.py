@@ -76,10 +76,12 @@ MAY_IMPORT: dict[str, set[str]] = {
     "structure": PARTS
     | {"locks", "storage", "generator", "parameters", "scalars", "summary"}
     | {"members"},
+    "predicting": PARTS
+    | {"arrays", "engines", "exports", "keywords", "limpide", "structure", "tracing"},
     "network": PARTS
     | REPORTS
-    | {"checkpoints", "engines", "identity", "rows", "steps", "threads", "tracing", "training"}
-    | {"arrays", "exports", "limpide", "members", "snapshots", "stored_rows", "structure"},
+    | {"checkpoints", "engines", "identity", "rows", "steps", "threads", "training"}
+    | {"arrays", "members", "predicting", "snapshots", "stored_rows"},
     "neuron": PARTS | REPORTS | {"arrays", "generator", "network", "parameters", "scalars"},
     # data and files: they take layers and arrays, never a network
     "datasets": {"errors", "rng", "spam"},

@@ -17,8 +17,7 @@ import numpy as np
 import pytest
 
 import limpide as lp
-from limpide import memory, storage
-from limpide import network as network_module
+from limpide import memory, predicting, storage
 from limpide.errors import LimpideError
 from tolerances import tolerance
 
@@ -252,7 +251,7 @@ def test_ctrl_c_is_heard_within_a_long_prediction(monkeypatch: pytest.MonkeyPatc
     net = network()
     rows = np.random.default_rng(0).normal(size=(3000, 3))
     expected, ranges = net.predict(rows), []
-    monkeypatch.setattr(network_module, "_SLICE_WORK", 1)
+    monkeypatch.setattr(predicting, "_SLICE_WORK", 1)
     original = net._program
 
     def noting(*what: Any) -> Any:
@@ -763,7 +762,7 @@ def test_many_threads_predict_any_number_of_rows(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(
         net, "_program", lambda n, engine, _: net._cached(("predict", n), lambda: runs[n])
     )
-    monkeypatch.setattr(network_module, "_KEPT", 2)
+    monkeypatch.setattr(predicting, "_KEPT", 2)
 
     class Slow(dict[Any, Any]):
         def __delitem__(self, key: Any) -> None:
