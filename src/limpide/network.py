@@ -53,10 +53,6 @@ from limpide.training import Trainer
 if TYPE_CHECKING:  # loaded when something is exported: limpide.exports
     pass
 
-_BLOCK = 256  # rows that predict and evaluate take at a time, at most
-_SLICE_WORK = 1 << 26  # multiplications that take a few hundredths of a second at most
-_KEPT = 16  # compiled graphs kept a network
-
 
 class Network(Predicting):
     """A network of layers.
