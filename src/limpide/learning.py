@@ -34,6 +34,7 @@ from limpide.model import Model, as_table
 from limpide.model_facts import Facts
 from limpide.optimizers import AdamW
 from limpide.recipe import (
+    FEW_TO_JUDGE,
     PRESETS,
     Recipe,
     build,
@@ -41,6 +42,7 @@ from limpide.recipe import (
     check_share,
     choose,
     choose_ensemble,
+    choose_few,
     member_decays,
     settle_unseen,
     share_out,
@@ -66,8 +68,7 @@ from limpide.threads import limit_threads
 FEW_ROWS = 200
 """Up to so many rows an estimator takes all of them in each step, in float64."""
 
-# Chosen on tables of 80 to 240 rows, so that no default is far from the best of a logistic
-# regression and a well-known network; what dropout would do is left to the decay.
+# Of one network alone, such as a logistic regression; what dropout would do is left to the decay.
 _FEW_EPOCHS = 300
 _FEW_RATE = 0.02
 _FEW_DECAY = 1.4  # times the recipe's
@@ -179,23 +180,23 @@ def _together(
     if members is not None:
         members = check_size(members, "n_ensemble")
     linear = settings.hidden is not None and np.size(settings.hidden) == 0
-    if few or members == 1 or linear or (members is None and count <= FEW_ROWS):
+    if members == 1 or linear or (members is None and count <= FEW_ROWS and not few):
         return None
     numbers = len(names)
     if isinstance(rows, Table):
         numbers = sum(rows.frame[name].dtype != pl.String for name in names)
     rate = settings.learning_rate
-    return choose_ensemble(
-        settings.preset,
-        task,
-        rows.n_rows if settings.batch_size else count,
-        numbers,
+    given = (
         members,
         settings.hidden,
         settings.epochs,
         settings.batch_size,
         None if isinstance(rate, Schedule) else rate,
     )
+    if few:
+        return choose_few(rows.n_rows, count, numbers, *given)
+    taken = rows.n_rows if settings.batch_size else count
+    return choose_ensemble(settings.preset, task, taken, numbers, *given)
 
 
 def _alone(
@@ -233,7 +234,8 @@ def _with_settings(recipe: Recipe, settings: Settings) -> Recipe:
         rate = check_finite_scalar(settings.dropout, "dropout")
         if not 0 <= rate < 1:
             raise ArgumentError(f"dropout is a share from 0 to below 1; received {rate:g}.")
-        recipe = replace(recipe, dropout=rate)
+        at_inputs = min(recipe.input_dropout, rate)
+        recipe = replace(recipe, dropout=rate, input_dropout=at_inputs)
     return recipe
 
 
@@ -283,9 +285,9 @@ def learn(
         Xv, yv, *rest = validation
         validation = (Xv, _learned(model, yv, one_hot), *rest)
     learned = _learned(model, y, one_hot)
-    decays = member_decays(network.members, model.labels.task)
+    decays = member_decays(network.members) if len(X) > FEW_ROWS else ()
     folds, watching = None, as_callbacks(callbacks)
-    if network.members > 1 and validation is None and len(X) > FEW_ROWS:
+    if network.members > 1 and validation is None and FEW_ROWS < len(X) <= FEW_TO_JUDGE:
         codes = y if model.labels.task in ("binary", "multiclass") else None
         folds = share_out(codes, len(X), network.members, recipe["seed"])
         patience = max(recipe["epochs"] // _PATIENCE, _LEAST_PATIENCE)
