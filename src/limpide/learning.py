@@ -194,7 +194,7 @@ def _together(
         None if isinstance(rate, Schedule) else rate,
     )
     if few:
-        return choose_few(rows.n_rows, count, numbers, *given)
+        return choose_few(task, rows.n_rows, count, numbers, *given)
     taken = rows.n_rows if settings.batch_size else count
     return choose_ensemble(settings.preset, task, taken, numbers, *given)
 
@@ -367,7 +367,7 @@ def train(
         numbers a regression. Or ``"binary"``, ``"multiclass"``, ``"regression"``.
     preset
         ``"default"``: 4 networks that answer together, or up to 200 rows a single one.
-        ``"strong"``: 16 larger ones.
+        ``"strong"``: 8 larger ones.
     hidden
         Sizes of the hidden layers of each; None: by the preset. ``[]``: none, a logistic or linear
         regression.
@@ -377,8 +377,9 @@ def train(
         None: by the number of rows. The rate falls along half a cosine; AdamW.
     validation
         The share of rows held out for the figures, of each class alike, drawn by ``seed``. They
-        are never trained on, and nothing is chosen by them: the best epoch is chosen by the other
-        rows, each of which one member does not learn from. 0 or None, or fewer than 20 rows: none.
+        are never trained on, and nothing is chosen by them: up to 2,000 rows the best epoch is
+        chosen by others, each of which one member does not learn from. 0 or None, or fewer than
+        20 rows: none.
     scaling
         ``"robust"`` (median, quartiles, smooth clipping) or ``"standard"``.
     class_weight
@@ -517,14 +518,15 @@ def _fit(
 ) -> None:
     """Train the network of a new model."""
     Xt, Xh = (X, X[:0]) if len(held) == 0 else (X[trained], X[held])
+    judged = model.network.members > 1 and len(Xt) <= FEW_TO_JUDGE
     learn(
         model,
         Xt,
         y[trained],
         None if weights is None else weights[trained],
         Settings(),
-        # An ensemble has its own rows held out; these are for the figures alone.
-        validation=(Xh, y[held]) if len(held) and model.network.members == 1 else None,
+        # An ensemble of few rows is judged by its own; these are for the figures alone.
+        validation=None if judged or not len(held) else (Xh, y[held]),
         class_weight=class_weight,
         engine=engine,
         callbacks=callbacks,

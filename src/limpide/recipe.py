@@ -108,15 +108,17 @@ _ENSEMBLES = {
         8,
         (128, 64),
         640,
-        _Kind(20, 20, 3e-3, 0.1, 0.1, 0.05),
+        _Kind(16, 20, 3e-3, 0.1, 0.05, 0.1),
         _Kind(24, 60, 1e-2, 0.0, 0.0, 0.02),
     ),
 }
 _SPREAD = (1.0, 3.0, 10.0, 30.0)  # times the weight decay, of members in turn
 
 # Chosen on tables of 80 to 200 rows.
-_FEW_MEMBERS, _FEW_HIDDEN = 4, (64,)
-_FEW_EPOCHS, _FEW_RATE = 100, 0.02
+_FEW_MEMBERS, _FEW_HIDDEN, _FEW_STRETCHES = 4, (64,), 256
+_FEW_EPOCHS, _FEW_RATE = {"classes": 100, "numbers": 150}, 0.02
+_FEW_DECAY = {"classes": 300, "numbers": 50}  # over the number of rows, …
+_FEW_MOST_DECAY = {"classes": 2.0, "numbers": 0.5}  # … up to this
 
 _STRETCHES = (4, 32)  # of a column: with fewer it is only scaled
 _SHORTEST = 1e-30  # of a stretch: one over it is a float32
@@ -164,6 +166,7 @@ def choose_ensemble(
 
 
 def choose_few(
+    task: str,
     rows: int,
     count: int,
     numbers: int,
@@ -178,15 +181,16 @@ def choose_few(
     Nothing is drawn at random but the first weights, so there is no dropout, and no row is left
     alone by a member. What is not None is taken as it is.
     """
+    kind = "numbers" if task == "regression" else "classes"
     return Recipe(
         hidden=_FEW_HIDDEN if hidden is None else _hidden(hidden),
-        epochs=_FEW_EPOCHS if epochs is None else check_size(epochs, "epochs"),
+        epochs=_FEW_EPOCHS[kind] if epochs is None else check_size(epochs, "epochs"),
         batch_size=rows if batch_size is None else _batch_size(batch_size, rows),
         learning_rate=_FEW_RATE if learning_rate is None else check_rate(learning_rate),
-        weight_decay=_DECAY / count,
+        weight_decay=min(_FEW_DECAY[kind] / count, _FEW_MOST_DECAY[kind]),
         dropout=0.0,
         members=_FEW_MEMBERS if members is None else check_size(members, "n_ensemble"),
-        stretches=_stretches(256, numbers, count),
+        stretches=_stretches(_FEW_STRETCHES, numbers, count),
     )
 
 
