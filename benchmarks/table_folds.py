@@ -16,6 +16,7 @@ import importlib.util
 import time
 import warnings
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -129,36 +130,54 @@ def framed(rows: Rows) -> tuple[pd.DataFrame, np.ndarray, list[str]]:
     return frame, y, names
 
 
-def figures(rows: Rows, name: str) -> tuple[float, float | None, float]:
-    """Give the loss and, for two classes, the AUC, meaned over the folds; and a fit's seconds."""
+@dataclass
+class Found:
+    """What one program showed on one table, a number a fold."""
+
+    losses: list[float] = field(default_factory=list)
+    areas: list[float] = field(default_factory=list)
+    seconds: list[float] = field(default_factory=list)
+
+    @property
+    def loss(self) -> float:
+        return float(np.mean(self.losses))
+
+    def cell(self) -> str:
+        area = f", {np.mean(self.areas):.4f}" if self.areas else ""
+        return f"{self.loss:.4f}{area} ({median(self.seconds):.2f} s)"
+
+
+def figures(rows: Rows, names: list[str]) -> list[Found]:
+    """Give what each program shows; they take turns, fold by fold."""
     X, y, categories = framed(rows)
+    worded = X.copy()
+    for column in categories:  # CatBoost's
+        worded[column] = X[column].astype(object).where(X[column].notna(), "missing").astype(str)
     regression = rows.task == "regression"
-    if name == "CatBoost":
-        for column in categories:
-            X[column] = X[column].astype(object).where(X[column].notna(), "missing").astype(str)
     if not regression:
         y = np.unique(y, return_inverse=True)[1]
     splitter = (KFold if regression else StratifiedKFold)(FOLDS, shuffle=True, random_state=0)
-    losses, areas, seconds = [], [], []
+    found = [Found() for _ in names]
     for train, test in splitter.split(X, y):
-        model = MODELS[name](rows.task, categories)
-        # scikit-learn's MLP minds the scale of a regression's target; the others do not.
-        scaled = regression and name == "MLP"
-        centre, scale = (y[train].mean(), y[train].std()) if scaled else (0.0, 1.0)
-        began = time.perf_counter()
-        model.fit(X.iloc[train], (y[train] - centre) / scale if scaled else y[train])
-        seconds.append(time.perf_counter() - began)
-        if regression:
-            error = model.predict(X.iloc[test]) * scale + centre - y[test]
-            losses.append(np.sqrt(np.mean(error**2)) / y[test].std())
-            continue
-        p = model.predict_proba(X.iloc[test])
-        own = np.clip(p[np.arange(len(test)), y[test]], 1e-15, 1)
-        losses.append(-np.log(own).mean())
-        if rows.task == "binary":
-            areas.append(roc_auc_score(y[test], p[:, 1]))
-    area = float(np.mean(areas)) if areas else None
-    return float(np.mean(losses)), area, median(seconds)
+        for name, figure in zip(names, found, strict=True):
+            own = worded if name == "CatBoost" else X
+            model = MODELS[name](rows.task, categories)
+            # scikit-learn's MLP minds the scale of a regression's target; the others do not.
+            scaled = regression and name == "MLP"
+            centre, scale = (y[train].mean(), y[train].std()) if scaled else (0.0, 1.0)
+            began = time.perf_counter()
+            model.fit(own.iloc[train], (y[train] - centre) / scale if scaled else y[train])
+            figure.seconds.append(time.perf_counter() - began)
+            if regression:
+                error = model.predict(own.iloc[test]) * scale + centre - y[test]
+                figure.losses.append(np.sqrt(np.mean(error**2)) / y[test].std())
+                continue
+            p = model.predict_proba(own.iloc[test])
+            sure = np.clip(p[np.arange(len(test)), y[test]], 1e-15, 1)
+            figure.losses.append(-np.log(sure).mean())
+            if rows.task == "binary":
+                figure.areas.append(roc_auc_score(y[test], p[:, 1]))
+    return found
 
 
 def main() -> None:
@@ -181,13 +200,11 @@ def main() -> None:
     for rows in tables(chosen.folder):
         if chosen.only and rows.name not in chosen.only:
             continue
-        found = [figures(rows, name) for name in names]
-        order = np.argsort(np.argsort([loss for loss, _, _ in found])) + 1
+        found = figures(rows, names)
+        order = np.argsort(np.argsort([figure.loss for figure in found])) + 1
         ranks[rows.is_mixed].append(order.tolist())
         cells = [f"{rows.name}, {rows.frame.height:,}, {rows.frame.width - 1}"]
-        for loss, area, seconds in found:
-            auc = "" if area is None else f", {area:.4f}"
-            cells.append(f"{loss:.4f}{auc} ({seconds:.2f} s)")
+        cells += [figure.cell() for figure in found]
         print(edge + between.join(cells), flush=True)
     for title, taken in (
         ("mean rank, all", [*ranks[True], *ranks[False]]),

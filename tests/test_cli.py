@@ -133,11 +133,11 @@ def test_train_says_what_was_done_measures_saves_and_names_the_next_command(limp
     )
     assert not re.search(r"[ \t]$", result.out, re.MULTILINE)
     assert "\x1b" not in result.out + result.err
-    # Where there is no terminal, the run is a few plain lines.
+    # Where there is no terminal, the run is a few plain lines; it may end before its last epoch.
     lines = result.err.splitlines()
-    assert len(lines) == 11
+    assert 5 < len(lines) <= 11
     assert re.fullmatch(r"epoch 1/20: loss [\d.]+, validation [\d.]+", lines[0])
-    assert lines[-1].startswith("epoch 20/20: ")
+    assert re.match(r"epoch \d+/20: ", lines[-1])
     assert limpide(*result.out.splitlines()[-1].removeprefix("Next: limpide ").split()).status == 0
 
 

@@ -116,7 +116,7 @@ Examples:
     metavar="NAME",
     type=program.Choice(["default", "strong"]),
     default="default",
-    help="default: 4 networks that answer together; strong: 16 larger ones.",
+    help="default: 4 networks that answer together; strong: 8 larger ones.",
 )
 @click.option(
     "--hidden",

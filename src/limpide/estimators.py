@@ -93,8 +93,8 @@ class Classifier(ClassifierMixin, _Estimator):  # type: ignore[misc]
     activation
         Of the hidden layers, a name or a function.
     preset
-        ``"default"``: 4 networks that answer together. ``"strong"``: 16 larger ones. Up to 200
-        rows either is a single network.
+        ``"default"``: 4 networks that answer together. ``"strong"``: 8 larger ones. Up to 200
+        rows both are 4 small ones.
     epochs, batch_size
         None: by the number of rows. Up to 200 rows each step takes all of them, in float64; then
         whole weights are the same as repeated rows.
@@ -124,8 +124,8 @@ class Classifier(ClassifierMixin, _Estimator):  # type: ignore[misc]
         product over them.
     n_ensemble
         How many networks answer together; None: by the preset. With more than one, and without
-        X_val or early stopping, each leaves a share of the rows to be judged by, and the epoch
-        that is best on these is kept.
+        X_val or early stopping, from 201 to 2,000 rows each leaves a share of the rows to be
+        judged by, and the epoch that is best on these is kept.
     callbacks
         As in ``Network.fit``.
     random_state

@@ -77,7 +77,7 @@ class _Uses:
     def of(cls, parts: Parts, share: float, size: int, seed: int) -> _Uses:
         n = parts.n_rows
         most = size / (_CELL * len(parts.columns) * n)
-        return cls(min(_WATCHED, _MOST_WATCHED / n, most), min(share, most), seed)
+        return cls(0.0, min(share, most), seed)
 
     def shares(self) -> Shares:
         return Shares(self.watched, self.held, self.seed)
@@ -104,13 +104,13 @@ def train_in_parts(parts: Parts, name: str, asked: Asked, memory: float) -> Mode
     if found.classes is None:
         found = with_scale(found, found.encode(survey.targets)[0])
     model = new_model(survey, survey.names, found, survey.n_rows, asked.settings, seed)
-    loss, optimizer = way(model, asked.settings)
+    loss, optimizer = way(model, asked.settings, survey.n_rows)
     recipe = model.facts.recipe
     recipe["batch_size"] = min(recipe["batch_size"], survey.n_rows)
     factors = _factors(asked.class_weight, found, survey)
     second = _SecondPass(model, loss, uses, weights, factors)
     with closing(second.stored(parts, survey.n_rows, sizes, seed)) as rows:
-        judges = second.watched if model.network.members > 1 else second.held
+        judges = second.held
         model.facts.history = model.network.fit_stored(
             rows,
             loss=loss,

@@ -29,11 +29,13 @@ from limpide.model import Model
 from limpide.model_facts import Facts
 from limpide.optimizers import AdamW, Optimizer
 from limpide.recipe import (
+    FEW_TO_JUDGE,
     PRESETS,
     Recipe,
     build,
     choose,
     choose_ensemble,
+    choose_few,
     code_counts,
     member_decays,
     settle_unseen,
@@ -53,8 +55,7 @@ from limpide.tables.targets import (
 FEW_ROWS = 200
 """Up to so many rows an estimator takes all of them in each step, in float64."""
 
-# Chosen on tables of 80 to 240 rows, so that no default is far from the best of a logistic
-# regression and a well-known network; what dropout would do is left to the decay.
+# Of one network alone, such as a logistic regression; what dropout would do is left to the decay.
 _FEW_EPOCHS = 300
 _FEW_RATE = 0.02
 _FEW_DECAY = 1.4  # times the recipe's
@@ -187,7 +188,7 @@ def _together(
     if members is not None:
         members = check_size(members, "n_ensemble")
     linear = settings.hidden is not None and np.size(settings.hidden) == 0
-    if few or members == 1 or linear or (members is None and count <= FEW_ROWS):
+    if members == 1 or linear or (members is None and count <= FEW_ROWS and not few):
         return None
     numbers = len(names)
     if isinstance(rows, Survey):
@@ -195,17 +196,17 @@ def _together(
     elif isinstance(rows, Table):
         numbers = sum(rows.frame[name].dtype != pl.String for name in names)
     rate = settings.learning_rate
-    return choose_ensemble(
-        settings.preset,
-        task,
-        rows.n_rows if settings.batch_size else count,
-        numbers,
+    given = (
         members,
         settings.hidden,
         settings.epochs,
         settings.batch_size,
         None if isinstance(rate, Schedule) else rate,
     )
+    if few:
+        return choose_few(task, rows.n_rows, count, numbers, *given)
+    taken = rows.n_rows if settings.batch_size else count
+    return choose_ensemble(settings.preset, task, taken, numbers, *given)
 
 
 def _alone(
@@ -243,11 +244,14 @@ def _with_settings(recipe: Recipe, settings: Settings) -> Recipe:
         rate = check_finite_scalar(settings.dropout, "dropout")
         if not 0 <= rate < 1:
             raise ArgumentError(f"dropout is a share from 0 to below 1; received {rate:g}.")
-        recipe = replace(recipe, dropout=rate)
+        at_inputs = min(recipe.input_dropout, rate)
+        recipe = replace(recipe, dropout=rate, input_dropout=at_inputs)
     return recipe
 
 
-def way(model: Model, settings: Settings, *, once: bool = False) -> tuple[Loss, Optimizer]:
+def way(
+    model: Model, settings: Settings, n_rows: int, *, once: bool = False
+) -> tuple[Loss, Optimizer]:
     """Give the loss and the optimizer that a model learns with; ``once`` as in ``learn``.
 
     Raises
@@ -270,7 +274,7 @@ def way(model: Model, settings: Settings, *, once: bool = False) -> tuple[Loss, 
     decay = recipe["weight_decay"]
     if once and settings.weight_decay is None:
         decay = _A_PART_DECAY
-    decays = member_decays(network.members, model.labels.task)
+    decays = member_decays(network.members) if n_rows > FEW_ROWS else ()
     return loss, AdamW(rate, weight_decay=decay, member_decay=decays)
 
 
@@ -306,14 +310,14 @@ def learn(
         One pass at an even rate, for rows that come part by part.
     """
     recipe, network = model.facts.recipe, model.network
-    loss, optimizer = way(model, settings, once=once)
+    loss, optimizer = way(model, settings, len(X), once=once)
     one_hot = not isinstance(loss, CrossEntropy)
     if validation is not None:
         Xv, yv, *rest = validation
         validation = (Xv, learned_values(model, yv, one_hot), *rest)
     learned = learned_values(model, y, one_hot)
     folds, watching = None, as_callbacks(callbacks)
-    if network.members > 1 and validation is None and len(X) > FEW_ROWS:
+    if network.members > 1 and validation is None and FEW_ROWS < len(X) <= FEW_TO_JUDGE:
         codes = y if model.labels.task in ("binary", "multiclass") else None
         folds = share_out(codes, len(X), network.members, recipe["seed"])
         watching = [*watching, stopping(recipe["epochs"])]

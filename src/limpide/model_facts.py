@@ -343,11 +343,16 @@ def _recipe(entry: Mapping[str, Any], where: str) -> dict[str, Any]:
     numbers = ("learning_rate", "weight_decay", "dropout")
     sizes = ("epochs", "batch_size", "seed")
     later = {"members": 1, "stretches": 0}  # files of earlier versions have none
-    expect_keys(entry, {"hidden", "scaling", *numbers, *sizes}, set(later), where=where)
+    known = {*later, "input_dropout"}
+    expect_keys(entry, {"hidden", "scaling", *numbers, *sizes}, known, where=where)
+    at_inputs = expect_float(
+        {"input_dropout": 0.0, **entry}, "input_dropout", where=where, minimum=0
+    )
     return {
         "hidden": expect_list(entry, "hidden", int, where=where),
         "scaling": expect_choice(entry, "scaling", ("robust", "standard"), where=where),
         **{name: expect_int(entry, name, where=where, minimum=0) for name in sizes},
         **{name: expect_float(entry, name, where=where, minimum=0) for name in numbers},
         **{name: expect_int({**later, **entry}, name, where=where, minimum=0) for name in later},
+        "input_dropout": at_inputs,
     }

@@ -66,32 +66,65 @@ class Recipe:
     learning_rate: float
     weight_decay: float
     dropout: float
+    input_dropout: float = 0.0
     members: int = 1
     stretches: int = 0
 
 
 @dataclass(frozen=True)
+class _Kind:
+    """What a preset says of one kind of task: classes, or numbers."""
+
+    epochs: int
+    epochs_judged: int  # where the best of them is kept
+    learning_rate: float
+    dropout: float
+    input_dropout: float
+    weight_decay: float  # of the members that follow the rows most closely
+
+
+@dataclass(frozen=True)
 class _Ensemble:
-    """What a preset says of an ensemble; steps a row within bounds."""
+    """What a preset says of an ensemble."""
 
     members: int
     hidden: tuple[int, ...]
-    steps: float
-    step_bounds: tuple[int, int]
-    dropout: float
     stretches: int  # of all columns together
-    least_epochs: int = 8
+    classes: _Kind
+    numbers: _Kind
 
 
-# Chosen on Spambase, tables of scikit-learn and made ones: benchmarks/table_folds.py.
+# Chosen on Spambase, tables of scikit-learn and made ones, of 250 to 24,000 rows:
+# benchmarks/table_folds.py and benchmarks/table_parts.py.
 _ENSEMBLES = {
-    "default": _Ensemble(4, (64, 64), 0.35, (1_200, 5_000), 0.1, 512),
-    "strong": _Ensemble(16, (96, 64), 0.35, (1_200, 5_000), 0.1, 768),
+    "default": _Ensemble(
+        4,
+        (64, 64),
+        256,
+        _Kind(8, 14, 6e-3, 0.05, 0.0, 0.03),
+        _Kind(20, 60, 1e-2, 0.0, 0.0, 0.006),
+    ),
+    "strong": _Ensemble(
+        8,
+        (128, 64),
+        640,
+        _Kind(16, 20, 3e-3, 0.1, 0.05, 0.1),
+        _Kind(24, 60, 1e-2, 0.0, 0.0, 0.02),
+    ),
 }
-_MEMBER_DECAY = {"regression": 0.02, "classes": 0.1}
-_FIRM = 10.0  # times the weight decay of the other kind of members
+_SPREAD = (1.0, 3.0, 10.0, 30.0)  # times the weight decay, of members in turn
+
+# Chosen on tables of 80 to 200 rows.
+_FEW_MEMBERS, _FEW_HIDDEN, _FEW_STRETCHES = 4, (64,), 256
+_FEW_EPOCHS, _FEW_RATE = {"classes": 100, "numbers": 150}, 0.02
+_FEW_DECAY = {"classes": 300, "numbers": 50}  # over the number of rows, …
+_FEW_MOST_DECAY = {"classes": 2.0, "numbers": 0.5}  # … up to this
+
 _STRETCHES = (4, 32)  # of a column: with fewer it is only scaled
 _SHORTEST = 1e-30  # of a stretch: one over it is a float32
+
+FEW_TO_JUDGE = 2_000
+"""Up to so many rows the best epoch is looked for: their noise is soon learned by heart."""
 
 
 def choose_ensemble(
@@ -117,21 +150,55 @@ def choose_ensemble(
         How many networks answer together; each does not learn from one row in so many.
     """
     of = _ENSEMBLES[preset]
-    batch = _batch_size(batch_size, rows)
-    wanted = min(max(of.steps * rows, of.step_bounds[0]), of.step_bounds[1])
-    usual = max(math.ceil(wanted / math.ceil(rows / batch)), of.least_epochs)
-    low, high = _STRETCHES
-    stretches = min(of.stretches // max(numbers, 1), high)
+    kind = of.numbers if task == "regression" else of.classes
+    usual = kind.epochs_judged if rows <= FEW_TO_JUDGE else kind.epochs
     return Recipe(
         hidden=of.hidden if hidden is None else _hidden(hidden),
         epochs=usual if epochs is None else check_size(epochs, "epochs"),
-        batch_size=batch,
-        learning_rate=_rate(learning_rate, task),
-        weight_decay=_MEMBER_DECAY["regression" if task == "regression" else "classes"],
-        dropout=of.dropout,
+        batch_size=_batch_size(batch_size, rows),
+        learning_rate=kind.learning_rate if learning_rate is None else check_rate(learning_rate),
+        weight_decay=kind.weight_decay,
+        dropout=kind.dropout,
+        input_dropout=kind.input_dropout,
         members=of.members if members is None else check_size(members, "n_ensemble"),
-        stretches=stretches if stretches >= low else 0,
+        stretches=_stretches(of.stretches, numbers, rows),
     )
+
+
+def choose_few(
+    task: str,
+    rows: int,
+    count: int,
+    numbers: int,
+    members: Any,
+    hidden: Any,
+    epochs: Any,
+    batch_size: Any,
+    learning_rate: Any,
+) -> Recipe:
+    """Give the recipe of few rows, which all are taken in each step: ``count`` with repetitions.
+
+    Nothing is drawn at random but the first weights, so there is no dropout, and no row is left
+    alone by a member. What is not None is taken as it is.
+    """
+    kind = "numbers" if task == "regression" else "classes"
+    return Recipe(
+        hidden=_FEW_HIDDEN if hidden is None else _hidden(hidden),
+        epochs=_FEW_EPOCHS[kind] if epochs is None else check_size(epochs, "epochs"),
+        batch_size=rows if batch_size is None else _batch_size(batch_size, rows),
+        learning_rate=_FEW_RATE if learning_rate is None else check_rate(learning_rate),
+        weight_decay=min(_FEW_DECAY[kind] / count, _FEW_MOST_DECAY[kind]),
+        dropout=0.0,
+        members=_FEW_MEMBERS if members is None else check_size(members, "n_ensemble"),
+        stretches=_stretches(_FEW_STRETCHES, numbers, count),
+    )
+
+
+def _stretches(together: int, numbers: int, rows: int) -> int:
+    """Give into how many stretches a column of numbers is cut: 0 where it is only scaled."""
+    low, high = _STRETCHES
+    stretches = min(together // max(numbers, 1), high, math.isqrt(rows) // 2)
+    return stretches if stretches >= low else 0
 
 
 def choose(
@@ -330,7 +397,7 @@ def build(
 def _dense(recipe: Recipe, activation: Any, outputs: int, end: str) -> list[Layer]:
     """Give the layers behind the columns: of one network, or of several side by side."""
     members = recipe.members
-    layers: list[Layer] = []
+    layers: list[Layer] = [Dropout(recipe.input_dropout)] if recipe.input_dropout else []
     for i, size in enumerate(recipe.hidden):
         if members == 1:
             layers.append(Dense(size, activation))
@@ -342,22 +409,23 @@ def _dense(recipe: Recipe, activation: Any, outputs: int, end: str) -> list[Laye
     return [*layers, last]
 
 
-def member_decays(members: int, task: str) -> tuple[float, ...]:
-    """Give what the weight decay of each member is multiplied by: classes have two kinds of them.
+def member_decays(members: int) -> tuple[float, ...]:
+    """Give what the weight decay of each member is multiplied by.
 
-    Some tables have much to learn from, in others most is chance: members of one kind follow the
-    rows closely, the others hardly, and together they are near the better kind on either.
+    Some tables have much to learn from, in others most is chance: some members follow the rows
+    closely, others hardly, and together they are near the best kind on either.
     """
-    if members == 1 or task == "regression":
-        return ()
-    return tuple(_FIRM if i % 2 else 1.0 for i in range(members))
+    return () if members == 1 else tuple(_SPREAD[i % len(_SPREAD)] for i in range(members))
 
 
 def share_out(codes: Array | None, n: int, members: int, seed: int) -> Array:
-    """Give for each of n rows the member that does not learn from it, each class alike: i64[n]."""
+    """Give for each of n rows the member that does not learn from it, each class alike: i64[n].
+
+    Half of the rows are learned by all members, −1: enough are left to judge by.
+    """
     folds = np.empty(n, np.int64)
-    folds[_by_class(codes, n, seed)] = np.arange(n) % members
-    return folds
+    folds[_by_class(codes, n, seed)] = np.arange(n) % (2 * members)
+    return np.where(folds < members, folds, -1)
 
 
 def _columns(preprocessing: Preprocessing, numbers: Numbers, scaling: str, limit: float) -> Layer:

@@ -25,6 +25,7 @@ from limpide.learning import Asked, Settings, learn, new_model
 from limpide.memory import check_memory
 from limpide.model import Model, as_table
 from limpide.recipe import (
+    FEW_TO_JUDGE,
     check_scaling,
     check_share,
     split_rows,
@@ -87,7 +88,7 @@ def train(
         numbers a regression. Or ``"binary"``, ``"multiclass"``, ``"regression"``.
     preset
         ``"default"``: 4 networks that answer together, or up to 200 rows a single one.
-        ``"strong"``: 16 larger ones.
+        ``"strong"``: 8 larger ones.
     hidden
         Sizes of the hidden layers of each; None: by the preset. ``[]``: none, a logistic or linear
         regression.
@@ -97,8 +98,9 @@ def train(
         None: by the number of rows. The rate falls along half a cosine; AdamW.
     validation
         The share of rows held out for the figures, of each class alike, drawn by ``seed``. They
-        are never trained on, and nothing is chosen by them: the best epoch is chosen by the other
-        rows, each of which one member does not learn from. 0 or None, or fewer than 20 rows: none.
+        are never trained on, and nothing is chosen by them: up to 2,000 rows the best epoch is
+        chosen by others, each of which one member does not learn from. 0 or None, or fewer than
+        20 rows: none.
     scaling
         ``"robust"`` (median, quartiles, smooth clipping) or ``"standard"``.
     class_weight
@@ -266,14 +268,15 @@ def _fit(
 ) -> None:
     """Train the network of a new model."""
     Xt, Xh = (X, X[:0]) if len(held) == 0 else (X[trained], X[held])
+    judged = model.network.members > 1 and len(Xt) <= FEW_TO_JUDGE
     learn(
         model,
         Xt,
         y[trained],
         None if weights is None else weights[trained],
         Settings(),
-        # An ensemble has its own rows held out; these are for the figures alone.
-        validation=(Xh, y[held]) if len(held) and model.network.members == 1 else None,
+        # An ensemble of few rows is judged by its own; these are for the figures alone.
+        validation=None if judged or not len(held) else (Xh, y[held]),
         class_weight=class_weight,
         engine=asked.engine,
         callbacks=asked.callbacks,
