@@ -249,3 +249,17 @@ def test_memory_stays_bounded_whatever_the_table(tmp_path: Path, kind: str) -> N
         )
         grown.append(int(output.stdout))
     assert grown[1] < grown[0] + 64e6  # eight times the rows, 134 MB more of numbers
+
+
+@pytest.mark.long
+@pytest.mark.skipif(sys.platform != "linux", reason="memory is read from /proc")
+def test_memory_stays_bounded_with_long_texts(tmp_path: Path) -> None:
+    rows = 200_000
+    texts = {f"t{i}": [f"{i + 7919 * j:020d}" * 10 for j in range(rows)] for i in range(4)}
+    few = ["a"] * 1_000 + [f"{i % 50:010d}" * 100 for i in range(rows - 1_000)]
+    table = pl.DataFrame({**texts, "few": few, "y": [0, 1] * (rows // 2)})
+    assert table.estimated_size() > 350e6
+    table.write_parquet(tmp_path / "t.parquet", row_group_size=20_000)
+    command = [sys.executable, "-c", _MEASURED, str(tmp_path / "t.parquet")]
+    output = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert int(output.stdout) < 200e6

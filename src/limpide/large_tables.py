@@ -23,7 +23,7 @@ from limpide.model import Model
 from limpide.recipe import code_counts, settle_unseen
 from limpide.stored_rows import StoredRows
 from limpide.tables import Table
-from limpide.tables.columns import plain
+from limpide.tables.columns import apart, plain
 from limpide.tables.parts import Parts
 from limpide.tables.survey import HELD, TRAINED, WATCHED, Shares, Survey, surveyed
 from limpide.tables.targets import (
@@ -187,7 +187,8 @@ class _SecondPass:
         """Read all parts, and give the rows to learn from."""
         draw, stored, batch_size = self._uses.shares(), None, self._model.facts.recipe["batch_size"]
         shown = HELD if self._uses.held else TRAINED
-        every = max(int(parts.n_rows * (self._uses.held or 1) / _KEPT), 1)
+        kept = min(_KEPT, max(sizes.held * parts.n_rows // max(parts.size, 1), _FEW))
+        every = max(int(parts.n_rows * (self._uses.held or 1) / kept), 1)
         read = 0
         for table in parts.tables(sizes.part):
             there = np.asarray(plain(table.frame[self._model.target]).is_not_null())
@@ -233,7 +234,7 @@ class _SecondPass:
         chosen = rows[-self._n_shown % every :: every]
         self._n_shown += len(rows)
         if len(chosen):
-            self._tables.append(table.frame[chosen])
+            self._tables.append(pl.DataFrame([apart(c) for c in table.frame[chosen]]))
 
     def stopping(self) -> list[Callback]:
         """Give what chooses the best epoch of an ensemble, where there are rows to choose by."""

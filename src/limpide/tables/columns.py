@@ -29,6 +29,17 @@ def plain(cells: pl.Series) -> pl.Series:
     return cells.alias("cell")
 
 
+def apart(cells: pl.Series) -> pl.Series:
+    """Give cells that are taken from a large column by themselves: text holds on to all of it.
+
+    >>> apart(pl.Series("t", ["a", None])).to_list()
+    ['a', None]
+    """
+    if cells.dtype != pl.String:
+        return cells
+    return pl.Series(cells.name, cells.to_list(), dtype=pl.String)
+
+
 def tidy(values: pl.Series, source: str) -> pl.Series:
     """Bring a polars column to the dtypes of a ``Table``: NaN to null, categories to text, UTC.
 

@@ -12,7 +12,7 @@ from collections.abc import Collection, Iterator
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 import polars as pl
@@ -25,8 +25,12 @@ from limpide.tables.text_file import TextFile
 from limpide.tables.texts import read_text
 
 _JUDGES = 1000  # first cells of a column of text, which judge with each part what it is
+_LOOKS, _LOOK = 16, 100  # how often some rows are measured, and how many
 _LEAST_ROWS = 1000  # of a part: fewer cost more than they save
 _A_NUMBER = 8  # bytes
+
+
+_KINDS: dict[Any, str] = {pl.Boolean: "true or false", pl.Date: "dates", pl.Time: "times"}
 
 
 class ReadAgain(Exception):
@@ -121,7 +125,9 @@ class Parts(ABC):
 def _kind(dtype: pl.DataType) -> str:
     if dtype == pl.String:
         return "text"
-    return "numbers" if dtype.is_numeric() else str(dtype)
+    if isinstance(dtype, pl.Datetime):  # in whatever unit
+        return "datetimes" + (f" in {dtype.time_zone}" if dtype.time_zone else "")
+    return "numbers" if dtype.is_numeric() else _KINDS.get(dtype.base_type(), str(dtype))
 
 
 def _of_two_kinds(source: str, name: str, one: pl.DataType, other: pl.DataType) -> DataError:
@@ -157,8 +163,19 @@ class ParquetParts(Parts):
 
     @cached_property
     def size(self) -> int:
-        some = parquet_rows(*self._files[0], 0, _JUDGES)
-        return int(some.estimated_size() / max(some.height, 1) * self.n_rows)
+        sizes, rows = 0, 0
+        for file in range(len(self._files)):
+            for place in self._looks(file):
+                some = parquet_rows(*self._files[file], place, _LOOK)
+                some = pl.DataFrame([tidy(column, self.source) for column in some])
+                sizes, rows = sizes + int(some.estimated_size()), rows + some.height
+        return sizes * self.n_rows // max(rows, 1)
+
+    def _looks(self, file: int) -> list[int]:
+        """Give rows of a file from which on some are measured, at even distances over all files."""
+        first = sum(self._counts[:file])
+        step = max(self.n_rows // _LOOKS, 1)
+        return list(range(-(first + step // 2) % step, self._counts[file], step))
 
     def _common_columns(self) -> list[str]:
         """Give the columns of the first file, which all others must have."""
@@ -197,6 +214,8 @@ class ParquetParts(Parts):
                     raise _of_two_kinds(self.source, name, known[name], dtype)
                 columns.append(column.cast(dtype))
             frames.append(pl.DataFrame(columns))
+        if not frames:
+            return pl.DataFrame(schema=dict.fromkeys(self._all, pl.Float64))
         joined = pl.concat(frames, how="vertical_relaxed")
         return pl.DataFrame([tidy(column, self.source) for column in joined])
 
