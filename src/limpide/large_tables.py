@@ -32,11 +32,12 @@ from limpide.tables.targets import (
     find_target,
     look_alike,
     overrule,
+    told_constant,
     with_scale,
 )
 
 _MOST_WATCHED = 50_000  # rows that choose the best epoch: enough to tell two apart
-_WATCHED = 0.1  # of the rows, if that is less
+_WATCHED = 0.1  # of the rows that are not held out, if that is less
 _FEW = 20  # rows choose nothing
 _KEPT = 10_000  # rows that a report is made from
 _CELL = 8  # bytes
@@ -74,10 +75,13 @@ class _Uses:
     seed: int
 
     @classmethod
-    def of(cls, parts: Parts, share: float, size: int, seed: int) -> _Uses:
+    def of(cls, parts: Parts, asked: Asked, size: int) -> _Uses:
         n = parts.n_rows
         most = size / (_CELL * len(parts.columns) * n)
-        return cls(min(_WATCHED, _MOST_WATCHED / n, most), min(share, most), seed)
+        held = min(asked.share, most)
+        # A single network is watched by the rows held out.
+        share = 0.0 if asked.settings.n_ensemble == 1 else _WATCHED * (1 - held)
+        return cls(min(share, _MOST_WATCHED / n, most), held, asked.seed)
 
     def shares(self) -> Shares:
         return Shares(self.watched, self.held, self.seed)
@@ -97,12 +101,13 @@ def train_in_parts(parts: Parts, name: str, asked: Asked, memory: float) -> Mode
     """
     sizes, seed = _Sizes.within(memory), asked.seed
     weights = as_weights(asked.sample_weight, parts.n_rows, "f64")
-    uses = _Uses.of(parts, asked.share, sizes.held, seed)
+    uses = _Uses.of(parts, asked, sizes.held)
     survey = surveyed(parts, name, uses.shares, sizes.sample, sizes.part, weights)
     found = find_target(survey.labels, name, asked.task, survey.n_known)
     notes = [*parts.notes, *survey.notes, *overrule(found), *look_alike(found)]
     if found.classes is None:
-        found = with_scale(found, found.encode(survey.targets)[0])
+        values = found.encode(survey.targets)[0]
+        found, notes = with_scale(found, values), [*notes, *told_constant(found, values)]
     model = new_model(survey, survey.names, found, survey.n_rows, asked.settings, seed)
     loss, optimizer = way(model, asked.settings)
     recipe = model.facts.recipe

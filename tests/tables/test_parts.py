@@ -359,3 +359,20 @@ def test_the_size_is_measured_throughout(tmp_path: Path) -> None:
     texts = pl.DataFrame({"t": ["a"] * 2_000 + ["b" * 500] * 20_000})
     texts.write_parquet(tmp_path / "1.parquet")
     assert parts_of(tmp_path).size == pytest.approx(texts.estimated_size(), rel=0.2)
+
+
+@pytest.mark.parametrize("make", FILES)
+def test_a_file_that_changes_between_two_passes(
+    tmp_path: Path, make: Callable[[Path], Path]
+) -> None:
+    path = make(tmp_path)
+    parts = parts_of(path)
+    list(parts.tables(A_PART))
+    file = max(path.iterdir()) if path.is_dir() else path
+    was = file.read_bytes()
+    file.write_bytes(was + b"1")
+    with pytest.raises(DataError, match="was changed while it was read"):
+        list(parts.tables(A_PART))
+    file.unlink()
+    with pytest.raises(DataError, match="was changed while it was read"):
+        list(parts.tables(A_PART))

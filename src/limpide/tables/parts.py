@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import copy
 from abc import ABC, abstractmethod
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
@@ -52,8 +52,9 @@ class Parts(ABC):
         About how many bytes the whole table would take in memory.
     """
 
-    def __init__(self, source: str) -> None:
+    def __init__(self, source: str, files: Sequence[Path]) -> None:
         self.source = source
+        self._stamps = {file: _stamp(file) for file in files}
         self._dropped: frozenset[str] = frozenset()
         self._as_text: set[str] = set()  # whatever they hold
         self._dtypes: dict[str, pl.DataType] = {}  # of the parts before
@@ -99,10 +100,20 @@ class Parts(ABC):
         ReadAgain
             A column is of another kind than in the parts before: begin anew, it is text.
         """
+        self._check_unchanged()
         rows = max(size * self.n_rows // max(self.size, 1), _LEAST_ROWS)
         for table in self._read(rows):
             kept = [self._alike(c) for c in table.frame if c.name not in self._dropped]
             yield replace(table, frame=pl.DataFrame(kept))
+        self._check_unchanged()
+
+    def _check_unchanged(self) -> None:
+        for file, stamp in self._stamps.items():
+            if _stamp(file) != stamp:
+                raise DataError(
+                    f"{str(file)!r} was changed while it was read. Begin again, and let nobody "
+                    "write to it."
+                )
 
     def _alike(self, column: pl.Series) -> pl.Series:
         """Give a column of a part in the kind that it had in the parts before."""
@@ -120,6 +131,15 @@ class Parts(ABC):
         self._as_text.add(name)
         self._dtypes.clear()
         raise ReadAgain
+
+
+def _stamp(file: Path) -> tuple[int, ...] | None:
+    """Give what tells whether a file was written to; None where it is gone."""
+    try:
+        found = file.stat()
+    except OSError:
+        return None
+    return found.st_ino, found.st_size, found.st_mtime_ns
 
 
 def _kind(dtype: pl.DataType) -> str:
@@ -147,7 +167,7 @@ class ParquetParts(Parts):
     """
 
     def __init__(self, files: list[Path], source: str) -> None:
-        super().__init__(source)
+        super().__init__(source, files)
         self._files = [(file, repr(str(file))) for file in files]
         self._counts = [parquet_count(file, name) for file, name in self._files]
         self._all = self._common_columns()
@@ -243,7 +263,7 @@ class TextParts(Parts):
     """A text file."""
 
     def __init__(self, file: TextFile) -> None:
-        super().__init__(file.source)
+        super().__init__(file.source, [file.file])
         self._file = file
 
     @property

@@ -357,6 +357,13 @@ def with_scale(
     return replace(target, classes=None, centre=centre, scale=1.0 if constant else spread)
 
 
+def told_constant(target: Target, values: NDArray[np.float64]) -> list[str]:
+    """Say that a regression has nothing to learn, where its target never changes."""
+    if target.classes is not None or values.min() < values.max():
+        return []
+    return [f"target {target.name!r} is {values[0]:g} in every row: it is all there is to predict"]
+
+
 def class_weights(class_weight: Any, target: Target, codes: NDArray[Any]) -> Any:
     """Give ``"balanced"``, None, or a dict of class numbers for a dict of labels.
 
