@@ -376,3 +376,10 @@ def test_a_file_that_changes_between_two_passes(
     file.unlink()
     with pytest.raises(DataError, match="was changed while it was read"):
         list(parts.tables(A_PART))
+
+
+def test_a_column_that_begins_late_is_not_said_to_be_missing(tmp_path: Path) -> None:
+    late = [None] * (N - 10) + [1.5] * 10
+    path = csv(tmp_path, pl.DataFrame({"a": late, "gone": [None] * N, "y": [0, 1] * (N // 2)}))
+    told = [n for n in survey_of(path, "y").notes if "every cell is missing" in n]
+    assert told == ["column 'gone': every cell is missing"]

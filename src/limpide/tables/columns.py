@@ -54,6 +54,8 @@ def tidy(values: pl.Series, source: str) -> pl.Series:
     dtype = values.dtype
     if dtype.is_float():
         values = values.cast(pl.Float32) if dtype not in (pl.Float32, pl.Float64) else values
+        if not plain(values).is_nan().any():
+            return values
         return plain(values).fill_nan(None).alias(values.name)
     if dtype == pl.Decimal or dtype == pl.Null:
         return values.cast(pl.Float64)

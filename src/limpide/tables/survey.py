@@ -15,6 +15,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from limpide.errors import DataError
+from limpide.tables.cells import ALL_MISSING
 from limpide.tables.columns import apart, plain
 from limpide.tables.features import check_finite, kind_of
 from limpide.tables.fitting import Seen
@@ -274,8 +275,9 @@ class Survey:
     @property
     def seen(self) -> Iterator[Seen]:
         """What was seen of each column but the target."""
+        sample = [dict(zip(part.columns, part, strict=True)) for part in self._sample]
         for place, name in enumerate(self.names):
-            found = [part[str(place)] for part in self._sample if str(place) in part.columns]
+            found = [part[str(place)] for part in sample if str(place) in part]
             yield self._columns[name].seen([plain(cells) for cells in found])
 
     @property
@@ -311,7 +313,9 @@ class Survey:
     def notes(self) -> list[str]:
         """How columns were read, by the first part, and what is missing in all."""
         counts = [n for n in self._missing.values() if n]
-        found = list(self._first_notes or [])
+        found = [note for note in self._first_notes or [] if not note.endswith(ALL_MISSING)]
+        whole = [name for name, n in self._missing.items() if n == self.n_known + self.lost]
+        found += [f"column {name!r}: {ALL_MISSING}" for name in whole]
         if counts:
             cells, columns = plural(sum(counts), "cell"), plural(len(counts), "column")
             found.append(f"missing: {cells} in {columns}")
