@@ -252,12 +252,12 @@ def test_the_live_view_ends_cleanly_with_the_curve_above_the_report() -> None:
     assert shown.count("\x1b[?25l") == shown.count("\x1b[?25h") == 1  # cursor hidden, shown again
     picture, report = shown.split("\x1b[?25h")
     last = re.sub(r"\x1b\[[\d;?]*[A-Za-z]", "", picture.split("\x1b[2K")[-1])
-    assert "epoch 30/30" in last
+    assert re.search(r"epoch \d+/30", last)  # it may end before the thirtieth
     assert re.search("[\u2801-\u28ff]", picture)
     assert "training" in picture
     assert "validation" in picture
     assert "Measured on the 120 rows held out:" in report
-    assert "epoch 30/30" not in report
+    assert not re.search(r"epoch \d+/", report)
 
 
 @pytest.mark.parametrize(

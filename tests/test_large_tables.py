@@ -16,6 +16,7 @@ import limpide as lp
 from limpide import training
 from limpide.errors import ArgumentError, DataError, MemoryLimitError
 from limpide.tables import decoding
+from limpide.tables.reading import open_table
 
 N = 12_000
 SMALL: dict[str, Any] = {"memory": "1 MB", "epochs": 3, "progress": False}
@@ -67,8 +68,6 @@ def small_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def features(path: Path, target: str) -> Any:
     """Give the parts of a table with one of its targets alone."""
-    from limpide.tables.reading import open_table
-
     others = {"yes", "kind", "amount"} - {target}
     parts: Any = open_table(path, 1e5)
     return parts.without(others)
@@ -109,6 +108,21 @@ def test_one_network_is_watched_by_the_rows_held_out(parquet: Path) -> None:
     assert len(model.history.validation_loss) == 3
     assert model.figures is not None
     assert model.history.validation_loss[-1] == pytest.approx(model.figures["loss"])
+    assert model.facts.rows + model.facts.held_out == N  # all others are learned from
+
+
+def test_most_rows_may_be_held_out(tmp_path: Path) -> None:
+    path = tmp_path / "t.parquet"
+    frame().select("x", "z", "yes").write_parquet(path)
+    parts: Any = open_table(path, 1e5)
+    model = lp.train(parts, "yes", validation=0.95, **(SMALL | {"memory": "64 MB"}))
+    assert model.facts.rows > 0.04 * N
+
+
+def test_a_target_that_never_changes_is_told(tmp_path: Path) -> None:
+    frame().with_columns(y=pl.lit(1.5)).write_parquet(tmp_path / "t.parquet")
+    model = lp.train(tmp_path / "t.parquet", "y", **SMALL)
+    assert "target 'y' is 1.5 in every row: it is all there is to predict" in model.notes
 
 
 def test_without_rows_held_out(parquet: Path, tmp_path: Path) -> None:
@@ -248,3 +262,17 @@ def test_memory_stays_bounded_whatever_the_table(tmp_path: Path, kind: str) -> N
         )
         grown.append(int(output.stdout))
     assert grown[1] < grown[0] + 64e6  # eight times the rows, 134 MB more of numbers
+
+
+@pytest.mark.long
+@pytest.mark.skipif(sys.platform != "linux", reason="memory is read from /proc")
+def test_memory_stays_bounded_with_long_texts(tmp_path: Path) -> None:
+    rows = 200_000
+    texts = {f"t{i}": [f"{i + 7919 * j:020d}" * 10 for j in range(rows)] for i in range(4)}
+    few = ["a"] * 1_000 + [f"{i % 50:010d}" * 100 for i in range(rows - 1_000)]
+    table = pl.DataFrame({**texts, "few": few, "y": [0, 1] * (rows // 2)})
+    assert table.estimated_size() > 350e6
+    table.write_parquet(tmp_path / "t.parquet", row_group_size=20_000)
+    command = [sys.executable, "-c", _MEASURED, str(tmp_path / "t.parquet")]
+    output = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert int(output.stdout) < 200e6

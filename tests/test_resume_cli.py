@@ -175,7 +175,7 @@ def test_out_is_refused_where_a_run_would_be_lost(limpide: Any, stopped: Result)
         (("--epochs", "7"), "epochs was 6, is 7"),
         (("--seed", "1"), "seed was 0, is 1"),
         (("--hidden", "9,9"), "layer 'hidden1' was MemberInput(members=4, neurons=64"),
-        (("--learning-rate", "0.5"), "learning_rate was 0.003, is 0.5"),
+        (("--learning-rate", "0.5"), "learning_rate was 0.006, is 0.5"),
         (("--engine", "reference"), "engine was native, is reference"),
         (("--drop", "weather"), "layer 'columns' was Columns("),
         (("--validation", "0.1"), "X was f32["),
@@ -198,7 +198,7 @@ def test_other_data_are_refused(limpide: Any, stopped: Result) -> None:
     result = limpide(*TRAIN, "--resume")
     assert result.status == 1
     assert f"limpide: '{KEPT}' is of another run: " in result.err
-    assert "; X was f32[480," in result.err
+    assert ": X was f32[480," in result.err
 
 
 def test_of_several_runs_one_has_to_be_named(

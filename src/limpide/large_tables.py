@@ -1,6 +1,6 @@
 """Learning from a table that does not fit in memory: two passes over it, then rows from disk.
 
-Answers for what of it is ever in memory, and for which rows are learned from, watched and held out.
+Answers for what of it is ever in memory, and for which rows are held out.
 Not for: reading parts (``limpide.tables.parts``), nor for rows on disk (``limpide.stored_rows``).
 """
 
@@ -8,36 +8,35 @@ from __future__ import annotations
 
 from contextlib import closing
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import numpy as np
 import polars as pl
 
 from limpide.arrays import as_targets, as_weights, with_class_weight
-from limpide.callbacks import Callback, as_callbacks
 from limpide.ir import Array
-from limpide.learning import Asked, learned_values, new_model, stopping, way
+from limpide.learning import Asked, learned_values, new_model, way
 from limpide.losses import CrossEntropy, Loss
 from limpide.memory import size_text
 from limpide.model import Model
 from limpide.recipe import code_counts, settle_unseen
 from limpide.stored_rows import StoredRows
 from limpide.tables import Table
-from limpide.tables.columns import plain
+from limpide.tables.columns import apart, plain
 from limpide.tables.parts import Parts
-from limpide.tables.survey import HELD, TRAINED, WATCHED, Shares, Survey, surveyed
+from limpide.tables.survey import HeldOut, Survey, surveyed
 from limpide.tables.targets import (
     Target,
     class_weights,
     find_target,
     look_alike,
     overrule,
+    told_constant,
     with_scale,
 )
 
-_MOST_WATCHED = 50_000  # rows that choose the best epoch: enough to tell two apart
-_WATCHED = 0.1  # of the rows, if that is less
-_FEW = 20  # rows choose nothing
+_FEW = 20  # rows tell nothing
 _KEPT = 10_000  # rows that a report is made from
 _CELL = 8  # bytes
 
@@ -65,24 +64,6 @@ class _Sizes:
         )
 
 
-@dataclass(frozen=True)
-class _Uses:
-    """Which share of the rows chooses the best epoch, and which is held out."""
-
-    watched: float
-    held: float
-    seed: int
-
-    @classmethod
-    def of(cls, parts: Parts, share: float, size: int, seed: int) -> _Uses:
-        n = parts.n_rows
-        most = size / (_CELL * len(parts.columns) * n)
-        return cls(0.0, min(share, most), seed)
-
-    def shares(self) -> Shares:
-        return Shares(self.watched, self.held, self.seed)
-
-
 def train_in_parts(parts: Parts, name: str, asked: Asked, memory: float) -> Model:
     """Train a model on a table that is read in parts.
 
@@ -97,27 +78,28 @@ def train_in_parts(parts: Parts, name: str, asked: Asked, memory: float) -> Mode
     """
     sizes, seed = _Sizes.within(memory), asked.seed
     weights = as_weights(asked.sample_weight, parts.n_rows, "f64")
-    uses = _Uses.of(parts, asked.share, sizes.held, seed)
-    survey = surveyed(parts, name, uses.shares, sizes.sample, sizes.part, weights)
+    share = min(asked.share, sizes.held / (_CELL * len(parts.columns) * parts.n_rows))
+    held_out = partial(HeldOut, share, seed)
+    survey = surveyed(parts, name, held_out, sizes.sample, sizes.part, weights)
     found = find_target(survey.labels, name, asked.task, survey.n_known)
     notes = [*parts.notes, *survey.notes, *overrule(found), *look_alike(found)]
     if found.classes is None:
-        found = with_scale(found, found.encode(survey.targets)[0])
+        values = found.encode(survey.targets)[0]
+        found, notes = with_scale(found, values), [*notes, *told_constant(found, values)]
     model = new_model(survey, survey.names, found, survey.n_rows, asked.settings, seed)
     loss, optimizer = way(model, asked.settings, survey.n_rows)
     recipe = model.facts.recipe
     recipe["batch_size"] = min(recipe["batch_size"], survey.n_rows)
     factors = _factors(asked.class_weight, found, survey)
-    second = _SecondPass(model, loss, uses, weights, factors)
+    second = _SecondPass(model, loss, held_out, weights, factors)
     with closing(second.stored(parts, survey.n_rows, sizes, seed)) as rows:
-        judges = second.held
         model.facts.history = model.network.fit_stored(
             rows,
             loss=loss,
             optimizer=optimizer,
             epochs=recipe["epochs"],
-            validation=judges.learned() if judges.count >= _FEW else None,
-            callbacks=[*as_callbacks(asked.callbacks), *second.stopping()],
+            validation=second.held.learned() if second.held.count >= _FEW else None,
+            callbacks=asked.callbacks,
             engine=asked.engine,
             seed=seed,
             progress=asked.progress,
@@ -174,35 +156,39 @@ class _SecondPass:
     """Turns parts into rows of the matrix: most go to disk, some stay in memory."""
 
     def __init__(
-        self, model: Model, loss: Loss, uses: _Uses, weights: Array | None, factors: Array | None
+        self,
+        model: Model,
+        loss: Loss,
+        held_out: partial[HeldOut],
+        weights: Array | None,
+        factors: Array | None,
     ) -> None:
-        self._model, self._loss, self._uses = model, loss, uses
+        self._model, self._loss = model, loss
+        self._held_out, self._share = held_out, float(held_out.args[0])
         self._weights, self._factors = weights, factors
-        self.watched, self.held = _Kept(), _Kept()
+        self.held = _Kept()
         self.counts: dict[str, Array] = {}  # of the codes of embedded columns
         self._tables: list[pl.DataFrame] = []  # rows as they were read, for the report
         self._n_shown = 0
 
     def stored(self, parts: Parts, n_rows: int, sizes: _Sizes, seed: int) -> StoredRows:
         """Read all parts, and give the rows to learn from."""
-        draw, stored, batch_size = self._uses.shares(), None, self._model.facts.recipe["batch_size"]
-        shown = HELD if self._uses.held else TRAINED
-        every = max(int(parts.n_rows * (self._uses.held or 1) / _KEPT), 1)
+        draw, stored, batch_size = self._held_out(), None, self._model.facts.recipe["batch_size"]
+        kept = min(_KEPT, max(sizes.held * parts.n_rows // max(parts.size, 1), _FEW))
+        every = max(int(parts.n_rows * (self._share or 1) / kept), 1)
         read = 0
         for table in parts.tables(sizes.part):
             there = np.asarray(plain(table.frame[self._model.target]).is_not_null())
-            use = draw.next(table.n_rows)[there]
+            held = draw.next(table.n_rows)[there]
             known = table if there.all() else table.take(np.flatnonzero(there))
             weights = self._part_weights(slice(read, read + table.n_rows), there)
             read += table.n_rows
             rows = self._matrix(known, weights)
             X, _, learned, weights = rows
-            self.watched.add(rows, use == WATCHED)
-            self.held.add(rows, use == HELD)
-            self._show(known, np.flatnonzero(use == shown), every)
-            chosen = use == TRAINED
-            trained = [a[chosen] for a in (X, learned, weights) if a is not None]
-            self._count(X[chosen], None if weights is None else weights[chosen])
+            self.held.add(rows, held)
+            self._show(known, np.flatnonzero(held if self._share else ~held), every)
+            trained = [a[~held] for a in (X, learned, weights) if a is not None]
+            self._count(X[~held], None if weights is None else weights[~held])
             if stored is None:
                 stored = StoredRows(n_rows, trained, batch_size, sizes.window, seed)
             stored.add(trained)
@@ -233,13 +219,7 @@ class _SecondPass:
         chosen = rows[-self._n_shown % every :: every]
         self._n_shown += len(rows)
         if len(chosen):
-            self._tables.append(table.frame[chosen])
-
-    def stopping(self) -> list[Callback]:
-        """Give what chooses the best epoch of an ensemble, where there are rows to choose by."""
-        if self._model.network.members == 1 or self.watched.count < _FEW:
-            return []
-        return [stopping(self._model.facts.recipe["epochs"])]
+            self._tables.append(pl.DataFrame([apart(c) for c in table.frame[chosen]]))
 
     def look(self, source: str) -> None:
         """Take the figures of the trained model, and keep rows for its report."""
@@ -260,7 +240,7 @@ class _SecondPass:
             f"learned from disk: the whole table would take about {size_text(parts.size)} of "
             "memory, and learning from it three times as much"
         )
-        if self._uses.held >= share:
+        if self._share >= share:
             return [told]
         kept = f"{self.held.count:,} rows are held out, as many as memory allows"
         return [told, f"{kept}: {share:.0%} were asked for"]

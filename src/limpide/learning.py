@@ -278,11 +278,6 @@ def way(
     return loss, AdamW(rate, weight_decay=decay, member_decay=decays)
 
 
-def stopping(epochs: int) -> EarlyStopping:
-    """Give what keeps the best epoch of an ensemble."""
-    return EarlyStopping(max(epochs // _PATIENCE, _LEAST_PATIENCE))
-
-
 def learn(
     model: Model,
     X: Array,
@@ -320,7 +315,8 @@ def learn(
     if network.members > 1 and validation is None and FEW_ROWS < len(X) <= FEW_TO_JUDGE:
         codes = y if model.labels.task in ("binary", "multiclass") else None
         folds = share_out(codes, len(X), network.members, recipe["seed"])
-        watching = [*watching, stopping(recipe["epochs"])]
+        patience = max(recipe["epochs"] // _PATIENCE, _LEAST_PATIENCE)
+        watching = [*watching, EarlyStopping(patience)]
     model.facts.history = network.fit(
         X,
         learned,

@@ -130,7 +130,8 @@ class StoredRows:
         if needed + _ROOM > free:
             raise FileError(
                 f"The rows to learn from take {size_text(needed)} on disk, and {self._folder!r} "
-                f"has {size_text(free)} free. Set TMPDIR to a folder on a larger disk."
+                f"has {size_text(free)} free, of which {size_text(_ROOM)} are left to others. Set "
+                "TMPDIR to a folder on a larger disk."
             )
 
     @contextmanager
@@ -171,9 +172,10 @@ class StoredRows:
             for array in self.window(number):
                 digest.update(array.reshape(-1).view(np.uint8).data)
         kinds = " and ".join(str(spec_of(array)) for array in self.arrays())
+        kinds = kinds.replace("[0", f"[{self.n_rows}")
         return (
-            f"{self.n_rows} rows of {kinds} in {self.windows} windows with checksum "
-            f"{digest.hexdigest()[:16]}"
+            f"{kinds} with checksum {digest.hexdigest()[:16]}, in {self.windows} windows (as many "
+            "as memory asks for)"
         )
 
     def feed(self, seed: int, fast: type[RowOrder] = RowOrder) -> FromDisk:

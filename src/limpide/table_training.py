@@ -40,6 +40,7 @@ from limpide.tables.targets import (
     find_target,
     look_alike,
     overrule,
+    told_constant,
     with_scale,
 )
 from limpide.threads import limit_threads
@@ -181,7 +182,7 @@ def _train_whole(table: Table, name: str, asked: Asked) -> Model:
     trained, held, more = split_rows(np.arange(known.n_rows), codes, asked.share, asked.seed)
     seen = known if len(held) == 0 else known.take(trained)
     more += _single_rows(found, y) if len(held) else []
-    more += [*overrule(found), *look_alike(found), *_constant(found, y[trained])]
+    more += [*overrule(found), *look_alike(found), *told_constant(found, y[trained])]
     if found.classes is None:
         found = with_scale(found, y[trained])
     model = new_model(seen, names, found, len(trained), asked.settings, asked.seed)
@@ -247,13 +248,6 @@ def _single_rows(target: Target, codes: Array) -> list[str]:
         f"class {target.classes.tolist()[code]!r} has 1 row, which is trained on; none is held out"
         for code in single
     ]
-
-
-def _constant(target: Target, values: Array) -> list[str]:
-    """Say that a regression has nothing to learn, where its target never changes."""
-    if target.classes is not None or values.min() < values.max():
-        return []
-    return [f"target {target.name!r} is {values[0]:g} in every row: it is all there is to predict"]
 
 
 def _fit(

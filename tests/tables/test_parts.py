@@ -16,7 +16,7 @@ from limpide.tables import decoding, read_table
 from limpide.tables.fitting import fit_columns, seen_in
 from limpide.tables.parts import ParquetParts, Parts, ReadAgain, TextParts
 from limpide.tables.reading import open_table
-from limpide.tables.survey import Shares, Survey, surveyed
+from limpide.tables.survey import HeldOut, Survey, Texts, surveyed
 from limpide.tables.text_file import TextFile
 
 N = 6_000
@@ -170,9 +170,9 @@ def test_files_whose_columns_are_of_different_kinds(tmp_path: Path) -> None:
     parts = parts_of(tmp_path)
     with pytest.raises(ReadAgain):
         list(parts.tables(A_PART))
-    with pytest.raises(DataError, match="column 'a' holds numbers in some rows and Boolean in ot"):
+    with pytest.raises(DataError, match="column 'a' holds numbers in some rows and true or fal"):
         list(parts.tables(A_PART))
-    with pytest.raises(DataError, match="column 'a' holds numbers in some rows and Boolean in ot"):
+    with pytest.raises(DataError, match="column 'a' holds numbers in some rows and true or fal"):
         read_table(tmp_path)
 
 
@@ -225,7 +225,7 @@ def test_only_what_is_too_large_is_given_in_parts(tmp_path: Path) -> None:
 
 
 def survey_of(path: Path, target: str = "sold", held: float = 0.0) -> Survey:
-    return surveyed(parts_of(path), target, lambda: Shares(0.0, held, 0), 10**7, A_PART)
+    return surveyed(parts_of(path), target, lambda: HeldOut(held, 0), 10**7, A_PART)
 
 
 @pytest.mark.parametrize("make", FILES)
@@ -254,7 +254,7 @@ def test_what_a_survey_sees_is_what_the_whole_shows(
 def test_statistics_are_of_rows_that_are_learned_from(tmp_path: Path) -> None:
     path = csv(tmp_path)
     survey, whole = survey_of(path, held=0.4), read_table(path)
-    kept = Shares(0.0, 0.4, 0).next(N) == 0
+    kept = ~HeldOut(0.4, 0).next(N)
     assert survey.n_rows == kept.sum()
     assert survey.n_known == N
     trained = whole.take(np.flatnonzero(kept))
@@ -267,7 +267,7 @@ def test_statistics_are_of_rows_that_are_learned_from(tmp_path: Path) -> None:
 
 def test_the_sample_is_bounded_and_even(tmp_path: Path) -> None:
     path = csv(tmp_path, pl.DataFrame({"x": np.arange(50_000), "y": np.arange(50_000) % 2}))
-    survey = surveyed(parts_of(path), "y", lambda: Shares(0.0, 0.0, 0), 80_000, A_PART)
+    survey = surveyed(parts_of(path), "y", lambda: HeldOut(0.0, 0), 80_000, A_PART)
     (seen,) = survey.seen
     assert seen.cells.to_list() == list(range(0, 50_000, 10))
     assert survey.targets.n_rows == 5_000
@@ -276,7 +276,7 @@ def test_the_sample_is_bounded_and_even(tmp_path: Path) -> None:
 def test_a_column_whose_numbers_the_sample_misses(tmp_path: Path) -> None:
     rare = [7.5 if i in (2, 43_211) else None for i in range(50_000)]
     path = csv(tmp_path, pl.DataFrame({"x": rare, "y": np.arange(50_000) % 2}))
-    survey = surveyed(parts_of(path), "y", lambda: Shares(0.0, 0.0, 0), 80_000, A_PART)
+    survey = surveyed(parts_of(path), "y", lambda: HeldOut(0.0, 0), 80_000, A_PART)
     (seen,) = survey.seen
     assert seen.missing == 49_998
     assert seen.cells.to_list() == [7.5, 7.5]
@@ -299,10 +299,87 @@ def test_the_labels_are_the_first_rows_of_each(tmp_path: Path) -> None:
 def test_rare_texts_are_given_up_where_there_are_too_many(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("limpide.tables.survey._MOST_TEXTS", 100)
+    monkeypatch.setattr("limpide.tables.survey._FEWEST_TEXTS", 50)
     words = [f"often {i % 20}" if i % 2 else f"once {i}" for i in range(N)]
     path = csv(tmp_path, pl.DataFrame({"x": words, "y": np.arange(N) % 2}))
-    (seen,) = survey_of(path, "y").seen
+    parts, held_out = parts_of(path), lambda: HeldOut(0.0, 0)
+    (seen,) = surveyed(parts, "y", held_out, 16_000, A_PART).seen
     counts = dict(seen.counts.iter_rows())
     assert [counts[f"often {i}"] for i in range(1, 20, 2)] == [N // 20] * 10
-    assert sum(counts.values()) + seen.others == N
+    assert len(counts) < 400
+    assert sum(counts.values()) + seen.lost == N
+    assert len(counts) + seen.others == N // 2 + 10
+    (whole,) = survey_of(path, "y").seen
+    assert (len(whole.counts), whole.others, whole.lost) == (N // 2 + 10, 0, 0)
+
+
+def test_how_many_texts_were_given_up_is_estimated() -> None:
+    texts = Texts()
+    for _ in range(3):  # each text again and again
+        for start in range(0, 60_000, 5_000):
+            cells = pl.Series("cell", [f"text {i}" for i in range(start, start + 5_000)])
+            texts.add(cells, 200_000)
+    others, lost = texts.given_up()
+    assert len(texts.counts) + others == pytest.approx(60_000, rel=0.06)
+    assert int(texts.counts["count"].sum()) + lost == 180_000
+
+
+def test_a_target_of_whole_numbers_in_one_file_and_not_in_another(tmp_path: Path) -> None:
+    pl.DataFrame({"a": [1, 2], "y": [1, 2]}).write_parquet(tmp_path / "1.parquet")
+    pl.DataFrame({"a": [1, 2], "y": [2.0, 3.0]}).write_parquet(tmp_path / "2.parquet")
+    assert survey_of(tmp_path, "y").labels.frame["y"].to_list() == [1.0, 2.0, 3.0]
+
+
+def test_names_that_polars_takes_for_patterns(tmp_path: Path) -> None:
+    path = csv(tmp_path, pl.DataFrame({"^x$": [1, 2, 3], "*": [0, 1, 1], "y": [0, 1, 0]}))
+    seen = {s.name: s.cells.to_list() for s in survey_of(path, "y").seen}
+    assert seen == {"^x$": [1, 2, 3], "*": [0, 1, 1]}
+
+
+def test_files_without_rows_alone(tmp_path: Path) -> None:
+    for name in "12":
+        pl.DataFrame(schema={"a": pl.Int64, "y": pl.Int64}).write_parquet(
+            tmp_path / f"{name}.parquet"
+        )
+    with pytest.raises(DataError, match="has columns but no rows"):
+        open_table(tmp_path, 1e6)
+
+
+def test_datetimes_of_different_units_are_of_one_kind(tmp_path: Path) -> None:
+    when = pl.Series("d", [datetime.datetime(2024, 1, 1), datetime.datetime(2024, 1, 2)])
+    for unit in ("ns", "ms"):
+        pl.DataFrame([when.dt.cast_time_unit(unit)]).write_parquet(tmp_path / f"{unit}.parquet")
+    assert sum(table.n_rows for table in parts_of(tmp_path).tables(A_PART)) == 4
+    assert read_table(tmp_path).frame["d"].to_list() == [*when, *when]
+
+
+def test_the_size_is_measured_throughout(tmp_path: Path) -> None:
+    """An empty file first, and rows that are small at the beginning alone."""
+    pl.DataFrame(schema={"t": pl.String}).write_parquet(tmp_path / "0.parquet")
+    texts = pl.DataFrame({"t": ["a"] * 2_000 + ["b" * 500] * 20_000})
+    texts.write_parquet(tmp_path / "1.parquet")
+    assert parts_of(tmp_path).size == pytest.approx(texts.estimated_size(), rel=0.2)
+
+
+@pytest.mark.parametrize("make", FILES)
+def test_a_file_that_changes_between_two_passes(
+    tmp_path: Path, make: Callable[[Path], Path]
+) -> None:
+    path = make(tmp_path)
+    parts = parts_of(path)
+    list(parts.tables(A_PART))
+    file = max(path.iterdir()) if path.is_dir() else path
+    was = file.read_bytes()
+    file.write_bytes(was + b"1")
+    with pytest.raises(DataError, match="was changed while it was read"):
+        list(parts.tables(A_PART))
+    file.unlink()
+    with pytest.raises(DataError, match="was changed while it was read"):
+        list(parts.tables(A_PART))
+
+
+def test_a_column_that_begins_late_is_not_said_to_be_missing(tmp_path: Path) -> None:
+    late = [None] * (N - 10) + [1.5] * 10
+    path = csv(tmp_path, pl.DataFrame({"a": late, "gone": [None] * N, "y": [0, 1] * (N // 2)}))
+    told = [n for n in survey_of(path, "y").notes if "every cell is missing" in n]
+    assert told == ["column 'gone': every cell is missing"]

@@ -135,8 +135,11 @@ def test_a_regression_is_learned_at_scale_one_and_told_in_its_own_unit(size):
 def test_a_constant_regression_is_its_constant():
     y = np.full(3, 0.1)
     target = with_scale(find(y, "regression"), y)
-    assert (target.centre, target.scale) == (0.1, 1.0)
+    assert target.centre == 0.1
     assert target.in_unit(np.zeros(1)).tolist() == [0.1]
+    assert abs(target.in_unit(np.ones(1))[0] - 0.1) < 1e-6  # and what a network says beside it
+    for value in (0.0, 5e-324):
+        assert with_scale(find(y, "regression"), np.full(3, value)).scale == 1.0
 
 
 def test_class_weights_are_by_label():

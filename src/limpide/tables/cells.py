@@ -26,6 +26,7 @@ MISSING = (
     *("NaN", "nan", "NAN", "-nan", "None", "?"),
 )
 
+ALL_MISSING = "every cell is missing"
 EARLY_ROWS = 1000
 FEW = 20
 
@@ -346,7 +347,7 @@ class TypedColumns:
                         "letter before them if they are names"
                     )
             if values.null_count() == len(values):
-                notes.append(f"column {column.name!r}: every cell is missing")
+                notes.append(f"column {column.name!r}: {ALL_MISSING}")
                 values = values if column.why_text == "asked" else values.cast(pl.Float64)
             columns.append(values.alias(column.name))
         return columns, notes

@@ -29,6 +29,17 @@ def plain(cells: pl.Series) -> pl.Series:
     return cells.alias("cell")
 
 
+def apart(cells: pl.Series) -> pl.Series:
+    """Give cells that are taken from a large column by themselves: text holds on to all of it.
+
+    >>> apart(pl.Series("t", ["a", None])).to_list()
+    ['a', None]
+    """
+    if cells.dtype != pl.String:
+        return cells
+    return pl.Series(cells.name, cells.to_list(), dtype=pl.String)
+
+
 def tidy(values: pl.Series, source: str) -> pl.Series:
     """Bring a polars column to the dtypes of a ``Table``: NaN to null, categories to text, UTC.
 
@@ -43,6 +54,8 @@ def tidy(values: pl.Series, source: str) -> pl.Series:
     dtype = values.dtype
     if dtype.is_float():
         values = values.cast(pl.Float32) if dtype not in (pl.Float32, pl.Float64) else values
+        if not plain(values).is_nan().any():
+            return values
         return plain(values).fill_nan(None).alias(values.name)
     if dtype == pl.Decimal or dtype == pl.Null:
         return values.cast(pl.Float64)

@@ -74,8 +74,8 @@ class Seen:
         How often each of these counts.
     counts
         Of a column of text: each text (``cell``) and how often it stands there (``count``).
-    others
-        How many rare texts are not among the counts.
+    others, lost
+        How many rare texts are not among the counts, and in how many cells.
     """
 
     name: str
@@ -87,6 +87,7 @@ class Seen:
     weights: Floats | None = None
     counts: pl.DataFrame = field(default_factory=pl.DataFrame)
     others: int = 0
+    lost: int = 0
 
 
 def seen_in(table: Table, name: str, weights: Floats | None = None) -> Seen:
@@ -168,9 +169,10 @@ def _counts(cells: pl.Series, weights: Floats | None) -> pl.DataFrame:
 def _category(seen: Seen) -> Column:
     name, missing = seen.name, seen.missing
     counts = seen.counts.sort(["count", "cell"], descending=[True, False])
-    known, kinds = float(counts["count"].sum()) + seen.others, len(counts) + seen.others
+    known, kinds = float(counts["count"].sum()) + seen.lost, len(counts) + seen.others
     if kinds == known or (kinds > 20 and 2 * kinds > known):
-        why = f"{kinds} different texts in {known:.0f} rows, as identifiers or free text are"
+        about = "about " if seen.others else ""
+        why = f"{about}{kinds} different texts in {known:.0f} rows, as identifiers or free text are"
         return Column(name, "text", missing, why)
     few = kinds + bool(missing) <= _ALL_KEPT
     kept = counts if few else counts.filter(pl.col("count") >= _FEWEST_ROWS)[:_MOST_CATEGORIES]

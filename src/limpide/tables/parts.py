@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import copy
 from abc import ABC, abstractmethod
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 import polars as pl
@@ -25,8 +25,12 @@ from limpide.tables.text_file import TextFile
 from limpide.tables.texts import read_text
 
 _JUDGES = 1000  # first cells of a column of text, which judge with each part what it is
+_LOOKS, _LOOK = 16, 100  # how often some rows are measured, and how many
 _LEAST_ROWS = 1000  # of a part: fewer cost more than they save
 _A_NUMBER = 8  # bytes
+
+
+_KINDS: dict[Any, str] = {pl.Boolean: "true or false", pl.Date: "dates", pl.Time: "times"}
 
 
 class ReadAgain(Exception):
@@ -48,8 +52,9 @@ class Parts(ABC):
         About how many bytes the whole table would take in memory.
     """
 
-    def __init__(self, source: str) -> None:
+    def __init__(self, source: str, files: Sequence[Path]) -> None:
         self.source = source
+        self._stamps = {file: _stamp(file) for file in files}
         self._dropped: frozenset[str] = frozenset()
         self._as_text: set[str] = set()  # whatever they hold
         self._dtypes: dict[str, pl.DataType] = {}  # of the parts before
@@ -95,10 +100,20 @@ class Parts(ABC):
         ReadAgain
             A column is of another kind than in the parts before: begin anew, it is text.
         """
+        self._check_unchanged()
         rows = max(size * self.n_rows // max(self.size, 1), _LEAST_ROWS)
         for table in self._read(rows):
             kept = [self._alike(c) for c in table.frame if c.name not in self._dropped]
             yield replace(table, frame=pl.DataFrame(kept))
+        self._check_unchanged()
+
+    def _check_unchanged(self) -> None:
+        for file, stamp in self._stamps.items():
+            if _stamp(file) != stamp:
+                raise DataError(
+                    f"{str(file)!r} was changed while it was read. Begin again, and let nobody "
+                    "write to it."
+                )
 
     def _alike(self, column: pl.Series) -> pl.Series:
         """Give a column of a part in the kind that it had in the parts before."""
@@ -118,10 +133,21 @@ class Parts(ABC):
         raise ReadAgain
 
 
+def _stamp(file: Path) -> tuple[int, ...] | None:
+    """Give what tells whether a file was written to; None where it is gone."""
+    try:
+        found = file.stat()
+    except OSError:
+        return None
+    return found.st_ino, found.st_size, found.st_mtime_ns
+
+
 def _kind(dtype: pl.DataType) -> str:
     if dtype == pl.String:
         return "text"
-    return "numbers" if dtype.is_numeric() else str(dtype)
+    if isinstance(dtype, pl.Datetime):  # in whatever unit
+        return "datetimes" + (f" in {dtype.time_zone}" if dtype.time_zone else "")
+    return "numbers" if dtype.is_numeric() else _KINDS.get(dtype.base_type(), str(dtype))
 
 
 def _of_two_kinds(source: str, name: str, one: pl.DataType, other: pl.DataType) -> DataError:
@@ -141,7 +167,7 @@ class ParquetParts(Parts):
     """
 
     def __init__(self, files: list[Path], source: str) -> None:
-        super().__init__(source)
+        super().__init__(source, files)
         self._files = [(file, repr(str(file))) for file in files]
         self._counts = [parquet_count(file, name) for file, name in self._files]
         self._all = self._common_columns()
@@ -157,8 +183,19 @@ class ParquetParts(Parts):
 
     @cached_property
     def size(self) -> int:
-        some = parquet_rows(*self._files[0], 0, _JUDGES)
-        return int(some.estimated_size() / max(some.height, 1) * self.n_rows)
+        sizes, rows = 0, 0
+        for file in range(len(self._files)):
+            for place in self._looks(file):
+                some = parquet_rows(*self._files[file], place, _LOOK)
+                some = pl.DataFrame([tidy(column, self.source) for column in some])
+                sizes, rows = sizes + int(some.estimated_size()), rows + some.height
+        return sizes * self.n_rows // max(rows, 1)
+
+    def _looks(self, file: int) -> list[int]:
+        """Give rows of a file from which on some are measured, at even distances over all files."""
+        first = sum(self._counts[:file])
+        step = max(self.n_rows // _LOOKS, 1)
+        return list(range(-(first + step // 2) % step, self._counts[file], step))
 
     def _common_columns(self) -> list[str]:
         """Give the columns of the first file, which all others must have."""
@@ -197,6 +234,8 @@ class ParquetParts(Parts):
                     raise _of_two_kinds(self.source, name, known[name], dtype)
                 columns.append(column.cast(dtype))
             frames.append(pl.DataFrame(columns))
+        if not frames:
+            return pl.DataFrame(schema=dict.fromkeys(self._all, pl.Float64))
         joined = pl.concat(frames, how="vertical_relaxed")
         return pl.DataFrame([tidy(column, self.source) for column in joined])
 
@@ -224,7 +263,7 @@ class TextParts(Parts):
     """A text file."""
 
     def __init__(self, file: TextFile) -> None:
-        super().__init__(file.source)
+        super().__init__(file.source, [file.file])
         self._file = file
 
     @property

@@ -108,7 +108,8 @@ class Preprocessing:
         return result, notes
 
     def _check_names(self, table: Table) -> None:
-        lost = [name for name in self.features if name not in table.columns]
+        there = set(table.columns)
+        lost = [name for name in self.features if name not in there]
         if not lost:
             return
         extra = [name for name in table.columns if name not in self.features]

@@ -15,7 +15,8 @@ import polars as pl
 from numpy.typing import NDArray
 
 from limpide.errors import DataError
-from limpide.tables.columns import plain
+from limpide.tables.cells import ALL_MISSING
+from limpide.tables.columns import apart, plain
 from limpide.tables.features import check_finite, kind_of
 from limpide.tables.fitting import Seen
 from limpide.tables.parts import Parts, ReadAgain
@@ -25,35 +26,91 @@ from limpide.tables.targets import MOST_CLASSES
 
 _FEWEST = 2_000  # rows of the sample, however wide they are
 _SPARE = 1_000  # numbers of a column that are kept for the case that the sample holds none
-_MOST_TEXTS = 200_000  # of a column that are counted at a time
+_FEWEST_TEXTS = 500  # of a column that are counted, however long they are
+_LEAST_HASHES = 4096  # tell how many different texts there are to 2 in 100
+_A_TEXT = 40  # bytes beside its letters, while texts are added up
 _MOST_LABELS = 100_000  # different values of the target that are kept
 _A_NUMBER = 8  # bytes
 
-TRAINED, WATCHED, HELD = 0, 1, 2
-"""What a row is for: to learn from, to choose the best epoch by, for the figures."""
 
-
-class Shares:
-    """Draws what each row is for, the same whenever a table is read anew.
-
-    Parameters
-    ----------
-    watched, held
-        The shares of the rows that are not learned from.
+class HeldOut:
+    """Draws which rows are held out, the same whenever a table is read anew.
 
     Examples
     --------
-    >>> Shares(0.1, 0.2, seed=0).next(5).tolist() == Shares(0.1, 0.2, seed=0).next(5).tolist()
+    >>> HeldOut(0.2, seed=0).next(5).tolist() == HeldOut(0.2, seed=0).next(5).tolist()
     True
     """
 
-    def __init__(self, watched: float, held: float, seed: int) -> None:
-        self._bounds = np.array([1 - watched - held, 1 - held])
+    def __init__(self, share: float, seed: int) -> None:
+        self._share = share
         self._random = np.random.Generator(np.random.Philox(seed))
 
-    def next(self, count: int) -> NDArray[np.int64]:
-        """Give TRAINED, WATCHED or HELD for each of the next rows."""
-        return np.searchsorted(self._bounds, self._random.random(count), side="right")
+    def next(self, count: int) -> NDArray[np.bool_]:
+        """Say of each of the next rows whether it is."""
+        return self._random.random(count) < self._share
+
+
+class Texts:
+    """How often each text stands in a column, as exactly as memory allows.
+
+    Where there are too many, the rarest are given up, and how many different ones there were is
+    estimated by the least of their hashes (Bar-Yossef et al. 2002).
+    """
+
+    def __init__(self) -> None:
+        self._counts = pl.DataFrame(schema={"cell": pl.String, "count": pl.Int64})
+        self._more: list[pl.DataFrame] = []  # of the parts since these were added up
+        self._size = 0  # bytes of both
+        self._cells = 0
+        self._least = np.empty(0, np.uint64)  # hashes
+        self._is_whole = True
+
+    def add(self, cells: pl.Series, room: int) -> None:
+        """Count the texts of a part; about ``room`` bytes may be kept."""
+        known = cells.drop_nulls()
+        found = known.value_counts(sort=False).with_columns(pl.col("count").cast(pl.Int64))
+        hashes = np.asarray(found["cell"].hash(0))
+        self._least = np.unique(np.concatenate([self._least, hashes]))[:_LEAST_HASHES]
+        self._cells += len(known)
+        self._more.append(found)
+        self._size += _bytes(found)
+        if self._size > room:
+            self._shorten(room)
+
+    def _shorten(self, room: int) -> None:
+        """Add up, and give up the rarest until half of the room is free again."""
+        counts = self.counts
+        size = _bytes(counts)
+        if 2 * size > room:
+            number = max(counts.height * room // (2 * size), _FEWEST_TEXTS)
+            # What stands in few rows is taken as one in the end, too.
+            counts = counts.sort(["count", "cell"], descending=[True, False])[:number]
+            counts = counts.with_columns(apart(counts["cell"]))
+            self._is_whole = False
+        self._counts, self._size = counts, _bytes(counts)
+
+    @property
+    def counts(self) -> pl.DataFrame:
+        """Each text (``cell``) and how often it stands there (``count``)."""
+        if self._more:
+            both = pl.concat([self._counts, *self._more])
+            self._counts, self._more = both.group_by("cell").agg(pl.col("count").sum()), []
+        return self._counts
+
+    def given_up(self) -> tuple[int, int]:
+        """Give how many texts were given up, and how many cells were not counted for it."""
+        if self._is_whole:
+            return 0, 0
+        kinds = len(self._least)
+        if kinds == _LEAST_HASHES:
+            kinds = round((kinds - 1) / (float(self._least[-1]) / 2**64))
+        kinds = min(max(kinds, self.counts.height), self._cells)
+        return kinds - self.counts.height, self._cells - int(self.counts["count"].sum())
+
+
+def _bytes(counts: pl.DataFrame) -> int:
+    return int(counts.estimated_size()) + _A_TEXT * counts.height
 
 
 @dataclass
@@ -66,13 +123,12 @@ class _Column:
     missing: int = 0
     least: Any = None
     largest: Any = None
-    counts: pl.DataFrame | None = None  # of each text: cell, count
-    others: int = 0
+    texts: Texts | None = None  # of a column of text
     spare: list[pl.Series] = field(default_factory=list)
     n_spare: int = 0
 
-    def add(self, cells: pl.Series, missing: int, least: Any, largest: Any) -> None:
-        """Take up the cells of a part."""
+    def add(self, cells: pl.Series, missing: int, least: Any, largest: Any, room: int) -> None:
+        """Take up the cells of a part; texts may take so many bytes."""
         self.rows += len(cells)
         self.missing += missing
         if missing == len(cells):
@@ -81,31 +137,20 @@ class _Column:
         self.least = least if self.least is None else min(self.least, least)
         self.largest = largest if self.largest is None else max(self.largest, largest)
         if cells.dtype == pl.String:
-            self._count(plain(cells))
+            self.texts = self.texts or Texts()
+            self.texts.add(plain(cells), room)
         elif self.n_spare < _SPARE:
             self.spare.append(plain(cells).drop_nulls().head(_SPARE - self.n_spare))
             self.n_spare += len(self.spare[-1])
 
-    def _count(self, cells: pl.Series) -> None:
-        found = cells.drop_nulls().value_counts(sort=False)
-        found = found.with_columns(pl.col("count").cast(pl.Int64))
-        if self.counts is not None:
-            found = pl.concat([self.counts, found]).group_by("cell").agg(pl.col("count").sum())
-        if found.height > _MOST_TEXTS:
-            # The rarest are given up: what stands in few rows is taken as one in the end, too.
-            kept = found.sort(["count", "cell"], descending=[True, False])[: _MOST_TEXTS // 2]
-            self.others += found.height - kept.height
-            found = kept
-        self.counts = found
-
     def seen(self, sample: list[pl.Series]) -> Seen:
         """Give what its treatment is decided by."""
         kind = "number" if self.dtype is None else kind_of(self.dtype)
-        seen = Seen(self.name, kind, self.rows, self.missing, others=self.others)
+        seen = Seen(self.name, kind, self.rows, self.missing)
         if self.dtype is not None and not self.missing and self.least == self.largest:
             seen.constant = str(self.least)
-        if self.counts is not None:
-            seen.counts = self.counts
+        if self.texts is not None:
+            seen.counts, seen.others, seen.lost = self.texts.counts, *self.texts.given_up()
         elif self.dtype is not None:
             seen.cells = _joined(sample)
             if seen.cells.null_count() == len(seen.cells):
@@ -147,6 +192,7 @@ class Survey:
         self.source, self._target = source, target
         self.names = [name for name in columns if name != target]
         least = max(size // (_A_NUMBER * len(columns)), _FEWEST)
+        self._room = size  # for texts
         self._step = -(-n_rows // min(least, SAMPLE))
         self.n_rows = self.n_known = self.lost = 0
         self._first_notes: list[str] | None = None
@@ -160,7 +206,7 @@ class Survey:
         self._weights = pl.DataFrame(schema={"cell": pl.Null, "weight": pl.Float64})
 
     def add(
-        self, table: Table, use: NDArray[np.int64], weights: NDArray[np.float64] | None = None
+        self, table: Table, held: NDArray[np.bool_], weights: NDArray[np.float64] | None = None
     ) -> None:
         """Take up a part, what each of its rows is for, and how often each counts."""
         check_finite(table, self.names)
@@ -171,18 +217,22 @@ class Survey:
         self.lost += int((~there).sum())
         self.n_known += int(there.sum())
         self._take_labels(table, cells, there)
-        trained = np.flatnonzero(there & (use == TRAINED))
+        trained = np.flatnonzero(there & ~held)
         places = np.arange(-self.n_rows % self._step, len(trained), self._step)
         frame = pl.DataFrame([c for c in table.frame if c.name != self._target])
         for name, missing in zip(self.names, frame.null_count().row(0), strict=True):
             self._missing[name] += missing
         if len(trained) < table.n_rows:
             frame = frame[trained]
+        frame.columns = [str(i) for i in range(frame.width)]  # polars takes ^x$ for a pattern
         facts = [f.row(0) for f in (frame.null_count(), frame.min(), frame.max())]
-        for column, *found in zip(frame, *facts, strict=True):
-            self._columns[column.name].add(column, *found)
-        self._sample.append(frame[places])
-        self._targets.append(cells.gather(trained[places]))
+        # Text is counted, and a sample of it would hold all of the part.
+        numbers = [dtype != pl.String for dtype in frame.dtypes]
+        room = self._room // max(numbers.count(False), 1)
+        for name, column, gone, least, largest in zip(self.names, frame, *facts, strict=True):
+            self._columns[name].add(column, gone, least, largest, room)
+        self._sample.append(frame[places, numbers])
+        self._targets.append(apart(cells.gather(trained[places])))
         self._weigh_labels(cells.gather(trained), None if weights is None else weights[trained])
         self.n_rows += len(trained)
 
@@ -191,12 +241,10 @@ class Survey:
         known = sum(map(len, self._labels))
         if known >= _MOST_LABELS:
             return
-        new = there & np.asarray(cells.is_first_distinct())
-        if known:
-            new &= ~np.asarray(cells.is_in(_joined(self._labels).implode()).fill_null(True))
-        rows = np.flatnonzero(new)
+        first = _joined([*self._labels, cells]).is_first_distinct()
+        rows = np.flatnonzero(there & np.asarray(first)[known:])
         if len(rows):
-            self._labels.append(cells.gather(rows))
+            self._labels.append(apart(cells.gather(rows)))
             self._places.append(rows if table.origin is None else table.origin[rows])
             if isinstance(table.lines, ListedLines):
                 more = ListedLines(lines=table.lines.lines[rows], numbers=table.lines.numbers[rows])
@@ -219,13 +267,15 @@ class Survey:
     @property
     def seen(self) -> Iterator[Seen]:
         """What was seen of each column but the target."""
-        for name in self.names:
-            yield self._columns[name].seen([plain(part[name]) for part in self._sample])
+        sample = [dict(zip(part.columns, part, strict=True)) for part in self._sample]
+        for place, name in enumerate(self.names):
+            found = [part[str(place)] for part in sample if str(place) in part]
+            yield self._columns[name].seen([plain(cells) for cells in found])
 
     @property
     def n_numbers(self) -> int:
         """How many of the columns but the target are no text."""
-        return sum(column.counts is None for column in self._columns.values())
+        return sum(column.texts is None for column in self._columns.values())
 
     @property
     def labels(self) -> Table:
@@ -255,7 +305,9 @@ class Survey:
     def notes(self) -> list[str]:
         """How columns were read, by the first part, and what is missing in all."""
         counts = [n for n in self._missing.values() if n]
-        found = list(self._first_notes or [])
+        found = [note for note in self._first_notes or [] if not note.endswith(ALL_MISSING)]
+        whole = [name for name, n in self._missing.items() if n == self.n_known + self.lost]
+        found += [f"column {name!r}: {ALL_MISSING}" for name in whole]
         if counts:
             cells, columns = plural(sum(counts), "cell"), plural(len(counts), "column")
             found.append(f"missing: {cells} in {columns}")
@@ -268,7 +320,7 @@ class Survey:
 def surveyed(
     parts: Parts,
     target: str,
-    shares: Callable[[], Shares],
+    held_out: Callable[[], HeldOut],
     sample: int,
     part: int,
     weights: NDArray[np.float64] | None = None,
@@ -277,7 +329,7 @@ def surveyed(
 
     Parameters
     ----------
-    shares
+    held_out
         Makes what draws what each row is for.
     sample, part
         Bytes of the sample, and of a part.
@@ -290,13 +342,13 @@ def surveyed(
         The table has no rows to learn from, or no such target.
     """
     while True:
-        draw, read = shares(), 0
+        draw, read = held_out(), 0
         survey = Survey(parts.source, parts.columns, target, parts.n_rows, sample)
         try:
             for table in parts.tables(part):
                 rows = slice(read, read + table.n_rows)
-                use = draw.next(table.n_rows)
-                survey.add(table, use, None if weights is None else weights[rows])
+                held = draw.next(table.n_rows)
+                survey.add(table, held, None if weights is None else weights[rows])
                 read += table.n_rows
         except ReadAgain:
             continue

@@ -23,6 +23,7 @@ TASKS = ("binary", "multiclass", "regression")
 
 MOST_CLASSES = 5_000
 _FEW = 10  # whole numbers with at most so many different values are classes
+_NOTHING = 2.0**-20
 _HEAVIEST = 1e9  # of the weights of classes: their products and sums stay within float32
 
 
@@ -353,8 +354,17 @@ def with_scale(
         mean = float(small @ weights / weights.sum())
         spread = math.sqrt(float((small - mean) ** 2 @ weights / weights.sum())) * unit
     constant = values.min() == values.max() or not spread > 0
-    centre = float(values[0]) if constant else mean * unit
-    return replace(target, classes=None, centre=centre, scale=1.0 if constant else spread)
+    if constant:  # what the network says beside it is to be nothing
+        centre = float(values[0])
+        return replace(target, classes=None, centre=centre, scale=_NOTHING * abs(centre) or 1.0)
+    return replace(target, classes=None, centre=mean * unit, scale=spread)
+
+
+def told_constant(target: Target, values: NDArray[np.float64]) -> list[str]:
+    """Say that a regression has nothing to learn, where its target never changes."""
+    if target.classes is not None or values.min() < values.max():
+        return []
+    return [f"target {target.name!r} is {values[0]:g} in every row: it is all there is to predict"]
 
 
 def class_weights(class_weight: Any, target: Target, codes: NDArray[Any]) -> Any:
