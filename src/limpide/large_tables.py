@@ -82,7 +82,8 @@ def train_in_parts(parts: Parts, name: str, asked: Asked, memory: float) -> Mode
     held_out = partial(HeldOut, share, seed)
     survey = surveyed(parts, name, held_out, sizes.sample, sizes.part, weights)
     found = find_target(survey.labels, name, asked.task, survey.n_known)
-    notes = [*parts.notes, *survey.notes, *overrule(found), *look_alike(found)]
+    gaps = [] if parts.tells_gaps else survey.gaps
+    notes = [*parts.notes, *gaps, *survey.notes, *overrule(found), *look_alike(found)]
     if found.classes is None:
         values = found.encode(survey.targets)[0]
         found, notes = with_scale(found, values), [*notes, *told_constant(found, values)]

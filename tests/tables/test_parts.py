@@ -383,3 +383,17 @@ def test_a_column_that_begins_late_is_not_said_to_be_missing(tmp_path: Path) -> 
     path = csv(tmp_path, pl.DataFrame({"a": late, "gone": [None] * N, "y": [0, 1] * (N // 2)}))
     told = [n for n in survey_of(path, "y").notes if "every cell is missing" in n]
     assert told == ["column 'gone': every cell is missing"]
+
+
+@pytest.mark.parametrize("make", ["csv", "parquet"])
+def test_it_is_told_how_missing_cells_were_written(tmp_path: Path, make: str) -> None:
+    words = ["NA" if i % 3 == 0 else "?" if i in (5, 5_000) else f"town {i % 9}" for i in range(N)]
+    table = pl.DataFrame({"x": words, "y": [0, 1] * (N // 2)})
+    path = tmp_path / f"t.{make}"
+    (table.write_csv if make == "csv" else table.write_parquet)(path)
+    parts = parts_of(path)
+    told = "? (2) and NA (2000) read as missing: 2002 cells in 1 column"
+    assert told in read_table(path).notes
+    for _ in range(2):  # each pass counts anew
+        assert len(list(parts.tables(A_PART))) > 2
+        assert told in parts.notes

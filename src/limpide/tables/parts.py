@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import copy
 from abc import ABC, abstractmethod
+from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
 from functools import cached_property
@@ -18,6 +19,7 @@ import numpy as np
 import polars as pl
 
 from limpide.errors import DataError
+from limpide.tables.cells import markers_note
 from limpide.tables.columns import plain, tidy
 from limpide.tables.files import parquet_columns, parquet_count, parquet_rows
 from limpide.tables.table import Table
@@ -81,10 +83,13 @@ class Parts(ABC):
         parts._dropped, parts._as_text, parts._dtypes = frozenset(names), set(), {}
         return parts
 
+    #: Whether ``notes`` say of every cell that is missing how it was written.
+    tells_gaps = False
+
     @property
+    @abstractmethod
     def notes(self) -> list[str]:
-        """What was recognised or skipped, once all is read."""
-        return []
+        """What was recognised, skipped or read as missing, once all is read."""
 
     @abstractmethod
     def _read(self, rows: int) -> Iterator[Table]:
@@ -172,6 +177,8 @@ class ParquetParts(Parts):
         self._counts = [parquet_count(file, name) for file, name in self._files]
         self._all = self._common_columns()
         self._judges: dict[str, pl.Series] = {}
+        self._of_judges: dict[str, Counter[str]] = {}  # what of these means a missing value
+        self._missing, self._gaps = Counter[str](), set[str]()
 
     @property
     def n_rows(self) -> int:
@@ -220,6 +227,10 @@ class ParquetParts(Parts):
                 frame = parquet_rows(file, source, start, min(step, count - start))
                 yield pl.DataFrame([tidy(frame[n], source) for n in self._all]), source, start
 
+    @property
+    def notes(self) -> list[str]:
+        return markers_note(self._missing, len(self._gaps))
+
     def whole(self) -> pl.DataFrame:
         """Read all files; what their text means is not looked at."""
         known: dict[str, pl.DataType] = {}
@@ -240,6 +251,7 @@ class ParquetParts(Parts):
         return pl.DataFrame([tidy(column, self.source) for column in joined])
 
     def _read(self, rows: int) -> Iterator[Table]:
+        self._missing, self._gaps = Counter(), set()
         for frame, source, start in self.frames(rows):
             notes: list[str] = []
             typed = pl.DataFrame([self._typed(column, notes) for column in frame])
@@ -252,15 +264,21 @@ class ParquetParts(Parts):
             return column
         first = self._judges.get(name, column.clear())
         both = plain(pl.concat([first, column]))
-        cells, _, said = read_text(both, name, name in self._as_text)
+        cells, words, said = read_text(both, name, name in self._as_text)
         notes += said
+        words = words - self._of_judges.get(name, Counter())
+        self._missing += words
+        self._gaps |= {name} if words else set()
         if name not in self._judges and plain(column).null_count() < len(column):
             self._judges[name] = plain(column).drop_nulls().head(_JUDGES).alias(name)
+            self._of_judges[name] = read_text(plain(self._judges[name]), name, False)[1]
         return cells.slice(len(first)).alias(name)
 
 
 class TextParts(Parts):
     """A text file."""
+
+    tells_gaps = True
 
     def __init__(self, file: TextFile) -> None:
         super().__init__(file.source, [file.file])
@@ -284,7 +302,8 @@ class TextParts(Parts):
 
     @property
     def notes(self) -> list[str]:
-        return self._file.said()
+        markers = markers_note(self._file.missing, len(self._file.missing_columns))
+        return [*self._file.said(), *markers]
 
     def _read(self, rows: int) -> Iterator[Table]:
         count = 0

@@ -208,7 +208,7 @@ class Survey:
     def add(
         self, table: Table, held: NDArray[np.bool_], weights: NDArray[np.float64] | None = None
     ) -> None:
-        """Take up a part, what each of its rows is for, and how often each counts."""
+        """Take up a part, which of its rows are held out, and how often each counts."""
         check_finite(table, self.names)
         if self._first_notes is None:
             self._first_notes = table.notes
@@ -302,15 +302,20 @@ class Survey:
         return Table(_joined(self._targets).alias(self._target).to_frame(), self.source)
 
     @property
-    def notes(self) -> list[str]:
-        """How columns were read, by the first part, and what is missing in all."""
+    def gaps(self) -> list[str]:
+        """How many cells are missing."""
         counts = [n for n in self._missing.values() if n]
+        if not counts:
+            return []
+        cells, columns = plural(sum(counts), "cell"), plural(len(counts), "column")
+        return [f"missing: {cells} in {columns}"]
+
+    @property
+    def notes(self) -> list[str]:
+        """How columns were read, by the first part, and which rows are left out."""
         found = [note for note in self._first_notes or [] if not note.endswith(ALL_MISSING)]
         whole = [name for name, n in self._missing.items() if n == self.n_known + self.lost]
         found += [f"column {name!r}: {ALL_MISSING}" for name in whole]
-        if counts:
-            cells, columns = plural(sum(counts), "cell"), plural(len(counts), "column")
-            found.append(f"missing: {cells} in {columns}")
         if self.lost:
             words = "row {} is left out" if self.lost == 1 else "rows {} are left out"
             found.append(f"{self.lost} {words.format(f'without a target ({self._target!r})')}")

@@ -6,6 +6,7 @@ Not for: what a cell means (``cells``), nor for bytes (``scan``).
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -72,6 +73,9 @@ class TextFile:
         self.dialect = find_dialect(self._chunks(), given, source)
         self._scan = Scan(source, self.dialect.delimiter, self.dialect.header)
         self._sign = self._given_sign
+        #: Of the parts that were read: cells that mean a missing value, and which columns have any.
+        self.missing: Counter[str] = Counter()
+        self.missing_columns: set[str] = set()
 
     def _chunks(self) -> Iterator[bytes]:
         return without_sep_line(utf8_chunks(self.file, self._encoding, self.source))
@@ -165,15 +169,19 @@ class TextFile:
             Columns to read as text; more may be added between two parts.
         """
         first: pl.DataFrame | None = None
-        judges = ListedLines()
+        judges, of_judges = ListedLines(), Counter[str]()
+        self.missing, self.missing_columns = Counter(), set()
         for cells, lines, begin in self._gathered(max(rows, EARLY_ROWS)):
             where = ListedLines(lines=lines, numbers=np.arange(begin, begin + len(lines)))
             columns = self._filled(first, cells, as_text)
+            self.missing += columns.missing - of_judges
+            self.missing_columns |= columns.missing_columns
             frame, notes = self.typed(columns, where.behind(judges))
             yield Table(frame.slice(len(judges.lines)), self.source, notes, where)
             if first is None:
                 first = cells.head(EARLY_ROWS)
                 judges = ListedLines(lines=lines[:EARLY_ROWS], numbers=where.numbers[:EARLY_ROWS])
+                of_judges = self._filled(None, first, as_text).missing
 
     def _filled(
         self, first: pl.DataFrame | None, cells: pl.DataFrame, as_text: set[str]
