@@ -118,7 +118,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "estimator_metrics": {"errors", "ir", "callbacks", "metrics", "model"},
     "estimating": GROUND
     | REPORTS
-    | {"ir", "arrays", "learning", "model", "network", "recipe", "tables", "estimator_metrics"}
+    | {"ir", "arrays", "checkpoints", "learning", "model", "network", "recipe", "tables"}
+    | {"estimator_metrics"}
     | {"layers", "losses"},
     "estimators": GROUND
     | {"ir", "rng", "tables", "estimating", "estimator_html", "estimator_metrics"},

@@ -15,6 +15,7 @@ import numpy as np
 
 from limpide.arrays import as_weights
 from limpide.callbacks import Callback, EarlyStopping, Measuring, as_callbacks
+from limpide.checkpoints import Checkpoint, as_checkpoint, seed_for
 from limpide.errors import (
     ArgumentError,
     ArgumentTypeError,
@@ -64,6 +65,7 @@ class Learner:
     random_state: Any
     loss: Any
     engine: Any
+    checkpoint: Any
     verbose: Any
     feature_names_in_: Array
 
@@ -76,7 +78,8 @@ class Learner:
     def _fit(self, X: Any, y: Any, sample_weight: Any, validation: tuple[Any, Any, Any]) -> Self:
         probe, lesson, labels = self._begun(X, y, sample_weight)
         settings = self._settings(labels.target.task)
-        seed, few = self._seed(), lesson.rows.n_rows <= FEW_ROWS
+        kept, few = as_checkpoint(self.checkpoint), lesson.rows.n_rows <= FEW_ROWS
+        seed = seed_for(kept, None) if kept and self.random_state is None else self._seed()
         held: _Lesson | None = None
         has_others = any(part is not None for part in validation)
         if self._stops() and not has_others:
@@ -85,7 +88,7 @@ class Learner:
         probe.model_ = _model(lesson, labels, settings, seed, few, is_named)
         if has_others:
             held = probe._others(*validation)
-        probe._learn(lesson, labels, settings, held)
+        probe._learn(lesson, labels, settings, held, kept)
         self._become(probe)
         return self
 
@@ -122,7 +125,12 @@ class Learner:
         return probe, _Lesson(rows, given, labels.values, weights, counts, total), labels
 
     def _learn(
-        self, lesson: _Lesson, labels: Labels, settings: Settings, held: _Lesson | None
+        self,
+        lesson: _Lesson,
+        labels: Labels,
+        settings: Settings,
+        held: _Lesson | None,
+        checkpoint: Checkpoint | None,
     ) -> None:
         model = self.model_
         X = model.matrix(lesson.rows)
@@ -141,6 +149,7 @@ class Learner:
             callbacks=self._watchers(watched, held is not None),
             engine=self.engine,
             progress=self._is_verbose(),
+            checkpoint=checkpoint,
         )
         self.history_ = model.history
 

@@ -133,6 +133,9 @@ class Classifier(ClassifierMixin, _Estimator):  # type: ignore[misc]
         dropout and what is held out.
     engine
         None is the fastest installed.
+    checkpoint
+        A path, or ``lp.Checkpoint(path, resume=True)``: where ``fit`` is kept while it lasts, so
+        that another process can go on with it. Not for a search, whose fits would share the file.
     verbose
         Show a bar.
 
@@ -184,6 +187,7 @@ class Classifier(ClassifierMixin, _Estimator):  # type: ignore[misc]
         callbacks: Any = None,
         random_state: Any = None,
         engine: str | None = None,
+        checkpoint: Any = None,
         verbose: bool = False,
     ) -> None:
         self.hidden = hidden
@@ -203,6 +207,7 @@ class Classifier(ClassifierMixin, _Estimator):  # type: ignore[misc]
         self.callbacks = callbacks
         self.random_state = random_state
         self.engine = engine
+        self.checkpoint = checkpoint
         self.verbose = verbose
 
     @known_keywords
@@ -366,7 +371,8 @@ class Regressor(RegressorMixin, _Estimator):  # type: ignore[misc]
         As for ``Classifier``; names are mae, median_absolute_error, r2, rmse, and scikit-learn's
         scorers.
     hidden, activation, preset, epochs, batch_size, learning_rate, weight_decay, dropout, \
-early_stopping, validation_fraction, n_ensemble, callbacks, random_state, engine, verbose
+early_stopping, validation_fraction, n_ensemble, callbacks, random_state, engine, \
+checkpoint, verbose
         As for ``Classifier``.
 
     Attributes
@@ -403,6 +409,7 @@ early_stopping, validation_fraction, n_ensemble, callbacks, random_state, engine
         callbacks: Any = None,
         random_state: Any = None,
         engine: str | None = None,
+        checkpoint: Any = None,
         verbose: bool = False,
     ) -> None:
         self.hidden = hidden
@@ -421,6 +428,7 @@ early_stopping, validation_fraction, n_ensemble, callbacks, random_state, engine
         self.callbacks = callbacks
         self.random_state = random_state
         self.engine = engine
+        self.checkpoint = checkpoint
         self.verbose = verbose
 
     @known_keywords

@@ -6,6 +6,7 @@ import copy
 import functools
 import pickle
 import runpy
+import signal
 
 import cloudpickle
 import joblib
@@ -34,6 +35,7 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.utils.class_weight import compute_sample_weight
 
 import limpide as lp
+from limpide import training
 from limpide.cli import main
 
 IRIS, SPECIES = load_iris(return_X_y=True)
@@ -648,3 +650,29 @@ def test_its_html_tells_of_the_network(frame, answer):
     assert "&lt;script&gt;alert(1)&lt;/script&gt;" in shown
     for text in ("Network of", "Loss by epoch", "validation from", "one-hot", "parameters, float3"):
         assert text in shown
+
+
+@pytest.mark.parametrize("random_state", [0, None])
+def test_a_fit_that_is_broken_off_goes_on_bit_for_bit(tmp_path, monkeypatch, random_state):
+    def one_by_one(total, pace):
+        for i in range(total):
+            if i == 10:
+                signal.raise_signal(signal.SIGINT)
+            yield i, i + 1
+
+    settings = {"random_state": random_state, "epochs": 4}
+    with monkeypatch.context() as patch:
+        patch.setattr(training, "slices", one_by_one)
+        first = lp.Classifier(checkpoint=tmp_path / "run", **settings).fit(MANY, SIDES)
+    assert first.history_.interrupted
+    again = lp.Checkpoint(tmp_path / "run", resume=True)
+    found = lp.Classifier(checkpoint=again, **settings).fit(MANY, SIDES)
+    seed = found.model_.facts.recipe["seed"]
+    assert seed == first.model_.facts.recipe["seed"]
+    whole = lp.Classifier(random_state=0, epochs=4).fit(MANY, SIDES)
+    if random_state == 0:
+        np.testing.assert_array_equal(found.predict_proba(MANY), whole.predict_proba(MANY))
+    assert found.history_.epochs == 4
+    with pytest.raises(lp.CheckpointError, match="is of another run"):
+        lp.Classifier(checkpoint=again, **settings).fit(MANY[:-1], SIDES[:-1])
+    clone(found)
