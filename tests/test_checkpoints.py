@@ -7,7 +7,6 @@ import errno
 import json
 import os
 import pickle
-import signal
 import subprocess
 import sys
 import warnings
@@ -20,6 +19,7 @@ import numpy as np
 import pytest
 
 import limpide as lp
+from breaking_off import breaks_off
 from failing_calls import Faults
 from limpide import checkpoints, storage, training
 
@@ -51,21 +51,6 @@ def result(net: lp.Network, history: lp.History) -> Any:
     arrays = {name: array.tobytes() for name, array in (net.params | net.state).items()}
     figures = (history.loss, history.validation_loss, history.steps, history.batch_size)
     return arrays, figures, history.stopped, history.best_epoch, history.interrupted
-
-
-def breaks_off(monkeypatch: pytest.MonkeyPatch, step: int) -> None:
-    """Let Ctrl-C be pressed so that a step, counted from 1 in this process, is the last one."""
-    done = 0
-
-    def one_by_one(total: int, pace: object) -> Any:
-        nonlocal done
-        for i in range(total):
-            done += 1
-            if done == step:
-                signal.raise_signal(signal.SIGINT)
-            yield i, i + 1
-
-    monkeypatch.setattr(training, "slices", one_by_one)
 
 
 def broken_off(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -13,7 +12,7 @@ import polars as pl
 import pytest
 
 import limpide as lp
-from limpide import training
+from breaking_off import breaks_off
 from limpide.errors import ArgumentError, DataError, MemoryLimitError
 from limpide.tables import decoding
 from limpide.tables.reading import open_table
@@ -167,18 +166,10 @@ def test_an_interrupted_run_goes_on_bit_for_bit(
     parquet: Path, tmp_path: Path, at: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     expected = lp.train(features(parquet, "yes"), "yes", **SMALL)
-    path, done = tmp_path / "run", 0
-
-    def one_by_one(total: int, pace: object) -> Any:
-        nonlocal done
-        for i in range(total):
-            done += 1
-            if done == at:
-                signal.raise_signal(signal.SIGINT)
-            yield i, i + 1
+    path = tmp_path / "run"
 
     with monkeypatch.context() as patch:
-        patch.setattr(training, "slices", one_by_one)
+        breaks_off(patch, at)
         first = lp.train(features(parquet, "yes"), "yes", checkpoint=path, **SMALL)
     assert first.history.interrupted
     found = lp.train(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import shutil
-import signal
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +11,8 @@ import numpy as np
 import pytest
 
 import limpide as lp
-from limpide import stored_rows, training
+from breaking_off import breaks_off
+from limpide import stored_rows
 from limpide.checkpoints import Checkpoint
 from limpide.errors import CheckpointError, DataError, DivergenceError, FileError
 from limpide.losses import resolve_loss
@@ -169,21 +169,6 @@ def test_training_is_that_of_the_same_rows_in_memory(engine: str, weighted: bool
     assert history.loss == expected.loss
     for name, array in one.params.items():
         np.testing.assert_array_equal(array, other.params[name])
-
-
-def breaks_off(monkeypatch: pytest.MonkeyPatch, step: int) -> None:
-    """Let Ctrl-C be pressed so that this step of the process is the last one."""
-    done = 0
-
-    def one_by_one(total: int, pace: object) -> Any:
-        nonlocal done
-        for i in range(total):
-            done += 1
-            if done == step:
-                signal.raise_signal(signal.SIGINT)
-            yield i, i + 1
-
-    monkeypatch.setattr(training, "slices", one_by_one)
 
 
 @pytest.mark.parametrize("engine", ENGINES)

@@ -92,7 +92,7 @@ def train_in_parts(parts: Parts, name: str, asked: Asked, memory: float) -> Mode
     recipe = model.facts.recipe
     recipe["batch_size"] = min(recipe["batch_size"], survey.n_rows)
     factors = _factors(asked.class_weight, found, survey)
-    second = _SecondPass(model, loss, held_out, weights, factors)
+    second = _SecondPass(model, loss, share, weights, factors)
     with closing(second.stored(parts, survey.n_rows, sizes, seed)) as rows:
         model.facts.history = model.network.fit_stored(
             rows,
@@ -160,13 +160,12 @@ class _SecondPass:
         self,
         model: Model,
         loss: Loss,
-        held_out: partial[HeldOut],
+        share: float,
         weights: Array | None,
         factors: Array | None,
     ) -> None:
         self._model, self._loss = model, loss
-        self._held_out, self._share = held_out, float(held_out.args[0])
-        self._weights, self._factors = weights, factors
+        self._share, self._weights, self._factors = share, weights, factors
         self.held = _Kept()
         self.counts: dict[str, Array] = {}  # of the codes of embedded columns
         self._tables: list[pl.DataFrame] = []  # rows as they were read, for the report
@@ -174,7 +173,8 @@ class _SecondPass:
 
     def stored(self, parts: Parts, n_rows: int, sizes: _Sizes, seed: int) -> StoredRows:
         """Read all parts, and give the rows to learn from."""
-        draw, stored, batch_size = self._held_out(), None, self._model.facts.recipe["batch_size"]
+        draw, stored = HeldOut(self._share, seed), None
+        batch_size = self._model.facts.recipe["batch_size"]
         kept = min(_KEPT, max(sizes.held * parts.n_rows // max(parts.size, 1), _FEW))
         every = max(int(parts.n_rows * (self._share or 1) / kept), 1)
         read = 0

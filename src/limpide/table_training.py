@@ -16,7 +16,6 @@ from limpide.arrays import as_weights
 from limpide.checkpoints import Checkpoint, as_checkpoint, seed_for
 from limpide.errors import (
     ArgumentTypeError,
-    DataError,
 )
 from limpide.ir import Array
 from limpide.keywords import known_keywords
@@ -39,8 +38,10 @@ from limpide.tables.targets import (
     class_weights,
     find_target,
     look_alike,
+    no_target,
     overrule,
     told_constant,
+    told_lost,
     with_scale,
 )
 from limpide.threads import limit_threads
@@ -226,15 +227,11 @@ def _rows_with_target(table: Table, name: str) -> tuple[Array, Table, list[str]]
     there = plain(table.frame[name]).is_not_null()
     lost = int((~there).sum())
     if lost == table.n_rows:
-        raise DataError(
-            f"{table.source}, target column {name!r}: every cell is missing. Choose another target."
-        )
+        raise no_target(table.source, name)
     rows = np.flatnonzero(np.asarray(there))
     if not lost:
         return rows, table, []
-    words = "row {} is left out" if lost == 1 else "rows {} are left out"
-    note = f"{lost} {words.format(f'without a target ({name!r})')}"
-    return rows, table.take(rows), [note]
+    return rows, table.take(rows), [told_lost(lost, name)]
 
 
 def _single_rows(target: Target, codes: Array) -> list[str]:

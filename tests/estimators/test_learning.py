@@ -6,7 +6,6 @@ import copy
 import functools
 import pickle
 import runpy
-import signal
 
 import cloudpickle
 import joblib
@@ -35,7 +34,7 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.utils.class_weight import compute_sample_weight
 
 import limpide as lp
-from limpide import training
+from breaking_off import breaks_off
 from limpide.cli import main
 
 IRIS, SPECIES = load_iris(return_X_y=True)
@@ -654,15 +653,9 @@ def test_its_html_tells_of_the_network(frame, answer):
 
 @pytest.mark.parametrize("random_state", [0, None])
 def test_a_fit_that_is_broken_off_goes_on_bit_for_bit(tmp_path, monkeypatch, random_state):
-    def one_by_one(total, pace):
-        for i in range(total):
-            if i == 10:
-                signal.raise_signal(signal.SIGINT)
-            yield i, i + 1
-
     settings = {"random_state": random_state, "epochs": 4}
     with monkeypatch.context() as patch:
-        patch.setattr(training, "slices", one_by_one)
+        breaks_off(patch, 11)
         first = lp.Classifier(checkpoint=tmp_path / "run", **settings).fit(MANY, SIDES)
     assert first.history_.interrupted
     again = lp.Checkpoint(tmp_path / "run", resume=True)

@@ -22,7 +22,7 @@ from limpide.tables.fitting import Seen
 from limpide.tables.parts import Parts, ReadAgain
 from limpide.tables.scales import SAMPLE
 from limpide.tables.table import ListedLines, Table, missing_column, plural
-from limpide.tables.targets import MOST_CLASSES
+from limpide.tables.targets import MOST_CLASSES, no_target, told_lost
 
 _FEWEST = 2_000  # rows of the sample, however wide they are
 _SPARE = 1_000  # numbers of a column that are kept for the case that the sample holds none
@@ -287,10 +287,7 @@ class Survey:
             Every cell of the target is missing.
         """
         if not self._labels:
-            raise DataError(
-                f"{self.source}, target column {self._target!r}: every cell is missing. Choose "
-                "another target."
-            )
+            raise no_target(self.source, self._target)
         values = _joined(self._labels).alias(self._target).to_frame()
         if self._lines is not None:
             return Table(values, self.source, lines=self._lines)
@@ -317,8 +314,7 @@ class Survey:
         whole = [name for name, n in self._missing.items() if n == self.n_known + self.lost]
         found += [f"column {name!r}: {ALL_MISSING}" for name in whole]
         if self.lost:
-            words = "row {} is left out" if self.lost == 1 else "rows {} are left out"
-            found.append(f"{self.lost} {words.format(f'without a target ({self._target!r})')}")
+            found.append(told_lost(self.lost, self._target))
         return found
 
 

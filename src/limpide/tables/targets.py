@@ -360,6 +360,23 @@ def with_scale(
     return replace(target, classes=None, centre=mean * unit, scale=spread)
 
 
+def no_target(source: str, name: str) -> DataError:
+    """Build the error for a target whose every cell is missing."""
+    return DataError(
+        f"{source}, target column {name!r}: every cell is missing. Choose another target."
+    )
+
+
+def told_lost(lost: int, name: str) -> str:
+    """Say how many rows have no target.
+
+    >>> told_lost(2, "y")
+    "2 rows without a target ('y') are left out"
+    """
+    words = "row {} is left out" if lost == 1 else "rows {} are left out"
+    return f"{lost} {words.format(f'without a target ({name!r})')}"
+
+
 def told_constant(target: Target, values: NDArray[np.float64]) -> list[str]:
     """Say that a regression has nothing to learn, where its target never changes."""
     if target.classes is not None or values.min() < values.max():
