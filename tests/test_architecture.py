@@ -29,6 +29,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "locks": set(),
     "stopping": {"errors"},
     "threads": {"errors"},
+    "languages": {"errors"},
     # the core: ir <- tensor <- ops <- gradient <- tape; engines know graphs alone
     "ir": {"errors"},
     "conversion": {"errors", "ir"},

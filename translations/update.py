@@ -1,0 +1,100 @@
+"""Bring the catalogues up to date with the code: run it after a sentence was added or changed.
+
+``python translations/update.py`` writes new sentences into fr.po and uk.po, to be translated
+there, takes out those that nothing says any more, and compiles the rest; ``tests/languages`` fails
+until every sentence is translated. Needs Babel. Not for: looking sentences up
+(``limpide.languages``).
+"""
+
+from __future__ import annotations
+
+import ast
+import io
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+from babel.messages.catalog import Catalog
+from babel.messages.mofile import write_mo
+from babel.messages.pofile import read_po, write_po
+
+from limpide.languages import LANGUAGES
+from limpide.languages.words import DOMAIN, FOLDER
+
+HERE = Path(__file__).parent
+SOURCE = HERE.parent / "src" / "limpide"
+TRANSLATED = tuple(code for code in LANGUAGES if code != "en")
+_DATE = datetime(2026, 1, 1, tzinfo=UTC)  # today's would make another file of the same sentences
+_SENTENCES = {"say": 1, "plural": 2}  # method → how many of its arguments are sentences
+
+
+def sentences() -> Catalog:
+    """Give every sentence of the code: of ``say`` and ``plural``."""
+    found = Catalog(project="limpide", charset="utf-8")
+    for path in sorted(SOURCE.rglob("*.py")):
+        for forms in _said_in(path):
+            place = path.relative_to(SOURCE).as_posix()
+            found.add(forms if len(forms) > 1 else forms[0], locations=[(place, None)])
+    found.creation_date = _DATE
+    return found
+
+
+def _said_in(path: Path) -> Iterator[tuple[str, ...]]:
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Attribute):
+            continue
+        count = _SENTENCES.get(node.func.attr)
+        if count is None:
+            continue
+        forms = [part.value for part in node.args[:count] if isinstance(part, ast.Constant)]
+        if len(forms) == count and all(isinstance(form, str) for form in forms):
+            yield tuple(forms)
+
+
+def catalogue(language: str) -> Catalog:
+    """Read a language's catalogue as it stands."""
+    found = Catalog(locale=language)
+    path = HERE / f"{language}.po"
+    if path.exists():
+        with path.open("rb") as file:
+            found = read_po(file, locale=language)
+    found.project, found.version = "limpide", "1"
+    found.header_comment, found.fuzzy = f"# limpide: {LANGUAGES[language]}", False
+    found.creation_date = found.revision_date = _DATE
+    found.last_translator = found.language_team = found.msgid_bugs_address = "limpide"
+    return found
+
+
+def compiled(found: Catalog) -> bytes:
+    """Give the catalogue as gettext reads it."""
+    buffer = io.BytesIO()
+    write_mo(buffer, found)
+    return buffer.getvalue()
+
+
+def mo_path(language: str) -> Path:
+    """Say where the compiled catalogue of a language stands."""
+    return FOLDER / language / "LC_MESSAGES" / f"{DOMAIN}.mo"
+
+
+def main() -> None:
+    wanted = sentences()
+    for language in TRANSLATED:
+        found = catalogue(language)
+        found.update(wanted, no_fuzzy_matching=True)
+        found.obsolete.clear()
+        with (HERE / f"{language}.po").open("wb") as file:
+            write_po(file, found, width=100, sort_output=True, include_lineno=False)
+        place = mo_path(language)
+        place.parent.mkdir(parents=True, exist_ok=True)
+        place.write_bytes(compiled(found))
+        missing = sum(not _is_translated(m.string) for m in found if m.id)
+        print(f"{language}: {len(found)} sentences, {missing} to translate")
+
+
+def _is_translated(string: object) -> bool:
+    return all(string) if isinstance(string, (tuple, list)) else bool(string)
+
+
+if __name__ == "__main__":
+    main()
