@@ -116,6 +116,7 @@ _MODULES = (
     "checkpoints",
     "datasets",
     "effects",
+    "explain",
     "exports",
     "memory",
     "metrics",

@@ -16,18 +16,14 @@ import numpy as np
 from limpide import engines
 from limpide.activations import Activation
 from limpide.arrays import (
-    as_matrix,
-    as_targets,
-    as_weights,
     with_class_weight,
 )
 from limpide.callbacks import as_callbacks
 from limpide.checkpoints import Checkpoint, Keeper, as_checkpoint, seed_for
 from limpide.errors import (
     ArgumentError,
-    ArgumentTypeError,
-    nearest,
 )
+from limpide.explaining import Explaining
 from limpide.history import History
 from limpide.identity import data_words, loop_checksum, settings_words
 from limpide.ir import Array, Spec, spec_of
@@ -41,7 +37,6 @@ from limpide.members import MemberOutput
 from limpide.memory import check_step, short_of_memory
 from limpide.ops import sigmoid, softmax
 from limpide.optimizers import Optimizer, resolve_optimizer
-from limpide.predicting import Predicting
 from limpide.progress import progress_bar
 from limpide.rows import Data, rows_a_step, split
 from limpide.snapshots import stateful
@@ -54,7 +49,7 @@ if TYPE_CHECKING:  # loaded when something is exported: limpide.exports
     pass
 
 
-class Network(Predicting):
+class Network(Explaining):
     """A network of layers.
 
     Parameters
@@ -246,6 +241,7 @@ class Network(Predicting):
         trainer.keeper = None if kept is None else self._keeper(kept, trainer, held)
         with trainer.ready(self), progress_bar(progress, trainer.epochs) as bar:
             self._last_loss, self._fitted = trainer.plan.loss, trainer.run_loop
+            self._last_optimizer = trainer.plan.optimizer
             if bar is not None:
                 trainer.watch = bar.tick
             try:
@@ -300,42 +296,6 @@ class Network(Predicting):
             epochs=trainer.epochs,
             processor=engines.made_for(trainer.run_loop),
         )
-
-    def _frozen(self, freeze: Sequence[str]) -> frozenset[str]:
-        names = [freeze] if isinstance(freeze, str) else freeze
-        if not isinstance(names, (list, tuple, set, frozenset)):
-            raise ArgumentTypeError(f"freeze must be a list of names; received {freeze!r}.")
-        if not self.params:
-            raise ArgumentError(
-                "The network has no parameters, so there is nothing to train. Add a layer that "
-                "learns, such as lp.Dense(1)."
-            )
-        for name in names:
-            if not isinstance(name, str) or name not in self.params:
-                raise ArgumentError(
-                    f"freeze names {name!r}, which is no parameter; there are "
-                    f"{', '.join(self.params)}.{nearest(name, self.params)}"
-                )
-        if len(set(names)) == len(self.params):
-            raise ArgumentError("freeze names all parameters; leave at least one to train.")
-        return frozenset(names)
-
-    def _data(
-        self, X: Any, y: Any, loss: Loss, sample_weight: Any = None, prefix: str = ""
-    ) -> Data:
-        matrix = as_matrix(
-            X, self.n_inputs, self._dtype, name=f"{prefix}X", missing=self._takes_missing
-        )
-        targets = as_targets(
-            y,
-            len(matrix),
-            self.n_outputs,
-            loss,
-            self._dtype,
-            rows_of=f"{prefix}X",
-            name=f"{prefix}y",
-        )
-        return Data(matrix, targets, as_weights(sample_weight, len(matrix), self._dtype))
 
     def _validation(
         self, validation: Any, data: Data, loss: Loss, seed: int

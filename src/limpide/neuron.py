@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -21,6 +21,9 @@ from limpide.ir import Array
 from limpide.keywords import known_keywords
 from limpide.layers import Dense, check_size
 from limpide.network import Network
+
+if TYPE_CHECKING:
+    from limpide.explain import Derivation
 
 _SETTINGS = tuple(inspect.signature(Network.fit).parameters)[3:]  # after self, X, y
 
@@ -121,6 +124,11 @@ class Neuron:
                     f"Neuron.fit has no argument {keyword!r}.{nearest(keyword, _SETTINGS)}"
                 )
         return self.network.fit(X, y, **settings)
+
+    @known_keywords
+    def explain(self, x: Any, y: Any, **settings: Any) -> Derivation:
+        """Give every number and derivative, told as on paper; the arguments are ``Network``'s."""
+        return self.network.explain(x, y, **settings)
 
     def __repr__(self) -> str:
         weights = ", ".join(f"{w:.6g}" for w in self.weights)

@@ -45,6 +45,13 @@ class Scalars:
             for flat in range(math.prod(shape)):
                 yield self._named(name, shape, flat)
 
+    def of_layer(self, layer: str) -> Iterator[str]:
+        """Give the scalar names of one layer's parameters."""
+        for name, shape in self._shapes.items():
+            if name.rpartition(".")[0] == layer:
+                for flat in range(math.prod(shape)):
+                    yield self._named(name, shape, flat)
+
     def _named(self, name: str, shape: tuple[int, ...], flat: int) -> str:
         if name in self._starts:
             letter, start = self._starts[name]

@@ -135,7 +135,7 @@ def _update(
     rate = optimizer.rate(before, inputs.total, inputs.scalars)
     params: dict[str, Tensor] = {}
     slots: dict[str, Tensor] = {}
-    factors = _member_factors(optimizer, plan.placed)
+    factors = {n: Tensor(a) for n, a in member_decays(optimizer, plan.placed).items()}
     for name, gradient in zip(trained, gradients, strict=True):
         scalars = inputs.scalars
         if name in factors:
@@ -148,13 +148,13 @@ def _update(
     return params, slots
 
 
-def _member_factors(optimizer: Optimizer, placed: Sequence[Placed]) -> dict[str, Tensor]:
-    """Give what the decay of parameters is multiplied by, where members differ in it."""
+def member_decays(optimizer: Optimizer, placed: Sequence[Placed]) -> dict[str, Array]:
+    """Give what the decay of parameters is multiplied by, where members of an ensemble differ."""
     if not isinstance(optimizer, AdamW) or not optimizer.member_decay:
         return {}
     values = np.array(optimizer.member_decay)
     return {
-        f"{name}.{key}": Tensor(array)
+        f"{name}.{key}": array
         for name, layer, _, _ in placed
         for key, array in layer.by_member(values).items()
     }
