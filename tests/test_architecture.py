@@ -79,11 +79,17 @@ MAY_IMPORT: dict[str, set[str]] = {
     | {"members"},
     "predicting": PARTS
     | {"arrays", "engines", "exports", "keywords", "limpide", "structure", "tracing"},
+    # explaining: takes graphs, layers and arrays, never a network
+    "explain": PARTS | {"engines", "gradient", "keywords", "languages", "scalars"},
+    "explaining": PARTS
+    | {"arrays", "explain", "keywords", "limpide", "predicting", "rows", "steps"},
     "network": PARTS
     | REPORTS
     | {"checkpoints", "engines", "identity", "rows", "steps", "threads", "training"}
-    | {"arrays", "members", "predicting", "snapshots", "stored_rows"},
-    "neuron": PARTS | REPORTS | {"arrays", "generator", "network", "parameters", "scalars"},
+    | {"arrays", "explaining", "members", "snapshots", "stored_rows"},
+    "neuron": PARTS
+    | REPORTS
+    | {"arrays", "explain", "generator", "network", "parameters", "scalars"},
     # data and files: they take layers and arrays, never a network
     "datasets": {"errors", "rng", "spam"},
     "metrics": {"errors", "keywords", "rng"},

@@ -58,6 +58,14 @@ def test_figures(folder: Path) -> None:
     assert {"people.html", "others.html"} <= {path.name for path in folder.iterdir()}
 
 
+def test_explain(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    run("docs/explain.md", {})
+    page = (ROOT / "docs" / "explain.md").read_text(encoding="utf-8")
+    shown = re.search(r"says:\n\n```\n(.*?)```", page, re.DOTALL)
+    assert shown is not None
+    assert shown[1] in capsys.readouterr().out
+
+
 def test_checkpoints(folder: Path) -> None:
     people = lp.datasets.people()
     net = lp.Network([2, 2, 1], output="sigmoid", seed=1)

@@ -93,6 +93,8 @@ ABSOLUTE: dict[str, tuple[float, str]] = {
     "fit_float32": (2e-5, "a dozen steps carry a few hundred roundings of 6e-8 forward"),
     "order_of_sums": (8.0, "eps times the sum of absolute values: terms are added in any order"),
     "float32_beside_float64": (1e-5, "a few dozen float32 roundings of numbers below 10"),
+    "explained_derivative": (1e-12, "the same formula in float64, its terms in another order"),
+    "explained_difference": (1e-6, "central differences, step 1e-5, of losses of curved functions"),
     "golden": (1e-12, "GOLDEN.md gives 16 digits"),
     "training_weights": (1e-12, "a thousand epochs carry the rounding of each step forward"),
     "peer_float64": (

@@ -55,8 +55,10 @@ def test_every_sentence_is_translated_with_its_placeholders(language: str) -> No
         assert len(said) == expected, message.id
         assert all(said), f"not translated: {message.id!r}"
         assert not message.fuzzy, message.id
-        for one in said:
-            assert fields(one) == fields(forms(message.id)[-1]), message.id
+        # A form for one thing may say it in words: "the largest", not "the 1 largest".
+        wanted = fields(forms(message.id)[-1])
+        assert fields(said[-1]) == wanted, message.id
+        assert all(fields(one) <= wanted for one in said), message.id
 
 
 @pytest.mark.parametrize("language", UPDATE.TRANSLATED)

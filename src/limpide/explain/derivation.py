@@ -6,6 +6,7 @@ Answers for looking numbers up and for choosing what of a large network is told.
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections.abc import Sequence
 from typing import Any
@@ -14,6 +15,9 @@ import numpy as np
 
 from limpide.errors import ArgumentError
 from limpide.explain.facts import Entry, Facts, Gradients
+from limpide.explain.html_math import as_html, as_page
+from limpide.explain.latex import as_latex
+from limpide.explain.records import entry_record, whole_record
 from limpide.explain.telling import Block, Telling
 from limpide.explain.written_text import as_text
 from limpide.ir import Array
@@ -52,6 +56,39 @@ class _Told:
         telling = Telling(self.facts, words, _digits(digits))
         return as_text(self.blocks(telling), words, digits, _width(width))
 
+    @known_keywords
+    def to_latex(
+        self, *, language: str | None = None, digits: int = 6, document: bool = True
+    ) -> str:
+        """Give it as LaTeX with amsmath: a document that compiles, or its body alone."""
+        words = words_in(language)
+        telling = Telling(self.facts, words, _digits(digits))
+        return as_latex(self.blocks(telling), words, digits, document)
+
+    @known_keywords
+    def to_html(
+        self, *, language: str | None = None, digits: int = 6, document: bool = True
+    ) -> str:
+        """Give it as HTML with MathML, which asks for nothing else: a page, or a ``<div>``."""
+        words = words_in(language)
+        telling = Telling(self.facts, words, _digits(digits))
+        blocks = self.blocks(telling)
+        if not document:
+            return as_html(blocks, words, digits)
+        return as_page(blocks, words, digits)
+
+    @known_keywords
+    def to_json(self) -> str:
+        """Give it as JSON: every number in full precision, every formula as text."""
+        return json.dumps(self.record(), ensure_ascii=False, indent=1, allow_nan=False)
+
+    def record(self) -> dict[str, Any]:
+        """Give what ``to_json`` writes."""
+        raise NotImplementedError
+
+    def _repr_html_(self) -> str:
+        return self.to_html(document=False)
+
     def __str__(self) -> str:
         return self.to_text()
 
@@ -71,6 +108,9 @@ class Explained(_Told):
 
     def blocks(self, telling: Telling) -> Sequence[Block]:
         return list(telling.entry(self.entry))
+
+    def record(self) -> dict[str, Any]:
+        return entry_record(self.entry)
 
     @property
     def updated(self) -> float | None:
@@ -101,16 +141,17 @@ class Derivation(_Told):
     >>> net = lp.Network([2, 2, 1], activation="sigmoid", output="sigmoid", dtype="float64", seed=0)
     >>> net.params |= {name: 1.0 if "weights" in name else 0.0 for name in net.params}
     >>> d = net.explain([-2, -1], 1, loss="mse", optimizer=lp.SGD(0.1))
-    >>> print(d["h1"].to_text(language="en"))
-    h1, a value of hidden1
-    ──────────────────────
-      h1 = sigmoid(z_h1) = sigmoid(−3) = 0.0474259
-      ∂L/∂h1 = ∂L/∂ŷ · ∂ŷ/∂h1 = −0.95261 · 0.249439 = −0.237618
-    By hand, with factors rounded to 3 digits, −0.953·0.249 = −0.237; with all digits it is −0.238.
-    Round once, at the end.
+    >>> print(d["z_h1"].to_text(language="en", width=88))
+    z_h1, the weighted sum of a neuron
+    ──────────────────────────────────
+      z_h1 = w1·x1 + w2·x2 + b1 = 1·(−2) + 1·(−1) + 0 = −3
+      ∂L/∂z_h1 = ∂L/∂ŷ · ∂ŷ/∂h1 · ∂h1/∂z_h1 = −0.95261 · 0.249439 · 0.0451767 = −0.0107348
+    By hand, with factors cut off after 3 digits, −0.952·0.249·0.0451 = −0.0106; with all
+    digits it is −0.0107. Round once, at the end.
     Its factors:
       ∂L/∂ŷ = −2·(y − ŷ) = −2·(1 − 0.523695) = −0.95261
       ∂ŷ/∂h1 = w5·ŷ·(1 − ŷ) = 1·0.523695·(1 − 0.523695) = 0.249439
+      ∂h1/∂z_h1 = h1·(1 − h1) = 0.0474259·(1 − 0.0474259) = 0.0451767
     """
 
     def __init__(self, facts: Facts, single: bool) -> None:
@@ -171,6 +212,11 @@ class Derivation(_Told):
             )
         if self.rows == 1:
             return self
+        if self.facts.draws_together:
+            raise ArgumentError(
+                "The dropout of all rows was drawn in one, and a row alone would be given another. "
+                "Ask with training=False, or look at all rows together."
+            )
         if not self.facts.rows_apart:
             raise ArgumentError(
                 "The rows are not apart: a layer takes the statistics of all of them. Ask with "
@@ -188,6 +234,11 @@ class Derivation(_Told):
         names = list(self.gradients) if everything else self.facts.largest(_LARGEST)
         return list(telling.whole(names, everything))
 
+    def record(self) -> dict[str, Any]:
+        everything = len(self.gradients) <= _ALL_TOLD
+        names = list(self.gradients) if everything else self.facts.largest(_LARGEST)
+        return whole_record(self.facts, names, everything)
+
     def __repr__(self) -> str:
         return f"<Derivation {self.facts.sizes}: loss {self.loss:.6g}>"
 
@@ -202,7 +253,7 @@ class Layer(_Told):
     def names(self) -> list[str]:
         """Sums and values of the first row, then parameters."""
         families = self.facts.names.of_layer(self.name)
-        values = [f.text(i) for f in families for i in range(f.count)]
+        values = [f.text(f.place(0, i)) for f in families for i in range(f.count)]
         return [*values, *self.facts.scalars.of_layer(self.name)]
 
     def __getitem__(self, name: str) -> Explained:
@@ -220,6 +271,12 @@ class Layer(_Told):
 
     def blocks(self, telling: Telling) -> Sequence[Block]:
         return list(telling.layer(self.name, self.names))
+
+    def record(self) -> dict[str, Any]:
+        names = self.names
+        if len(names) > _ALL_TOLD:
+            names = sorted(names, key=lambda n: -abs(self[n].derivative))[:_ALL_TOLD]
+        return {"layer": self.name, "entries": [entry_record(self[n].entry) for n in names]}
 
 
 def _digits(digits: int) -> int:

@@ -25,6 +25,7 @@ from limpide.explain.expressions import (
 )
 
 MOST = 17  # digits give every float64 back
+_EDGE = 1e-13  # relative: what adding in another order may change
 BY_HAND = 3  # digits that are carried along on paper
 
 
@@ -71,9 +72,14 @@ def with_digits(expression: Expression, digits: int) -> Expression:
 
 
 def digits_for(expression: Expression, value: float, shown: int) -> int:
-    """Give how many digits the numbers of a formula need, for its value to come out as shown."""
+    """Give how many digits the numbers of a formula need, for its value to come out as shown.
+
+    Not at the very edge either, where it is the order of adding that decides how to round.
+    """
+    wanted = rounded(value, shown)
     for digits in range(shown, MOST):
-        if rounded(with_digits(expression, digits).value, shown) == rounded(value, shown):
+        found = with_digits(expression, digits).value
+        if all(rounded(found * (1 + edge), shown) == wanted for edge in (-_EDGE, _EDGE)):
             return digits
     return MOST
 

@@ -145,6 +145,7 @@ class Facts:
         self.names = Names(subject, self.cells, scalars)
         self.factors = Factors(self.cells, self.names)
         self.updates = Updates(setting.optimizer)
+        self._rows_alone: dict[int, Facts] = {}
         self._steps: dict[Cell, dict[Cell, Expression]] = {}
         self._derivatives = self._differentiated()
         self.end = Cell(self.cells.of, 0)
@@ -170,13 +171,14 @@ class Facts:
         """Whether the loss of a row depends on that row alone: not so in batch norm's training."""
         if self.rows == 1:
             return True
-        x = self.cells.index(self.subject.input("X"))
         losses = self.cells.index(self.subject.losses)
-        width = self.cells.arrays[x].shape[1]
         for row in (0, self.rows - 1):
-            live = self.cells.reached_from(losses, row)[x].reshape(self.rows, width)
-            if np.delete(live, row, axis=0).any():
-                return False
+            live = self.cells.reached_from(losses, row)
+            for family in self.names.families:
+                if family.axis is not None and family.kind != "row loss":
+                    places = np.flatnonzero(live[family.node])
+                    if any(family.split(int(place))[0] != row for place in places):
+                        return False
         return True
 
     @cached_property
@@ -185,10 +187,18 @@ class Facts:
         subject = self.subject.unfused
         return None if subject is None else Facts(subject, self.scalars, self.setting)
 
+    @property
+    def draws_together(self) -> bool:
+        """Whether the rows' dropout was drawn in one: a row alone would be given another."""
+        layers = [stage.layer for stage in self.subject.stages]
+        return self.setting.training and any(isinstance(layer, Dropout) for layer in layers)
+
     def alone(self, row: int) -> Facts:
         """Give the facts of one row alone."""
-        assert self._alone is not None
-        return self._alone(row)
+        if row not in self._rows_alone:
+            assert self._alone is not None
+            self._rows_alone[row] = self._alone(row)
+        return self._rows_alone[row]
 
     @property
     def sizes(self) -> str:
@@ -227,16 +237,37 @@ class Facts:
         assert isinstance(found, Symbol)
         return found.name
 
-    def by(self, cell: Cell) -> Derivative:
-        """Give ∂L/∂(a number), with its value."""
+    def by(self, cell: Cell, row: int | None = None) -> Derivative:
+        """Give ∂L/∂(a number), with its value; with ``row`` that of the loss of one row."""
         name = self.text(cell)
-        return Derivative("L", name, self.derivative(cell), name)
+        if row is None:
+            return Derivative("L", name, self.derivative(cell), name)
+        return Derivative(f"L{row_mark(row)}", name, self._of_row_loss(cell, row), name)
 
-    def steps(self, cell: Cell) -> dict[Cell, Expression]:
-        """Give the named numbers that are made of a number, and the derivative of each by it."""
+    def _of_row_loss(self, cell: Cell, row: int) -> float:
+        """Give the derivative of a row's loss: rows are apart, so it is a share of that of L."""
+        share = self.derivative(self._row_loss(row))
+        if cell == self._row_loss(row):
+            return 1.0
+        if share != 0 and self.names.row_of(cell) == row:
+            return self.derivative(cell) / share
+        steps = self.steps(cell, row)
+        return sum(self._of_row_loss(end, row) * formula.value for end, formula in steps.items())
+
+    def _row_loss(self, row: int) -> Cell:
+        return Cell(self.cells.index(self.subject.losses), row)
+
+    def steps(self, cell: Cell, row: int | None = None) -> dict[Cell, Expression]:
+        """Give the named numbers that are made of a number, and the derivative of each by it.
+
+        ``row``: those of one row alone.
+        """
         if cell not in self._steps:
             self._steps[cell] = self.factors.steps(cell, _Stations(self.names))
-        return self._steps[cell]
+        found = self._steps[cell]
+        if row is None:
+            return found
+        return {end: f for end, f in found.items() if self.names.row_of(end) in (row, None)}
 
     # Equations --------------------------------------------------------------------------------
 
@@ -253,22 +284,23 @@ class Facts:
             right = Sum(tuple(shortened(right.terms, _TERMS)))
         return Equation(left, right, self.cells.value(settled))
 
-    def chain(self, cell: Cell) -> tuple[Equation, list[Equation]]:
-        """Give the derivative of the loss by a number as products, and each factor's equation."""
-        steps, left = self.steps(cell), self.by(cell)
-        if len(steps) == 1 and next(iter(steps)) != self.end:
-            factors, equations = self._line(cell)
+    def chain(self, cell: Cell, row: int | None = None) -> tuple[Equation, list[Equation]]:
+        """Give the derivative of the loss by a number as products, and each factor's equation.
+
+        ``row``: of the loss of one row, where rows are apart.
+        """
+        goal = self.end if row is None else self._row_loss(row)
+        steps, left = self.steps(cell, row), self.by(cell, row)
+        if len(steps) == 1 and next(iter(steps)) != goal:
+            factors, equations = self._line(cell, row, goal)
             return Equation(left, Product(1.0, tuple(factors)), left.value), equations
-        if self.end in steps and len(steps) == 1:
-            return Equation(left, steps[self.end], left.value), []
+        if goal in steps and len(steps) == 1:
+            return Equation(left, steps[goal], left.value), []
         ways: list[Expression] = []
         equations = []
         for end, formula in steps.items():
             local = self._local(end, cell, formula)
-            if end == self.end:
-                ways.append(local)
-            else:
-                ways.append(Product(1.0, (self.by(end), local)))
+            ways.append(local if end == goal else Product(1.0, (self.by(end, row), local)))
             equations.append(Equation(local, formula, formula.value))
         if not ways:
             return Equation(left, Number(0.0), left.value), []
@@ -277,22 +309,23 @@ class Facts:
         equations = [e for e in equations if id(e.left) in told]
         return Equation(left, Sum(tuple(kept)), left.value), equations
 
-    def _line(self, cell: Cell) -> tuple[list[Expression], list[Equation]]:
+    def _line(
+        self, cell: Cell, row: int | None, goal: Cell
+    ) -> tuple[list[Expression], list[Equation]]:
         """Follow a number to the loss, or to where it is used more than once."""
         factors: list[Expression] = []
         equations: list[Equation] = []
-        steps = self.steps(cell)
+        steps = self.steps(cell, row)
         while len(steps) == 1:
             ((end, formula),) = steps.items()
             local = self._local(end, cell, formula)
             factors.insert(0, local)
             equations.insert(0, Equation(local, formula, formula.value))
-            if end == self.end:
+            if end == goal:
                 return factors, equations
-            cell, steps = end, self.steps(end)
-        whole = self.by(cell)
-        factors.insert(0, whole)
-        inner, more = self.chain(cell)
+            cell, steps = end, self.steps(end, row)
+        factors.insert(0, self.by(cell, row))
+        inner, more = self.chain(cell, row)
         return factors, [inner, *more, *equations]
 
     def _local(self, end: Cell, by: Cell, formula: Expression) -> Derivative:
@@ -308,10 +341,10 @@ class Facts:
         ends = [*([] if ends_only else (stage.name for stage in self.subject.stages)), "loss"]
         for layer in ends:
             equations = []
-            families = sorted(self.names.of_layer(layer), key=lambda f: f.node)
+            families = self.names.of_layer(layer)
             if layer == "loss":
                 families += [f for f in self.names.families if f.kind in ("row loss", "loss")]
-            for family in families:
+            for family in sorted(families, key=lambda f: f.node):
                 for place in range(self.cells.arrays[family.node].size):
                     equation = self._told_of(family.text(place), Cell(family.node, place))
                     if equation is not None and family.text(place) not in told:
@@ -414,37 +447,29 @@ class Facts:
         return self.updates.of(self.names[cell], self.by(cell), factors)
 
     def _over_rows(self, found: Entry, cell: Cell) -> Entry:
-        """Tell a parameter's derivative as the mean of those of the rows, each worked out alone."""
-        losses = Cell(self.cells.index(self.subject.losses), 0)
-        parts: list[Expression] = []
-        shares = []
-        for row in range(self.rows):
-            alone = self.alone(row)
-            name, mark = found.name, row_mark(row)
-            own = alone.derivative(alone.names.find(name))
-            parts.append(Derivative(f"L{mark}", name, own, f"row {row}"))
-            shares.append(self.derivative(Cell(losses.node, row)))
-        left = self.by(cell)
-        if len(set(shares)) == 1:
-            right: Expression = Quotient(Sum(tuple(shortened(parts))), Number(float(self.rows)))
-        else:
-            weighed: list[Expression] = [
-                Product(1.0, (Derivative("L", f"L{row_mark(row)}", share), part))
-                for row, (share, part) in enumerate(zip(shares, parts, strict=True))
-            ]
-            right = Sum(tuple(shortened(weighed)))
-        factors = [
-            self._of_row(row, found.name)
-            for row in range(min(self.rows, _TERMS))
-            if self.rows <= _TERMS or any(p is parts[row] for p in _flat(right))
-        ]
-        return replace(found, chain=(Equation(left, right, left.value),), factors=tuple(factors))
+        """Tell a parameter's derivative as the mean of those of the rows, each worked out alone.
 
-    def _of_row(self, row: int, name: str) -> Equation:
-        alone = self.alone(row)
-        equation, _ = alone.chain(alone.names.find(name))
-        mark = row_mark(row)
-        return Equation(_marked(equation.left, mark), _marked(equation.right, mark), equation.value)
+        Of many rows the first are told, the rest in one sum.
+        """
+        left, losses = self.by(cell), self.cells.index(self.subject.losses)
+        shares = [self.derivative(Cell(losses, row)) for row in range(self.rows)]
+        told = self.rows if self.rows <= _TERMS else _TERMS - 1
+        chains = [self.chain(cell, row) for row in range(told)]
+        factors = [*(equation for equation, _ in chains), *chains[0][1][:_EQUATIONS]]
+        terms: list[Expression] = [self.by(cell, row) for row in range(told)]
+        even, count = len(set(shares)) == 1, self.rows
+        if not even:
+            terms = [
+                Product(1.0, (Derivative("L", f"L{row_mark(row)}", shares[row]), term))
+                for row, term in enumerate(terms)
+            ]
+        if told < count:
+            whole = left.value * count if even else left.value
+            terms.append(Rest(count - told, whole - plus(Number(t.value) for t in terms).value))
+        right: Expression = Sum(tuple(terms))
+        if even:
+            right = Quotient(right, Number(float(count)))
+        return replace(found, chain=(Equation(left, right, left.value),), factors=tuple(factors))
 
     def largest(self, count: int) -> list[str]:
         """Give the parameters with the largest derivatives, by absolute value, largest first."""
@@ -477,29 +502,3 @@ def shortened(terms: Sequence[Expression], most: int = _TERMS) -> list[Expressio
     kept = sorted(ranked[: most - 1])
     rest = plus(Number(terms[i].value) for i in ranked[most - 1 :])
     return [*(terms[i] for i in kept), Rest(len(terms) - len(kept), rest.value)]
-
-
-def _flat(expression: Expression) -> Iterator[Expression]:
-    yield expression
-    for part in expression.parts():
-        yield from _flat(part)
-
-
-def _marked(expression: Expression, mark: str) -> Expression:
-    """Give a formula of one row with that row's mark on every name that is not a parameter."""
-    if isinstance(expression, Derivative):
-        of, by = (_with_mark(n, mark) for n in (expression.of, expression.by))
-        return replace(expression, of=of, by=by)
-    if isinstance(expression, Symbol) and not expression.parameter:
-        return replace(expression, name=_with_mark(expression.name, mark))
-    if isinstance(expression, Product):
-        return replace(expression, factors=tuple(_marked(f, mark) for f in expression.factors))
-    if isinstance(expression, Sum):
-        return replace(expression, terms=tuple(_marked(t, mark) for t in expression.terms))
-    if isinstance(expression, Quotient):
-        return Quotient(_marked(expression.above, mark), _marked(expression.below, mark))
-    return expression
-
-
-def _with_mark(name: str, mark: str) -> str:
-    return name if name[:1] in "wb" or "[" in name else name + mark

@@ -17,7 +17,7 @@ from limpide.errors import ArgumentError, nearest
 from limpide.explain.cells import Cell, Cells
 from limpide.explain.expressions import Expression, Symbol
 from limpide.explain.subject import Stage, Subject
-from limpide.ir import FLOATS
+from limpide.ir import FLOATS, Node
 from limpide.scalars import Scalars
 
 _SUPERSCRIPTS = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
@@ -34,14 +34,40 @@ class Family:
     kind: str
     letter: str
     node: int
-    count: int  # names a row
-    rows: int  # 0 where its numbers belong to no row
+    shape: tuple[int, ...]
+    axis: int | None  # along which rows lie; None where its numbers belong to no row
     start: int = 1
     layer: str = ""
     alone: bool = False  # the only one has no number: ŷ, y, L
 
+    @property
+    def rows(self) -> int:
+        return 0 if self.axis is None else self.shape[self.axis]
+
+    @property
+    def count(self) -> int:
+        """How many names a row has."""
+        return math.prod(self.shape) // (self.rows or 1)
+
+    def split(self, place: int) -> tuple[int, int]:
+        """Give the row of an element, and which of its row's numbers it is."""
+        if self.axis is None:
+            return 0, place
+        inner = math.prod(self.shape[self.axis + 1 :])
+        outer, rest = divmod(place, inner * self.rows)
+        row, within = divmod(rest, inner)
+        return row, outer * inner + within
+
+    def place(self, row: int, i: int) -> int:
+        """Give the element of a row's number: what ``split`` took apart."""
+        if self.axis is None:
+            return i
+        inner = math.prod(self.shape[self.axis + 1 :])
+        outer, within = divmod(i, inner)
+        return (outer * self.rows + row) * inner + within
+
     def text(self, place: int) -> str:
-        row, i = divmod(place, self.count) if self.rows else (0, place)
+        row, i = self.split(place)
         number = "" if self.alone else str(self.start + i)
         return f"{self.letter}{number}{row_mark(row) if self.rows > 1 else ''}"
 
@@ -80,10 +106,12 @@ class Names:
         self.rows = int(cells.arrays[cells.index(subject.input("X"))].shape[0])
         self.families: list[Family] = []
         self._by_node: dict[int, Family] = {}
-        self._moved: dict[Cell, str] = {}
+        self._moved: dict[Cell, tuple[str, int | None]] = {}
         self._parameters = {cells.index(subject.input(n)): n for n in subject.params}
         self._states = {cells.index(subject.input(n)): n for n in subject.state}
         self._stations: dict[Cell, bool] = {}
+        self._axes = row_axes(cells, cells.index(subject.input("X")))
+        self._axes[cells.index(subject.input("y"))] = 0
         self._name_ends()
         self._name_layers()
         self._name_between()
@@ -95,21 +123,34 @@ class Names:
             for place in range(size):
                 cell = self.cells.settled(Cell(family.node, place))
                 if cell is not None and self.cells.variable[cell.node]:
-                    self._moved.setdefault(cell, family.text(place))
+                    row = None if family.axis is None else family.split(place)[0]
+                    self._moved.setdefault(cell, (family.text(place), row))
         else:
             self._by_node.setdefault(family.node, family)
 
     def _name_ends(self) -> None:
         x, y = (self.cells.index(self.subject.input(n)) for n in ("X", "y"))
-        width = self.cells.arrays[x].shape[1]
-        self._add(Family("input", "x", x, width, self.rows))
+        self._family("input", "x", x)
         targets = math.prod(self.cells.arrays[y].shape[1:])
-        self._add(Family("target", "y", y, targets, self.rows, alone=targets == 1))
-        loss = self.cells.index(self.subject.loss)
-        self._add(Family("loss", "L", loss, 1, 0, alone=True))
+        self._family("target", "y", y, alone=targets == 1)
+        self._family("loss", "L", self.cells.index(self.subject.loss), alone=True)
         if self.rows > 1:
             losses = self.cells.index(self.subject.losses)
-            self._add(Family("row loss", "L", losses, 1, self.rows, alone=True))
+            self._family("row loss", "L", losses, alone=True)
+
+    def _family(
+        self,
+        kind: str,
+        letter: str,
+        node: int,
+        start: int = 1,
+        layer: str = "",
+        alone: bool = False,
+    ) -> Family:
+        shape = self.cells.arrays[node].shape
+        family = Family(kind, letter, node, shape, self._axes.get(node), start, layer, alone)
+        self._add(family)
+        return family
 
     def _name_layers(self) -> None:
         counted = {"h": 1, "a": 1}
@@ -125,14 +166,11 @@ class Names:
             if stage.sums is not None:
                 self._name_sums(stage, "z_o" if last else f"z_{letter}", start)
             node = self.cells.index(stage.output)
-            family = Family(kind, letter, node, count, self.rows, start, stage.name, alone)
-            self._add(family)
+            self._family(kind, letter, node, start, stage.name, alone)
 
     def _name_sums(self, stage: Stage, letter: str, start: int) -> None:
         assert stage.sums is not None
-        count = math.prod(stage.sums.spec.shape[1:])
-        node = self.cells.index(stage.sums)
-        self._add(Family("sum", letter, node, count, self.rows, start, stage.name))
+        self._family("sum", letter, self.cells.index(stage.sums), start, stage.name)
 
     def _name_between(self) -> None:
         """Name what is computed between and used more than once: u1, u2, …"""
@@ -148,11 +186,7 @@ class Names:
                 for p in places
             ):
                 continue
-            shape = node.spec.shape
-            rows = self.rows if shape and shape[0] == self.rows else 0
-            count = math.prod(shape) // (rows or 1)
-            self._add(Family("between", "u", i, count, rows, start, node.layer))
-            start += count
+            start += self._family("between", "u", i, start, node.layer).count
 
     # Cells → symbols --------------------------------------------------------------------------
 
@@ -164,7 +198,8 @@ class Names:
             text = self.scalars.name(name, self._index(cell))
             return Symbol(text, value, text, parameter=True)
         if cell in self._moved:
-            return Symbol(self._moved[cell], value, self._moved[cell])
+            text, _ = self._moved[cell]
+            return Symbol(text, value, text)
         family = self._by_node.get(cell.node)
         if family is not None:
             text = family.text(cell.place)
@@ -177,6 +212,17 @@ class Names:
     def _index(self, cell: Cell) -> tuple[int, ...]:
         shape = self.cells.arrays[cell.node].shape
         return tuple(int(i) for i in np.unravel_index(cell.place, shape))
+
+    def row_of(self, cell: Cell) -> int | None:
+        """Give the row that a named number belongs to, or None."""
+        if cell.node in self._parameters:  # an embedding's number, looked up in several rows
+            return None
+        if cell in self._moved:
+            return self._moved[cell][1]
+        family = self._by_node.get(cell.node)
+        if family is None or family.axis is None:
+            return None
+        return family.split(cell.place)[0]
 
     def __contains__(self, cell: object) -> bool:
         return isinstance(cell, Cell) and self.get(cell) is not None
@@ -212,7 +258,7 @@ class Names:
             For a name that there is not; the message says which there are.
         """
         wanted = re.sub(r"^o(\d+)", r"ŷ\1", str(name))
-        if wanted.startswith("ŷ1") and self._family("ŷ").alone:
+        if wanted.startswith("ŷ1") and self._lettered("ŷ").alone:
             wanted = wanted.replace("ŷ1", "ŷ", 1)
         for family in self.families:
             found = re.fullmatch(rf"{re.escape(family.letter)}(\d*)(?:⁽([⁰¹²³⁴⁵⁶⁷⁸⁹]+)⁾)?", wanted)
@@ -223,7 +269,7 @@ class Names:
             if (family.kind == "row loss") != (found[2] is not None) and family.letter == "L":
                 continue
             if 0 <= i < family.count and 0 <= row < max(family.rows, 1):
-                return Cell(family.node, row * family.count + i)
+                return Cell(family.node, family.place(row, i))
         parameter, index = self._locate(wanted, name)
         node = self.cells.index(self.subject.input(parameter))
         shape = self.cells.arrays[node].shape
@@ -239,26 +285,63 @@ class Names:
 
     def _said(self) -> Iterator[str]:
         for family in self.families:
-            last = family.text(family.count - 1)
-            first = family.text(0)
+            first, last = (family.text(family.place(0, i)) for i in (0, family.count - 1))
             yield first if family.count == 1 else f"{first} to {last}"
 
-    def _family(self, letter: str) -> Family:
+    def _lettered(self, letter: str) -> Family:
         return next(family for family in self.families if family.letter == letter)
 
     def of_kind(self, kind: str, last: bool = False) -> list[str]:
         """Give the names of a kind in the first row; ``last``: of the last layer alone."""
         end = self.subject.stages[-1].name
         return [
-            family.text(place)
+            family.text(family.place(0, i))
             for family in self.families
             if family.kind == kind and (not last or family.layer == end)
-            for place in range(family.count)
+            for i in range(family.count)
         ]
 
     def of_layer(self, layer: str) -> list[Family]:
         """Give the families of a layer's sums and values."""
         return [family for family in self.families if family.layer == layer]
+
+
+def row_axes(cells: Cells, x: int) -> dict[int, int]:
+    """Give for each node along which axis the rows of X lie; others belong to no row."""
+    axes = {x: 0}
+    for i, node in enumerate(cells.nodes):
+        for source in map(cells.index, node.inputs):
+            axis = axes.get(source)
+            if axis is not None and i not in axes:
+                found = _row_axis(node, axis, source, cells)
+                if found is not None:
+                    axes[i] = found
+    return axes
+
+
+def _row_axis(node: Node, axis: int, source: int, cells: Cells) -> int | None:
+    """Follow the axis of rows through one op."""
+    name, params = node.op.name, node.params
+    before = cells.nodes[source].spec.shape
+    if name in ("sum", "max"):
+        gone = params["axis"]
+        return None if axis in gone else axis - sum(a < axis for a in gone)
+    if name == "transpose":
+        return int(params["order"].index(axis))
+    if name == "broadcast":
+        return axis + len(node.spec.shape) - len(before)
+    if name == "reshape":
+        ahead = math.prod(before[:axis])
+        for place, size in enumerate(node.spec.shape):
+            if math.prod(node.spec.shape[:place]) == ahead and size == before[axis]:
+                return place
+        return None
+    if name == "matmul":
+        left = cells.index(node.inputs[0]) == source
+        return axis if left and axis != len(before) - 1 else None
+    if name == "gather":
+        return axis if cells.index(node.inputs[1]) == source else None
+    return axis if len(node.spec.shape) == len(before) else None
 
 
 _DIGITS = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹", "0123456789")

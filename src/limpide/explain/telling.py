@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from limpide.explain.digits import by_hand, digits_for
-from limpide.explain.expressions import Expression, Number, Product
+from limpide.explain.expressions import Derivative, Expression, Number, Product
 from limpide.explain.facts import Entry, Equation, Facts
 from limpide.explain.updates import RATE
 from limpide.languages import Words
@@ -98,6 +98,10 @@ class Telling:
 
     def _chain(self, entry: Entry, once: bool) -> Iterator[Block]:
         if not entry.chain:
+            if entry.kind == "parameter":
+                yield Paragraph(
+                    self.words.say("The loss does not depend on it here: its derivative is 0.")
+                )
             return
         if entry.kind == "output" and self.facts.unfused is not None:
             yield Paragraph(self.words.say("With the loss worked out from the output:"))
@@ -105,16 +109,13 @@ class Telling:
         yield from self._about_rounding(entry.chain[0])
         factors = [e for e in entry.factors if not (once and e.left in self._told)]
         self._told.update(e.left for e in (*entry.chain, *factors))
-        if factors:
-            yield Paragraph(self.words.say("Its factors:"))
-            yield Formulas(tuple(factors))
+        if not factors:
+            return
         if self.facts.rows > 1 and self.facts.rows_apart and entry.kind == "parameter":
-            yield Paragraph(
-                self.words.say(
-                    "Each row is worked out alone: {call} shows the factors of the first.",
-                    call=f'd.row(0)["{entry.name}"]',
-                )
-            )
+            yield Paragraph(self.words.say("Row by row, with the factors of the first:"))
+        else:
+            yield Paragraph(self.words.say("Its factors:"))
+        yield Formulas(tuple(factors))
 
     def _about_rounding(self, equation: Equation) -> Iterator[Block]:
         product = equation.right
@@ -159,33 +160,36 @@ class Telling:
 
     def title(self, entry: Entry) -> str:
         """Say what a number is."""
-        say, name = self.words.say, entry.name
+        words, name = self.words, entry.name
         if entry.kind == "parameter":
             if entry.source and entry.target:
-                return say(
+                return words.say(
                     "{name}, the weight from {source} to {target}",
                     name=name,
                     source=entry.source,
                     target=neuron(entry.target),
                 )
             if name.startswith("b") and "[" not in name and entry.target:
-                return say("{name}, the bias of {target}", name=name, target=neuron(entry.target))
-            return say("{name}, a parameter of {layer}", name=name, layer=entry.layer)
+                return words.say(
+                    "{name}, the bias of {target}", name=name, target=neuron(entry.target)
+                )
+            return words.say("{name}, a parameter of {layer}", name=name, layer=entry.layer)
         layer = entry.layer
         titles = {
-            "input": lambda: say("{name}, an input", name=name),
-            "target": lambda: say("{name}, the target", name=name),
-            "state": lambda: say("{name}, kept by {layer}", name=name, layer=layer),
-            "sum": lambda: say("{name}, the weighted sum of a neuron", name=name),
-            "output": lambda: say("{name}, the output", name=name),
-            "between": lambda: say(
+            "input": lambda: words.say("{name}, an input", name=name),
+            "target": lambda: words.say("{name}, the target", name=name),
+            "state": lambda: words.say("{name}, kept by {layer}", name=name, layer=layer),
+            "sum": lambda: words.say("{name}, the weighted sum of a neuron", name=name),
+            "output": lambda: words.say("{name}, the output", name=name),
+            "between": lambda: words.say(
                 "{name}, used more than once in {layer}", name=name, layer=layer
             ),
-            "row loss": lambda: say("{name}, the loss of one row", name=name),
-            "loss": lambda: say("{name}, the loss ({loss})", name=name, loss=self._loss()),
+            "row loss": lambda: words.say("{name}, the loss of one row", name=name),
+            "loss": lambda: words.say("{name}, the loss ({loss})", name=name, loss=self._loss()),
         }
-        other = lambda: say("{name}, a value of {layer}", name=name, layer=layer)  # noqa: E731
-        return titles.get(entry.kind, other)()
+        if entry.kind not in titles:
+            return words.say("{name}, a value of {layer}", name=name, layer=layer)
+        return titles[entry.kind]()
 
     def _loss(self) -> str:
         return self.facts.setting.loss
@@ -234,23 +238,23 @@ class Telling:
         )
 
     def _setting(self) -> Iterator[Block]:
-        facts, say = self.facts, self.words.say
+        facts, words = self.facts, self.words
         sizes = facts.sizes
-        yield Heading(say("A network of {sizes}, explained", sizes=sizes), 1)
-        rows = self.words.plural("{n} row", "{n} rows", facts.rows)
+        yield Heading(words.say("A network of {sizes}, explained", sizes=sizes), 1)
+        rows = words.plural("{n} row", "{n} rows", facts.rows)
         how = facts.setting
-        said = say(
+        said = words.say(
             "Loss {loss}, optimizer {optimizer}, {rows}.",
             loss=how.loss,
             rows=rows,
             optimizer=type(how.optimizer).__name__,
         )
         if how.training:
-            said += " " + say("As in a training step: dropout and batch statistics at work.")
+            said += " " + words.say("As in a training step: dropout and batch statistics at work.")
         elif facts.differs_in_training:
-            said += " " + say("As in prediction: no dropout, running statistics.")
+            said += " " + words.say("As in prediction: no dropout, running statistics.")
         if how.dtype != "float64":
-            said += " " + say(
+            said += " " + words.say(
                 "Worked out in float64; the network itself computes in {dtype}.", dtype=how.dtype
             )
         yield Paragraph(said)
@@ -301,8 +305,9 @@ class Telling:
                 chains.append(other.chain(cell)[0])
         for name in facts.names.of_kind("sum", last=True)[:_SHOWN]:
             equation, factors = other.chain(other.names.find(name))
-            chains += [equation, *(f for f in factors if f not in chains)]
-        yield Formulas((*([] if loss is None else [loss]), *dict.fromkeys(chains)))
+            chains += [equation, *factors]
+        told = {(e.left.of, e.left.by): e for e in chains if isinstance(e.left, Derivative)}
+        yield Formulas((*([] if loss is None else [loss]), *told.values()))
         yield Paragraph(self._agreement(other))
 
     def _agreement(self, other: Facts) -> str:

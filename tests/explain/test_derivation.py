@@ -1,0 +1,261 @@
+"""Derivations of known networks: golden numbers, golden text in three languages, names, faults."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import limpide as lp
+from limpide.explain.digits import by_hand
+from read_formulas import check, equations, worked_out
+from tolerances import tolerance
+
+GOLDEN = Path(__file__).parent / "golden"
+LANGUAGES = ("en", "fr", "uk")
+
+
+def people() -> Any:
+    net = lp.Network([2, 2, 1], activation="sigmoid", output="sigmoid", dtype="float64", seed=0)
+    net.params |= {name: 1.0 if "weights" in name else 0.0 for name in net.params}
+    return net.explain([-2, -1], 1, loss="mse", optimizer=lp.SGD(0.1))
+
+
+def half_squares(y: Any, prediction: Any) -> Any:
+    return lp.sum(0.5 * lp.square(y - prediction), axis=-1)
+
+
+def mazur_network() -> lp.Network:
+    net = lp.Network([2, 2, 2], activation="sigmoid", output="sigmoid", dtype="float64", seed=0)
+    for i, weight in enumerate((0.15, 0.20, 0.25, 0.30, 0.40, 0.45, 0.50, 0.55), 1):
+        net.set(f"w{i}", weight)
+    for i, bias in enumerate((0.35, 0.35, 0.60, 0.60), 1):
+        net.set(f"b{i}", bias)
+    return net
+
+
+def mazur() -> Any:
+    frozen = ("hidden1.bias", "output.bias")
+    return mazur_network().explain(
+        [0.05, 0.10], [0.01, 0.99], loss=half_squares, optimizer=lp.SGD(0.5), freeze=frozen
+    )
+
+
+def factors(told: Any) -> dict[str, float]:
+    return {f"∂{e.left.of}/∂{e.left.by}": e.value for e in told.entry.factors}
+
+
+def test_the_people_example_has_the_course_s_three_factors() -> None:
+    found = people()
+    golden = tolerance("golden")
+    assert found.output == pytest.approx(0.5236951740839997, abs=golden)
+    assert found["h1"].value == pytest.approx(0.04742587317756678, abs=golden)
+    assert factors(found["w1"]) == pytest.approx(
+        {
+            "∂L/∂ŷ": -0.9526096518320006,
+            "∂ŷ/∂h1": 0.24943853872512894,
+            "∂h1/∂w1": -0.09035331946182427,
+        },
+        abs=golden,
+    )
+    assert found.gradients["w1"] == pytest.approx(0.02146953526581111, abs=golden)
+    text = found["w1"].to_text(language="en", width=100)
+    assert "∂L/∂w1 = ∂L/∂ŷ · ∂ŷ/∂h1 · ∂h1/∂w1" in text
+    # The course multiplied factors that it had cut off: both are shown, and why.
+    assert "cut off after 3 digits, −0.952·0.249·(−0.0903) = 0.0214" in text
+    assert "with all digits it is 0.0215" in " ".join(text.split())
+
+
+def test_mazur_step_by_step() -> None:
+    found = mazur()
+    golden = tolerance("golden")
+    assert found.loss == pytest.approx(0.2983711087600027, abs=golden)
+    assert found.gradients["w5"] == pytest.approx(0.08216704056423077, abs=golden)
+    assert found.gradients["w1"] == pytest.approx(0.0004385677344743465, abs=golden)
+    assert found["w5"].updated == pytest.approx(0.35891647971788465, abs=golden)
+    assert found["w1"].updated == pytest.approx(0.1497807161327628, abs=golden)
+    assert found["b1"].updated is None
+    # w1 reaches the loss by both outputs: the sum over the two ways is told.
+    assert "∂L/∂h1 = ∂L/∂ŷ1 · ∂ŷ1/∂h1 + ∂L/∂ŷ2 · ∂ŷ2/∂h1" in str(found["w1"].to_text(language="en"))
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize("example", [people, mazur], ids=["people", "mazur"])
+def test_golden_text(example: Any, language: str) -> None:
+    text = example().to_text(language=language, width=88) + "\n"
+    path = GOLDEN / f"{example.__name__}.{language}.txt"
+    assert text == path.read_text(encoding="utf-8")
+    told = list(equations(text))
+    assert len(told) > 30
+    for printed in told:
+        check(printed, 6)
+
+
+def test_a_batch_is_the_mean_over_its_rows() -> None:
+    data = lp.datasets.people()
+    net = lp.Network([2, 2, 1], activation="tanh", output="sigmoid", dtype="float64", seed=3)
+    found = net.explain(data.X, data.y, loss="mse")
+    alone = [
+        net.explain(x, y, loss="mse").gradients["w3"] for x, y in zip(data.X, data.y, strict=True)
+    ]
+    assert found.gradients["w3"] == pytest.approx(np.mean(alone), abs=tolerance("golden"))
+    assert [found.row(i).gradients["w3"] for i in range(4)] == pytest.approx(alone)
+    text = found["w3"].to_text(language="en", width=120)
+    assert "∂L/∂w3 = (∂L⁽¹⁾/∂w3 + ∂L⁽²⁾/∂w3 + ∂L⁽³⁾/∂w3 + ∂L⁽⁴⁾/∂w3) / 4" in text
+
+
+def test_weights_of_rows_are_told() -> None:
+    net = lp.Network([1, 1], dtype="float64", seed=0)
+    found = net.explain([[1.0], [2.0]], [0.0, 1.0], sample_weight=[3.0, 1.0])
+    assert "∂L/∂L⁽¹⁾ · ∂L⁽¹⁾/∂w1 + ∂L/∂L⁽²⁾ · ∂L⁽²⁾/∂w1" in found["w1"].to_text(
+        language="en", width=120
+    )
+    rows = [net.explain([x], y).gradients["w1"] for x, y in ((1.0, 0.0), (2.0, 1.0))]
+    assert found.gradients["w1"] == pytest.approx((3 * rows[0] + rows[1]) / 4)
+
+
+def test_many_rows_are_told_by_the_first_and_the_rest() -> None:
+    rng = np.random.default_rng(0)
+    net = lp.Network([2, 1], dtype="float64", seed=0)
+    text = net.explain(rng.normal(size=(50, 2)), rng.normal(size=50))["w1"].to_text(
+        language="en", width=300
+    )
+    assert "⟨43 more terms⟩) / 50" in text
+    for printed in equations(text):
+        check(printed, 6)
+
+
+def test_a_loss_worked_out_from_the_sum_is_also_shown_unfused() -> None:
+    net = lp.Network([2, 1], output="sigmoid", dtype="float64", seed=0)
+    text = net.explain([0.3, -0.7], 1).to_text(language="en", width=100)
+    assert "L = softplus(z_o1) − y·z_o1" in text
+    assert "∂L/∂z_o1 = ∂L/∂ŷ · ∂ŷ/∂z_o1" in text
+    assert "Both ways give the same derivatives." in text
+    net.params |= {"output.bias": 50.0}
+    text = net.explain([0.3, -0.7], 0).to_text(language="en", width=100)
+    assert "the way by the output has lost digits" in text
+
+
+def test_a_dead_relu_shows_its_slope() -> None:
+    net = lp.Network([1, 2, 1], dtype="float64", seed=0)
+    net.params |= {"hidden1.weights": [[1.0, -1.0]], "output.weights": [[1.0], [1.0]]}
+    found = net.explain([2.0], 1.0)
+    assert "∂h1/∂w1 = relu′(z_h1)·x1 = 1·2 = 2" in found["w1"].to_text(language="en", width=100)
+    assert "∂h2/∂w2 = relu′(z_h2)·x1 = 0·2 = 0" in found["w2"].to_text(language="en", width=100)
+
+
+def test_a_large_network_is_told_in_little() -> None:
+    net = lp.Network([57, 64, 1], output="sigmoid", seed=0)
+    found = net.explain(np.linspace(-1, 1, 57), 1)
+    assert len(found.to_text(language="en", width=80)) < 8_000
+    assert len(found.to_json()) < 20_000
+    largest = found.largest(3)
+    sizes = sorted(map(abs, dict(found.gradients).values()), reverse=True)
+    assert [abs(told.derivative) for told in largest] == pytest.approx(sizes[:3])
+    assert "the weight from x3 to h22" in found["w1200"].to_text(language="en")
+    assert len(found.layer("hidden1").to_text(language="en")) < 3_000
+    assert found.layer("hidden1")["w1200"].value == net.get("w1200")
+    assert found.layer("output").derivatives("weights").shape == (64, 1)
+
+
+def test_a_neuron_explains_itself() -> None:
+    neuron = lp.Neuron([0, 1], 4)
+    found = neuron.explain([2, 3], 1, loss="mse")
+    assert found.output == neuron.activate([2, 3])
+    assert "z_o1 = w1·x1 + w2·x2 + b1 = 0·2 + 1·3 + 4 = 7" in found.to_text(
+        language="en", width=100
+    )
+
+
+def test_what_was_last_fitted_is_explained() -> None:
+    data = lp.datasets.people()
+    net = lp.Network([2, 1], output="sigmoid", dtype="float64", seed=0)
+    net.fit(data.X, data.y, loss="mse", optimizer=lp.Adam(0.05), epochs=1)
+    found = net.explain(data.X[0], data.y[0])
+    assert "Loss mse, optimizer Adam, 1 row." in found.to_text(language="en", width=100)
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("w99", "No parameter is named 'w99'"),
+        ("h7", "h1 to h2"),
+        ("hidden1.weights", "No parameter is named"),
+        ("", "No parameter is named ''"),
+    ],
+)
+def test_a_name_that_there_is_not(name: str, message: str) -> None:
+    with pytest.raises(lp.ArgumentError, match=message):
+        people()[name]
+
+
+def test_names_of_outputs_and_rows() -> None:
+    assert people()["o1"].name == people()["ŷ"].name == "ŷ"
+    net = lp.Network([1, 2], dtype="float64", seed=0)
+    found = net.explain([[1.0], [2.0]], [[0.0, 1.0], [1.0, 0.0]])
+    assert found["o2⁽²⁾"].value == pytest.approx(net.predict([[2.0]])[0, 1])
+    assert found["ŷ1"].name == "ŷ1⁽¹⁾"
+
+
+def test_rows_that_are_not_apart_cannot_be_told_alone() -> None:
+    net = lp.Network([2, 2, lp.BatchNorm(), 1], dtype="float64", seed=0)
+    X, y = [[1.0, 2.0], [0.5, -1.0], [2.0, 0.0]], [0.0, 1.0, 0.5]
+    found = net.explain(X, y, training=True)
+    with pytest.raises(lp.ArgumentError, match="takes the statistics of all"):
+        found.row(0)
+    assert net.explain(X, y).row(1).output == pytest.approx(net.predict([0.5, -1.0]))
+    with pytest.raises(lp.ArgumentError, match="received row 3"):
+        found.row(3)
+
+
+def test_dropout_is_that_of_the_first_training_step() -> None:
+    net = lp.Network([4, 8, lp.Dropout(0.5), 1], dtype="float64", seed=0)
+    X, y = np.eye(4), np.arange(4.0)
+    dropped = [net.explain(X, y, training=True, seed=seed) for seed in (0, 0, 1)]
+    assert dict(dropped[0].gradients) == dict(dropped[1].gradients)
+    assert dict(dropped[0].gradients) != dict(dropped[2].gradients)
+    with pytest.raises(lp.ArgumentError, match="drawn in one"):
+        dropped[0].row(0)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error"),
+    [
+        (([1, 2, 3], 1), lp.ShapeError),
+        (([1, 2], [1, 2]), lp.ShapeError),
+        (([1, float("nan")], 1), lp.DataError),
+        ((["a", "b"], 1), lp.DtypeError),
+    ],
+)
+def test_rows_that_do_not_fit(arguments: Any, error: Any) -> None:
+    net = lp.Network([2, 1], seed=0)
+    with pytest.raises(error):
+        net.explain(*arguments)
+
+
+@pytest.mark.parametrize("settings", [{"digits": 1}, {"digits": 18}, {"width": 3}])
+def test_settings_out_of_range(settings: Any) -> None:
+    with pytest.raises(lp.ArgumentError, match="received"):
+        people().to_text(**settings)
+
+
+def test_an_unknown_language_names_those_there_are() -> None:
+    with pytest.raises(lp.ArgumentError, match="en"):
+        people().to_text(language="de")
+
+
+def test_rounding_by_hand() -> None:
+    found = by_hand([-0.9526096518320006, 0.24943853872512894, -0.09035331946182427], 0.02146953526)
+    assert found is not None
+    assert (found.product, found.exact, found.cut) == (0.0214, 0.0215, True)
+    assert by_hand([0.5, 0.25], 0.125) is None
+
+
+def test_the_reader_finds_a_wrong_number() -> None:
+    text = people()["w1"].to_text(language="en", width=100)
+    assert worked_out("−0.5 · 0.25 · (−0.5)")[0] == 0.0625
+    wrong = next(equations(text.replace("0.0214695", "0.0214696")))
+    with pytest.raises(AssertionError):
+        check(wrong, 6)
