@@ -134,7 +134,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "terminal": {"errors", "program", "reports"} | REPORTS,
     "sources": {"errors", "limpide", "program"},
     "outputs": {"errors", "limpide", "program"},
-    "cli": {"errors", "limpide", "outputs", "program", "reports", "sources", "terminal"},
+    "commands": {"errors", "limpide", "outputs", "program", "sources"},
+    "cli": {"commands", "limpide", "program"},
     "__main__": {"cli"},
 }
 # Where a heavier library or an engine is looked up, a function may import a room.

@@ -1,6 +1,6 @@
 """How the command line starts and ends: streams, notes, one-line errors, exit statuses, Ctrl-C.
 
-Answers for what holds for every command. Not for: the commands (``limpide.cli``).
+Answers for what holds for every command. Not for: the commands (``limpide.commands``).
 
 Exit statuses: 0 done, 1 data or model at fault, 2 wrong usage, 130 interrupted.
 """

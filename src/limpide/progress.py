@@ -1,6 +1,7 @@
 """A progress bar for training: on a terminal, for what takes longer than a second.
 
-Answers for the bar of ``fit``. Not for: the command line's live display (``limpide.cli``).
+Answers for the bar of ``fit``. Not for: the command line's live display
+(``limpide.terminal``).
 """
 
 from __future__ import annotations
