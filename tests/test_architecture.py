@@ -130,11 +130,11 @@ MAY_IMPORT: dict[str, set[str]] = {
     # the command line takes the public names, so that each command loads what it needs
     "wording": set(),
     "reports": {"errors", "wording"},
-    "program": {"errors", "limpide", "stopping"},
+    "program": {"errors", "languages", "limpide", "stopping"},
     "terminal": {"errors", "program", "reports"} | REPORTS,
     "sources": {"errors", "limpide", "program"},
     "outputs": {"errors", "limpide", "program"},
-    "commands": {"errors", "limpide", "outputs", "program", "sources"},
+    "commands": {"errors", "languages", "limpide", "outputs", "program", "sources"},
     "cli": {"commands", "limpide", "program"},
     "__main__": {"cli"},
 }

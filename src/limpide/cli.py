@@ -18,14 +18,8 @@ from limpide.commands.data import data
 from limpide.commands.evaluate import evaluate
 from limpide.commands.files import export, verify
 from limpide.commands.predict import predict
+from limpide.commands.spoken import group
 from limpide.commands.train import train
-
-
-class _Program(click.Group):
-    """The commands in the order in which a newcomer needs them."""
-
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        return list(self.commands)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -33,9 +27,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     sys.exit(program.run(limpide_command, arguments))
 
 
-@click.group(
+@group(
     "limpide",
-    cls=_Program,
     context_settings={"help_option_names": ["-h", "--help"]},
     epilog="""\b
 Examples:
@@ -43,12 +36,12 @@ Examples:
   limpide train circle.csv --target class      learn its column 'class'
   limpide predict circle.safetensors circle.csv
   limpide train --help                         every option of a command
+
 \b
 Exit status: 0 done, 1 data or model at fault, 2 wrong usage, 130 interrupted.
 """,
 )
 @click.version_option(limpide.__version__, prog_name="limpide", message="%(prog)s %(version)s")
-@program.with_traceback
 def limpide_command() -> None:
     """Train a neural network on your own table, and predict with it."""
 

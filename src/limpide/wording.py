@@ -9,6 +9,8 @@ from __future__ import annotations
 import math
 import shlex
 
+_NO_BREAK = "\u00a0\u202f"
+
 
 def number(value: float) -> str:
     """Give a number with four significant digits, as people write it.
@@ -36,11 +38,15 @@ def counted(n: int, noun: str) -> str:
 def printable(text: object) -> str:
     """Give a text that is safe to show: what a terminal might obey, or not show, is escaped.
 
+    The spaces that do not break are left: French stands before its colons with them.
+
     >>> printable("caf\\u00e9\\x1b[2J")
     'café\\\\x1b[2J'
     """
     return "".join(
-        c if c.isprintable() else c.encode("unicode_escape", "surrogatepass").decode("ascii")
+        c
+        if c.isprintable() or c in _NO_BREAK
+        else c.encode("unicode_escape", "surrogatepass").decode("ascii")
         for c in str(text)
     )
 

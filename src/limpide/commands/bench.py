@@ -15,18 +15,19 @@ import click
 import limpide
 from limpide import outputs, program
 from limpide.commands.options import PATH, force_option, json_option
+from limpide.commands.spoken import command
 
 PEERS = ("jax", "torch", "torch-compiled", "sklearn", "numpy", "scalar")  # as in limpide.bench
 
 
-@click.command(
+@command(
     epilog="""\b
 Examples:
-  limpide bench --quick                       a look, in minutes
-  limpide bench                               the whole table; let nothing else run meanwhile
+  limpide bench --quick                    a look, in minutes
+  limpide bench                            the whole table, on a quiet machine
   limpide bench --only 57-64-1 --peer jax
-  limpide bench --only 57-64-1 --profile      our kernels, and where their time goes
-  limpide bench --sweep --out ratios.svg      many shapes, and a picture of them
+  limpide bench --only 57-64-1 --profile   our kernels, and where their time goes
+  limpide bench --sweep --out ratios.svg   many shapes, and a picture of them
 """
 )
 @click.option("--quick", is_flag=True, help="Fewer and shorter samples, one form a peer.")
@@ -45,7 +46,6 @@ Examples:
 @click.option("--out", metavar="FILE", type=PATH, help="Picture of the ratios: .svg, .png, .pdf.")
 @json_option
 @force_option
-@program.with_traceback
 def bench(
     quick: bool,
     sweep: bool,

@@ -12,6 +12,7 @@ import click
 import limpide
 from limpide import outputs, program
 from limpide.commands.options import PATH, force_option
+from limpide.commands.spoken import command
 from limpide.errors import choice_error
 
 # Name: what it is, and its columns, the target last
@@ -30,18 +31,17 @@ _DATA = {
 }
 
 
-@click.command(
+@command(
     epilog="""\b
 Examples:
-  limpide data                            list them
+  limpide data                        list them
   limpide data circle --out circle.csv
-  limpide data spambase                   download it, check it, write spambase.csv
+  limpide data spambase               download, check and write it
 """
 )
 @click.argument("name", required=False)
 @click.option("--out", metavar="FILE", type=PATH, help="CSV file; else standard output.")
 @force_option
-@program.with_traceback
 def data(name: str | None, out: str | None, force: bool) -> None:
     """Write a small data set as CSV, or list all of them.
 

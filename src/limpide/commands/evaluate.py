@@ -14,9 +14,10 @@ import limpide
 from limpide import program, sources
 from limpide.commands.models import loaded_model
 from limpide.commands.options import PATH, json_option, reading_options
+from limpide.commands.spoken import command
 
 
-@click.command(
+@command(
     epilog="""\b
 Example:
   limpide evaluate people.safetensors people-2.csv
@@ -27,7 +28,6 @@ Example:
 @click.option("--intervals", is_flag=True, help="Add the 95 % interval of each figure.")
 @reading_options
 @json_option
-@program.with_traceback
 def evaluate(model: str, data: str, intervals: bool, as_json: bool, **reading: str | None) -> None:
     """Measure a model on a table that holds the right answers too.
 

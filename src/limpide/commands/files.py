@@ -10,11 +10,12 @@ import click
 import limpide
 from limpide import outputs, program
 from limpide.commands.options import PATH, force_option
+from limpide.commands.spoken import command
 
 KINDS = ("keras", "numpy", "onnx", "python", "torch")  # as in limpide.exports
 
 
-@click.command(
+@command(
     epilog="""\b
 Examples:
   limpide export people.safetensors --to onnx --out people.onnx
@@ -30,7 +31,6 @@ Examples:
 )
 @click.option("--out", metavar="FILE", type=PATH, required=True, help="The file to write.")
 @force_option
-@program.with_traceback
 def export(model: str, to: str | None, out: str, force: bool) -> None:
     """Write a model in another format, its trained weights included.
 
@@ -44,14 +44,13 @@ def export(model: str, to: str | None, out: str, force: bool) -> None:
     program.note(f"{limpide.reports.printable(out)} is written.")
 
 
-@click.command(
+@command(
     epilog="""\b
 Example:
   limpide verify people.safetensors
 """
 )
 @click.argument("model", type=PATH)
-@program.with_traceback
 def verify(model: str) -> None:
     """Check that a model file is whole, and list what it holds."""
     program.write(str(limpide.storage.verify(model)))

@@ -13,9 +13,10 @@ import limpide
 from limpide import outputs, program, sources
 from limpide.commands.models import loaded_model
 from limpide.commands.options import PATH, force_option, reading_options, threads_option
+from limpide.commands.spoken import command
 
 
-@click.command(
+@command(
     epilog="""\b
 Examples:
   limpide predict people.safetensors new.csv
@@ -29,7 +30,6 @@ Examples:
 @threads_option
 @reading_options
 @force_option
-@program.with_traceback
 def predict(
     model: str,
     data: tuple[str, ...],

@@ -22,10 +22,11 @@ from limpide.commands.options import (
     reading_options,
     threads_option,
 )
+from limpide.commands.spoken import command
 from limpide.errors import FileError
 
 
-@click.command(
+@command(
     epilog="""\b
 Examples:
   limpide train people.csv --target sex
@@ -33,9 +34,9 @@ Examples:
   limpide train people.csv --target sex --drop name --drop id
   limpide train prices.csv --target price --delimiter ';' --decimal ,
   limpide train people.csv --target sex --report people.html
-  limpide train mail/                          a folder with spam/ and ham/ in it
-  limpide train sales/ --target price          a folder of Parquet files, of any size
-  limpide train people.csv --target sex --resume         after an interruption
+  limpide train mail/                   a folder with spam/ and ham/ in it
+  limpide train sales/ --target price   a folder of Parquet files, of any size
+  limpide train people.csv --target sex --resume   after an interruption
 """
 )
 @click.argument("data", type=PATH)
@@ -117,7 +118,6 @@ Examples:
 @reading_options
 @json_option
 @force_option
-@program.with_traceback
 @click.pass_obj
 def train(
     session: program.Session,
