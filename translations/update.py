@@ -36,7 +36,7 @@ _SENTENCES = {"say": 1, "plural": 2}  # method → how many of its arguments are
 
 
 def sentences() -> Catalog:
-    """Give every sentence of the code: of ``say`` and ``plural``, and of the commands' help."""
+    """Give every sentence: of ``say``, ``plural`` and ``sentences_kept``, and of the help."""
     found = Catalog(project="limpide", charset="utf-8")
     for sentence in help_sentences(limpide_command):
         found.add(sentence, locations=[("commands", None)])
@@ -50,14 +50,26 @@ def sentences() -> Catalog:
 
 def _said_in(path: Path) -> Iterator[tuple[str, ...]]:
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-        if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Attribute):
+        name = _called(node)
+        if not isinstance(node, ast.Call) or name is None:
             continue
-        count = _SENTENCES.get(node.func.attr)
+        if name == "sentences_kept":
+            for part in map(ast.literal_eval, node.args):
+                yield (part,) if isinstance(part, str) else part
+        count = _SENTENCES.get(name)
         if count is None:
             continue
         forms = [part.value for part in node.args[:count] if isinstance(part, ast.Constant)]
         if len(forms) == count and all(isinstance(form, str) for form in forms):
             yield tuple(forms)
+
+
+def _called(node: ast.AST) -> str | None:
+    """Give the name of what is called: ``say`` for ``words.say(…)``, and for ``say(…)``."""
+    function = node.func if isinstance(node, ast.Call) else None
+    if isinstance(function, ast.Attribute):
+        return function.attr
+    return function.id if isinstance(function, ast.Name) else None
 
 
 def catalogue(language: str) -> Catalog:

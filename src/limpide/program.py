@@ -35,6 +35,7 @@ from limpide.errors import (
     nearest,
 )
 from limpide.languages import LANGUAGES, Words, words_in
+from limpide.retelling import retold_of
 
 DONE, FAULT, USAGE, INTERRUPTED = 0, 1, 2, 130
 
@@ -285,7 +286,7 @@ def _notes() -> Iterator[None]:
                 usual(message, category, *rest)
             elif str(message) not in seen:
                 seen.add(str(message))
-                note(str(message))
+                note(retold_of(str(message), words()))
 
         warnings.filterwarnings("always", category=LimpideWarning)
         warnings.showwarning = show  # type: ignore[assignment]

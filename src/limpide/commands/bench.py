@@ -23,11 +23,11 @@ PEERS = ("jax", "torch", "torch-compiled", "sklearn", "numpy", "scalar")  # as i
 @command(
     epilog="""\b
 Examples:
-  limpide bench --quick                    a look, in minutes
-  limpide bench                            the whole table, on a quiet machine
+  limpide bench --quick                   a look, in minutes
+  limpide bench                           the whole table, on a quiet machine
   limpide bench --only 57-64-1 --peer jax
-  limpide bench --only 57-64-1 --profile   our kernels, and where their time goes
-  limpide bench --sweep --out ratios.svg   many shapes, and a picture of them
+  limpide bench --only 57-64-1 --profile  our kernels, and their time
+  limpide bench --sweep --out ratios.svg  many shapes, and a picture of them
 """
 )
 @click.option("--quick", is_flag=True, help="Fewer and shorter samples, one form a peer.")

@@ -14,21 +14,38 @@ from limpide import outputs, program
 from limpide.commands.options import PATH, force_option
 from limpide.commands.spoken import command
 from limpide.errors import choice_error
+from limpide.languages import Words
 
-# Name: what it is, and its columns, the target last
+# Name: its columns, the target last
 _POINTS = ("x1", "x2", "class")
 _SURFACE = ("x1", "x2", "height")
-_DATA = {
-    "people": ("4 people: weight and height, and who is a woman", ("weight", "height", "woman")),
-    "xor_table": ("4 rows: the exclusive or of two inputs", _POINTS),
-    "circle": ("500 points: a disc inside a ring", _POINTS),
-    "xor": ("500 points: four squares, two classes", _POINTS),
-    "gauss": ("500 points: two clouds", _POINTS),
-    "spiral": ("500 points: two interwoven spirals", _POINTS),
-    "plane": ("1,200 points: a tilted plane, a number to predict", _SURFACE),
-    "gaussians": ("1,200 points: six bumps, a number to predict", _SURFACE),
-    "spambase": ("4,601 e-mails in 57 numbers, and which are spam; downloaded", ("spam",)),
+_COLUMNS = {
+    "people": ("weight", "height", "woman"),
+    "xor_table": _POINTS,
+    "circle": _POINTS,
+    "xor": _POINTS,
+    "gauss": _POINTS,
+    "spiral": _POINTS,
+    "plane": _SURFACE,
+    "gaussians": _SURFACE,
+    "spambase": ("spam",),
 }
+
+
+def _contents(words: Words) -> dict[str, str]:
+    """Give what each data set is."""
+    say = words.say
+    return {
+        "people": say("4 people: weight and height, and who is a woman"),
+        "xor_table": say("4 rows: the exclusive or of two inputs"),
+        "circle": say("500 points: a disc inside a ring"),
+        "xor": say("500 points: four squares, two classes"),
+        "gauss": say("500 points: two clouds"),
+        "spiral": say("500 points: two interwoven spirals"),
+        "plane": say("1,200 points: a tilted plane, a number to predict"),
+        "gaussians": say("1,200 points: six bumps, a number to predict"),
+        "spambase": say("4,601 e-mails in 57 numbers, and which are spam; downloaded"),
+    }
 
 
 @command(
@@ -48,10 +65,11 @@ def data(name: str | None, out: str | None, force: bool) -> None:
     spambase comes from its public home; the others are made here.
     """
     if name is None:
-        program.write("\n".join(f"{each:<11}{words}" for each, (words, _) in _DATA.items()))
+        told = _contents(program.words())
+        program.write("\n".join(f"{each:<11}{what}" for each, what in told.items()))
         return
-    if name not in _DATA:
-        raise choice_error("NAME", name, _DATA)
+    if name not in _COLUMNS:
+        raise choice_error("NAME", name, _COLUMNS)
     if out is not None:
         outputs.check(out, [], force)
     if name == "spambase":
@@ -59,15 +77,20 @@ def data(name: str | None, out: str | None, force: bool) -> None:
     else:
         _make(name, out)
     if out is not None:
-        target = _DATA[name][1][-1]
+        target = _COLUMNS[name][-1]
         following = program.command("train", out, "--target", target)
-        program.note(f"{limpide.reports.printable(out)} is written. Next: {following}")
+        said = program.words().say(
+            "{path} is written. Next: {command}",
+            path=limpide.reports.printable(out),
+            command=following,
+        )
+        program.note(said)
 
 
 def _make(name: str, out: str | None) -> None:
     X, y = dataset = getattr(limpide.datasets, name)()
     whole = dataset.task != "regression"
-    names = _DATA[name][1]
+    names = _COLUMNS[name]
     columns = {names[0]: X[:, 0], names[1]: X[:, 1], names[2]: y.astype(int) if whole else y}
     if out is not None:
         limpide.tables.write_csv(out, columns)

@@ -43,4 +43,4 @@ def evaluate(model: str, data: str, intervals: bool, as_json: bool, **reading: s
         program.write(limpide.reports.as_json({"rows": rows} | figures))
     else:
         screen = limpide.terminal.console(sys.stdout)
-        limpide.reports.print_measured(screen, rows, figures, loaded.classes)
+        limpide.reports.print_measured(screen, program.words(), rows, figures, loaded.classes)

@@ -41,7 +41,8 @@ def export(model: str, to: str | None, out: str, force: bool) -> None:
     outputs.check(out, [model], force, regular=True)
     loaded = limpide.model.load(model)
     loaded.export(out, to=to, overwrite=force)
-    program.note(f"{limpide.reports.printable(out)} is written.")
+    path = limpide.reports.printable(out)
+    program.note(program.words().say("{path} is written.", path=path))
 
 
 @command(
@@ -53,4 +54,4 @@ Example:
 @click.argument("model", type=PATH)
 def verify(model: str) -> None:
     """Check that a model file is whole, and list what it holds."""
-    program.write(str(limpide.storage.verify(model)))
+    program.write(limpide.storage.verify(model).to_text(program.words().language))

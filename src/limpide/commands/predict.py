@@ -65,7 +65,12 @@ def predict(
 def _predictions(model: Any, table: Any) -> dict[str, Any]:
     """Give the columns that are written: prediction, then a probability for each class."""
     if model.target in table.columns:
-        program.note(f"{table.source}: the target column {model.target!r} is not looked at")
+        said = program.words().say(
+            "{source}: the target column {target} is not looked at",
+            source=table.source,
+            target=repr(model.target),
+        )
+        program.note(said)
     if model.labels.outputs > 1:
         several = {"prediction": model.predict(table)}
         if model.task == "multilabel":

@@ -150,7 +150,9 @@ def train(
     reading = {name: settings.pop(name) for name in READING}
     settings["progress"] = False
     with outputs.ModelPlace(data, out, force, resume=resume, seconds=seconds) as place:
-        with limpide.terminal.watching(sys.stderr, session.stop, plain=not as_json) as view:
+        with limpide.terminal.watching(
+            sys.stderr, session.stop, session.words, not as_json
+        ) as view:
             table, target, example = sources.for_training(data, target, reading, memory)
             table = sources.without(table, list(dict.fromkeys(drop)), target)
             settings |= {"callbacks": [view], "checkpoint": place.checkpoint, "memory": memory}
@@ -167,7 +169,9 @@ def train(
     else:
         screen = limpide.terminal.console(sys.stdout)
         following = program.command("predict", path, example)
-        limpide.reports.print_training(screen, model, path, following, interrupted, report)
+        limpide.reports.print_training(
+            screen, session.words, model, path, following, interrupted, report
+        )
     if fault is not None:
         raise fault
     return program.INTERRUPTED if interrupted else program.DONE
