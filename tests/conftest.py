@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,6 +16,9 @@ settings.load_profile("limpide")
 # A shell lets what it starts with & ignore Ctrl-C, and limpide would, too: tests break runs off.
 if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+# What limpide says is compared in English, whatever the system of who runs the tests speaks.
+os.environ["LANGUAGE"] = "en"
 
 DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 

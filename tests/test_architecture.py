@@ -30,6 +30,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "stopping": {"errors"},
     "threads": {"errors"},
     "languages": {"errors"},
+    "retelling": {"languages"},
+    "wording": {"languages"},
     # the core: ir <- tensor <- ops <- gradient <- tape; engines know graphs alone
     "ir": {"errors"},
     "conversion": {"errors", "ir"},
@@ -55,7 +57,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     # training
     "history": {"errors", "ir", "plots"},
     "callbacks": GROUND | {"ir", "conversion", "history"},
-    "progress": {"errors", "callbacks", "history"},
+    "progress": {"languages", "wording", "errors", "callbacks", "history"},
     "arrays": NUMBERS | {"losses"},
     "steps": PARTS | {"tape"},
     "row_orders": {"errors", "ir", "rng"},
@@ -66,16 +68,16 @@ MAY_IMPORT: dict[str, set[str]] = {
     "snapshots": {"errors", "ir", "callbacks", "history", "storage"},
     # a checkpoint names the version that wrote it
     "checkpoints": GROUND
-    | {"ir", "conversion", "rng", "identity", "snapshots", "storage", "limpide"},
+    | {"languages", "ir", "conversion", "rng", "identity", "snapshots", "storage", "limpide"},
     "training": PARTS
     | REPORTS
     | {"checkpoints", "engines", "row_orders", "rows", "snapshots", "steps", "threads", "tracing"}
     | {"feeds", "stored_rows"},
     # networks
     "parameters": NUMBERS | {"arrays"},
-    "summary": {"errors", "layers"},
+    "summary": {"languages", "errors", "layers"},
     "structure": PARTS
-    | {"locks", "storage", "generator", "parameters", "scalars", "summary"}
+    | {"languages", "locks", "storage", "generator", "parameters", "scalars", "summary"}
     | {"members"},
     "predicting": PARTS
     | {"arrays", "engines", "exports", "keywords", "limpide", "structure", "tracing"},
@@ -95,13 +97,13 @@ MAY_IMPORT: dict[str, set[str]] = {
     "metrics": {"errors", "keywords", "rng"},
     "spam": {"errors"},
     "storage": {"errors", "ir", "layers", "table_layers", "activations", "initializers", "losses"}
-    | {"members"},
+    | {"languages", "members"},
     "tables": GROUND | {"ir", "rng", "storage", "progress"},
     # "ops" and "activations" for the definitions of what it recognises in a graph
     "exports": VALUES | {"activations", "limpide", "ops", "storage", "tables"},
     # models: a network with its table
     "recipe": PARTS | {"members", "network", "table_layers", "tables"},
-    "model_facts": {"errors", "history", "storage", "tables"},
+    "model_facts": {"languages", "retelling", "wording", "errors", "history", "storage", "tables"},
     # looking at models: figures' pictures, what columns do, the report; the model is handed in
     "plots": {"errors", "ir", "keywords", "metrics"},
     "effects": {"errors", "ir", "metrics", "plots", "rng", "tables"},
@@ -110,7 +112,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     | {"effects", "reporting"},
     "model": GROUND
     | {"ir", "history", "engines", "metrics", "network", "parameters", "storage", "tables"}
-    | {"arrays", "checkpoints", "limpide", "model_facts", "views"},
+    | {"arrays", "checkpoints", "languages", "limpide", "model_facts", "views"},
     "learning": PARTS
     | REPORTS
     | {"checkpoints", "model", "model_facts", "network", "recipe", "tables"},
@@ -134,13 +136,13 @@ MAY_IMPORT: dict[str, set[str]] = {
     "bench": {"errors", "ir", "engines", "layers", "losses", "optimizers", "steps", "network"}
     | {"reports", "limpide"},
     # the command line takes the public names, so that each command loads what it needs
-    "wording": set(),
-    "reports": {"errors", "wording"},
-    "program": {"errors", "limpide", "stopping"},
-    "terminal": {"errors", "program", "reports"} | REPORTS,
-    "sources": {"errors", "limpide", "program"},
+    "reports": {"languages", "errors", "wording"},
+    "program": {"retelling", "errors", "languages", "limpide", "stopping"},
+    "terminal": {"languages", "errors", "program", "reports"} | REPORTS,
+    "sources": {"retelling", "errors", "limpide", "program"},
     "outputs": {"errors", "limpide", "program"},
-    "cli": {"errors", "limpide", "outputs", "program", "reports", "sources", "terminal"},
+    "commands": {"errors", "languages", "limpide", "outputs", "program", "sources"},
+    "cli": {"commands", "limpide", "program"},
     "__main__": {"cli"},
 }
 # Where a heavier library or an engine is looked up, a function may import a room.

@@ -16,6 +16,7 @@ from rich.console import Console
 
 import limpide as lp
 from limpide import cli, program, storage, terminal
+from limpide.languages import words_in
 from limpide.stopping import Stop
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -279,7 +280,7 @@ def test_the_time_left_is_told_by_the_epochs_of_this_process(
     now = 100.0
     monkeypatch.setattr(terminal.time, "monotonic", lambda: now)
     screen = Console(file=io.StringIO(), force_terminal=True, width=80)
-    picture = terminal.Picture(screen, Stop(), unicode=False)
+    picture = terminal.Picture(screen, Stop(), words_in("en"), unicode=False)
     history = lp.History()
     run = lp.Run(None, history, 10, {}, {}, resumed=6)
     picture.begin(run)

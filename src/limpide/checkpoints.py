@@ -35,6 +35,7 @@ from limpide.errors import (
 from limpide.identity import Words, differences
 from limpide.ir import Array
 from limpide.keywords import known_keywords
+from limpide.languages import words_in
 from limpide.rng import check_seed
 from limpide.snapshots import ANEW, Snapshot, pack, unpack
 
@@ -204,8 +205,25 @@ class Facts:
     written: str
 
     def __str__(self) -> str:
-        what = "a finished run" if self.finished else "a run that was broken off"
-        return f"{what}: {self.epochs:,} of {self.of:,} epochs, written {self.written}"
+        return self.to_text("en")
+
+    def to_text(self, language: str | None = None) -> str:
+        """Say it in a language; None is the system's, ``str`` that of errors, English."""
+        words = words_in(language)
+        told = {"done": words.whole(self.epochs), "written": self.written}
+        if self.finished:
+            return words.plural(
+                "a finished run: {done} of {n} epoch, written {written}",
+                "a finished run: {done} of {n} epochs, written {written}",
+                self.of,
+                **told,
+            )
+        return words.plural(
+            "a run that was broken off: {done} of {n} epoch, written {written}",
+            "a run that was broken off: {done} of {n} epochs, written {written}",
+            self.of,
+            **told,
+        )
 
 
 def facts(path: str) -> Facts | None:

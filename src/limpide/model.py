@@ -22,6 +22,7 @@ from limpide.errors import ArgumentTypeError, DataError, LimpideWarning, ModelFi
 from limpide.history import History
 from limpide.ir import Array
 from limpide.keywords import known_keywords
+from limpide.languages import words_in
 from limpide.metrics import classification_figures, regression_figures
 from limpide.model_facts import (
     MOST_CONFUSED,
@@ -442,16 +443,18 @@ class Model(Views):
         return cls(network, preprocessing, target, facts)
 
     @known_keywords
-    def summary(self, figures: bool = True) -> str:
+    def summary(self, figures: bool = True, language: str | None = None) -> str:
         """Give text that says how the task was found and what was done to each column.
 
         Parameters
         ----------
         figures
             Whether the figures on the rows held out are in it.
+        language
+            ``"en"``, ``"fr"`` or ``"uk"``; None is the system's.
         """
-        parameters = self.network.n_parameters
-        return summary(self.preprocessing, self._target, self.facts, parameters, figures)
+        parameters, words = self.network.n_parameters, words_in(language)
+        return summary(self.preprocessing, self._target, self.facts, parameters, figures, words)
 
     def __str__(self) -> str:
         return self.summary()

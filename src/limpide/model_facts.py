@@ -15,6 +15,8 @@ import numpy as np
 
 from limpide.errors import ModelFileError
 from limpide.history import History
+from limpide.languages import Words
+from limpide.retelling import retold
 from limpide.storage.vocabulary import (
     expect_bool,
     expect_choice,
@@ -28,6 +30,7 @@ from limpide.storage.vocabulary import (
 from limpide.tables.features import Column
 from limpide.tables.preprocessing import Preprocessing
 from limpide.tables.targets import TASKS, Target
+from limpide.wording import NO_BREAK, in_language
 
 _LABELS: dict[str, tuple[type, type]] = {
     "text": (str, np.str_),
@@ -69,10 +72,27 @@ class Facts:
 
 
 def summary(
-    preprocessing: Preprocessing, target: Target, facts: Facts, parameters: int, figures: bool
+    preprocessing: Preprocessing,
+    target: Target,
+    facts: Facts,
+    parameters: int,
+    figures: bool,
+    words: Words,
 ) -> str:
     """Give aligned text: the task, the columns and what was done to each, the figures, notes."""
-    return "\n".join(_summary(preprocessing, target, facts, parameters, figures))
+    lines = [
+        *_task_lines(target, facts, words),
+        "",
+        *_columns_table(preprocessing.columns, words),
+        "",
+        _network_line(facts, parameters, words),
+    ]
+    if figures and facts.figures:
+        lines += _figure_lines(target, facts.figures, words)
+    if facts.notes:
+        lines.append(words.say("notes:"))
+        lines += [f"  {_printable(retold(note, words))}" for note in facts.notes]
+    return "\n".join(lines)
 
 
 def _figure_names(target: Target) -> tuple[str, ...]:
@@ -89,40 +109,69 @@ def _more_figures(target: Target) -> tuple[str, ...]:
     return ("balanced_accuracy", "f1_macro", "average_precision", "brier", "calibration_error")
 
 
-def _summary(
-    preprocessing: Preprocessing, target: Target, facts: Facts, parameters: int, figures: bool
-) -> Iterator[str]:
-    yield f"{_cut(facts.source)}: {target.task} of '{_cut(target.name)}' ({target.why})"
+def _task_lines(target: Target, facts: Facts, words: Words) -> Iterator[str]:
+    say, why = words.say, retold(target.why, words)
+    task = _tasks(words).get(target.task, target.task)
+    source, name = _cut(facts.source), _cut(target.name)
+    yield say(
+        "{source}: {task} of '{target}' ({why})", source=source, task=task, target=name, why=why
+    )
     if target.classes is not None:
         names = [_cut(str(label), 40) for label in target.classes.tolist()]
-        yield f"classes: {', '.join(names[:10])}{f', … ({len(names)})' if len(names) > 10 else ''}"
+        more = f", … ({words.whole(len(names))})" if len(names) > 10 else ""
+        yield say("classes: {names}", names=", ".join(names[:10]) + more)
     elif target.outputs > 1:
-        yield f"target: {target.why}"
+        yield say("target: {what}", what=why)
     else:
-        yield f"target: mean {target.centre:g}, standard deviation {target.scale:g}"
-    held = f", {facts.held_out:,} held out" if facts.held_out else ", none held out"
-    yield f"rows: {facts.rows:,} trained on{held}"
-    yield ""
-    yield from _columns_table(preprocessing.columns)
-    yield ""
-    hidden = ", ".join(map(str, facts.recipe["hidden"])) or "none"
-    batch, members = facts.recipe["batch_size"], facts.recipe.get("members", 1)
-    several = f"{members} members, " if members > 1 else ""
-    yield (
-        f"network: {several}hidden {hidden}; {_many(parameters, 'parameter')}; "
-        f"{_many(facts.history.epochs, 'epoch')}, batches of {_many(batch, 'row')}, "
-        f"rate {facts.recipe['learning_rate']:g}, seed {facts.recipe['seed']}"
+        yield say(
+            "target: mean {mean}, standard deviation {deviation}",
+            mean=in_language(f"{target.centre:g}", words.language),
+            deviation=in_language(f"{target.scale:g}", words.language),
+        )
+    rows = words.whole(facts.rows)
+    if facts.held_out:
+        held = words.whole(facts.held_out)
+        yield say("rows: {rows} trained on, {held} held out", rows=rows, held=held)
+    else:
+        yield say("rows: {rows} trained on, none held out", rows=rows)
+
+
+def _tasks(words: Words) -> dict[str, str]:
+    say = words.say
+    return {
+        "binary": say("binary"),
+        "multiclass": say("multiclass"),
+        "multilabel": say("multilabel"),
+        "regression": say("regression"),
+    }
+
+
+def _network_line(facts: Facts, parameters: int, words: Words) -> str:
+    recipe, say, plural = facts.recipe, words.say, words.plural
+    members = recipe.get("members", 1)
+    hidden = ", ".join(map(str, recipe["hidden"])) or say("none")
+    several = plural("{n} member, ", "{n} members, ", members) if members > 1 else ""
+    return say(
+        "network: {members}hidden {hidden}; {parameters}; {epochs}, batches of {rows}, "
+        "rate {rate}, seed {seed}",
+        members=several,
+        hidden=hidden,
+        parameters=plural("{n} parameter", "{n} parameters", parameters),
+        epochs=plural("{n} epoch", "{n} epochs", facts.history.epochs),
+        rows=plural("{n} row", "{n} rows", recipe["batch_size"]),
+        rate=in_language(f"{recipe['learning_rate']:g}", words.language),
+        seed=recipe["seed"],
     )
-    if figures and facts.figures:
-        yield "figures on the rows held out:"
-        for name in _figure_names(target):
-            # the network's own loss is the log loss, or one in a unit that nobody asked for
-            if name not in ("loss", "confusion"):
-                value = facts.figures[name]
-                yield f"  {name:<9} {'–' if value is None else format(value, '.4g')}"
-    if facts.notes:
-        yield "notes:"
-        yield from (f"  {_printable(note)}" for note in facts.notes)
+
+
+def _figure_lines(target: Target, figures: Mapping[str, Any], words: Words) -> Iterator[str]:
+    yield words.say("figures on the rows held out:")
+    for name in _figure_names(target):
+        # the network's own loss is the log loss, or one in a unit that nobody asked for
+        if name not in ("loss", "confusion"):
+            value = figures[name]
+            shown = "–" if value is None else in_language(format(value, ".4g"), words.language)
+            yield f"  {name:<9} {shown}"
 
 
 def training_words(target: Target, facts: Facts) -> list[str]:
@@ -149,7 +198,7 @@ def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> Iterator[str]:
         yield "  ".join([*cells, row[-1]]).rstrip()
 
 
-def _columns_table(columns: Sequence[Column]) -> Iterator[str]:
+def _columns_table(columns: Sequence[Column], words: Words) -> Iterator[str]:
     """Give a line a column; neighbours that are treated alike share one."""
     groups = [
         list(group)
@@ -160,21 +209,39 @@ def _columns_table(columns: Sequence[Column]) -> Iterator[str]:
     # two lines for two columns are as short, and say both names
     parts = [part for g in groups for part in ([g] if len(g) > 2 else [[c] for c in g])]
     shown, rest = parts[:_MOST_SHOWN], [c for part in parts[_MOST_SHOWN:] for c in part]
-    yield from _table(("column", "kind", "missing", "treatment"), [_line(part) for part in shown])
+    say = words.say
+    head = (say("column"), say("kind"), say("missing"), say("treatment"))
+    yield from _table(head, [_line(part, words) for part in shown])
     if rest:
+        more = words.plural("… and {n} more column", "… and {n} more columns", len(rest))
         lost = sum(not c.parts for c in rest)
-        yield f"… and {_many(len(rest), 'more column')}" + (f", {lost} left out" if lost else "")
+        left = words.plural(", {n} left out", ", {n} left out", lost) if lost else ""
+        yield more + left
 
 
-def _line(columns: Sequence[Column]) -> tuple[str, ...]:
+def _line(columns: Sequence[Column], words: Words) -> tuple[str, ...]:
     first, last = columns[0], columns[-1]
     name = _cut(first.name)
     if len(columns) > 1:
-        name = f"{_cut(first.name, 40)} … {_cut(last.name, 40)} ({len(columns):,})"
-    low, high = (f(c.missing for c in columns) for f in (min, max))
-    missing = f"{low:,}" if low == high else f"{low:,}–{high:,}"
-    told = first.treatment if first.parts else f"left out: {first.treatment}"
-    return name, first.kind, missing, told
+        name = f"{_cut(first.name, 40)} … {_cut(last.name, 40)} ({words.whole(len(columns))})"
+    low, high = (words.whole(f(c.missing for c in columns)) for f in (min, max))
+    missing = low if low == high else f"{low}–{high}"
+    treatment = retold(first.treatment, words)
+    told = treatment if first.parts else words.say("left out: {why}", why=treatment)
+    return name, _kinds(words).get(first.kind, first.kind), missing, told
+
+
+def _kinds(words: Words) -> dict[str, str]:
+    say = words.say
+    return {
+        "number": say("number"),
+        "text": say("text"),
+        "boolean": say("boolean"),
+        "date": say("date"),
+        "datetime": say("datetime"),
+        "time": say("time"),
+        "duration": say("duration"),
+    }
 
 
 def _many(count: int, what: str) -> str:
@@ -183,7 +250,7 @@ def _many(count: int, what: str) -> str:
 
 def _printable(text: str) -> str:
     """Give text without what a terminal might obey: controls, marks of direction."""
-    return "".join(c if c.isprintable() else "�" for c in text)
+    return "".join(c if c.isprintable() or c in NO_BREAK else "�" for c in text)
 
 
 def _cut(text: str, most: int = _MOST_LETTERS) -> str:

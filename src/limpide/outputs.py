@@ -74,7 +74,9 @@ class ModelPlace:
         if resume and kept:
             self._name, self._overwrite = kept, True
         elif resume:
-            program.note("there is no checkpoint to go on from: the run begins anew")
+            program.note(
+                program.words().say("there is no checkpoint to go on from: the run begins anew")
+            )
         if seconds:
             self._take_lock(seconds, resume and bool(kept))
 
@@ -88,18 +90,26 @@ class ModelPlace:
         told = [f"{name + SUFFIX!r} holds {facts}" for name, facts in found.items() if facts]
         if not told:
             return None
+        words = program.words()
+        noted = "; ".join(
+            words.say(
+                "{path} holds {run}", path=repr(name + SUFFIX), run=facts.to_text(words.language)
+            )
+            for name, facts in found.items()
+            if facts
+        )
         if self._out is None and not resume:
-            program.note(f"{'; '.join(told)}. To go on with that, add --resume.")
+            program.note(words.say("{found}. To go on with that, add --resume.", found=noted))
         elif not resume and not self._force:
             raise program.Misuse(
                 f"{told[0]}. Add --resume to go on with it, or --force to begin anew."
             )
         elif not resume:
-            program.note(f"{told[0]}: it will be replaced (--force).")
+            program.note(words.say("{found}: it will be replaced (--force).", found=noted))
         elif len(told) > 1:
             raise program.Misuse(f"{'; '.join(told)}. Say which with --out {names[0]!r}.")
         else:
-            program.note(f"{told[0]}: going on with it")
+            program.note(words.say("{found}: going on with it", found=noted))
         return next(name for name, facts in found.items() if facts)
 
     def _facts(self, path: str, resume: bool) -> Any:
@@ -126,7 +136,8 @@ class ModelPlace:
                     continue  # the name of a run that has not ended
                 if error.errno == errno.EWOULDBLOCK or resume:
                     raise
-                program.note(f"{error} The run goes on without a checkpoint.")
+                say = program.words().say
+                program.note(say("{error} The run goes on without a checkpoint.", error=error))
                 return
             self._name, self.checkpoint = name, checkpoint
             return
@@ -167,7 +178,10 @@ class ModelPlace:
             if facts is not None and facts.finished:
                 self.checkpoint.remove()
             elif facts is not None:
-                program.note(f"{path!r} keeps the run: the same command with --resume goes on.")
+                say, name = program.words().say, repr(path)
+                program.note(
+                    say("{path} keeps the run: the same command with --resume goes on.", path=name)
+                )
         except (FileError, CheckpointError) as error:
             program.note(str(error))
 

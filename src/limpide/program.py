@@ -1,6 +1,6 @@
 """How the command line starts and ends: streams, notes, one-line errors, exit statuses, Ctrl-C.
 
-Answers for what holds for every command. Not for: the commands (``limpide.cli``).
+Answers for what holds for every command. Not for: the commands (``limpide.commands``).
 
 Exit statuses: 0 done, 1 data or model at fault, 2 wrong usage, 130 interrupted.
 """
@@ -9,17 +9,19 @@ from __future__ import annotations
 
 import errno
 import io
+import itertools
 import math
 import os
+import re
 import shutil
 import sys
 import traceback
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any, TextIO, TypeVar
+from typing import IO, TYPE_CHECKING, Any, TextIO
 
 import click
 
@@ -32,8 +34,8 @@ from limpide.errors import (
     LimpideWarning,
     nearest,
 )
-
-F = TypeVar("F", bound=Callable[..., Any])
+from limpide.languages import LANGUAGES, Words, words_in
+from limpide.retelling import retold_of
 
 DONE, FAULT, USAGE, INTERRUPTED = 0, 1, 2, 130
 
@@ -51,8 +53,9 @@ else:
 
 @dataclass
 class Session:
-    """One run of the program: how it is to be stopped, and whether tracebacks are wanted."""
+    """One run of the program: its language, how it is stopped, whether tracebacks are wanted."""
 
+    words: Words = field(default_factory=words_in)
     stop: stopping.Stop = field(default_factory=lambda: stopping.Stop(gentle=False))
     traceback: bool = False
 
@@ -157,7 +160,8 @@ class Sizes(_Type):
 
 def run(program: click.Group, arguments: Sequence[str] | None = None) -> int:
     """Run a command and give its exit status; whatever goes wrong becomes one line."""
-    session = Session()
+    given = sys.argv[1:] if arguments is None else arguments
+    session = Session(words_in(_language_asked(given)))
     _prepare_streams()
     with stopping.catching(session.stop), _notes():
         try:
@@ -172,19 +176,43 @@ def run(program: click.Group, arguments: Sequence[str] | None = None) -> int:
             if session.traceback:
                 with suppress(OSError):
                     print(_escaped(traceback.format_exc()), end="", file=sys.stderr, flush=True)
-            status, text = _judged(error)
+            if isinstance(error, click.exceptions.NoArgsIsHelpError):
+                with suppress(OSError):
+                    print(error.format_message(), file=sys.stderr, flush=True)
+                return USAGE
+            status, text = _judged(error, session.words)
             complain(text)
             return status
 
 
-def _judged(error: BaseException) -> tuple[int, str]:
+def _language_asked(arguments: Sequence[str]) -> str | None:
+    """Give the last language that is asked for anywhere, before click reads what stands there.
+
+    ``--help`` and what is wrong with an option are said in it too, also where they come first.
+    """
+    asked = None
+    for word, following in itertools.pairwise([*arguments, ""]):
+        if word == "--":
+            break
+        name, sign, value = word.partition("=")
+        if name == "--language":
+            asked = value if sign else following
+    return asked if asked in LANGUAGES else None
+
+
+def words() -> Words:
+    """Give what is said in the language of the command that is running."""
+    context = click.get_current_context(silent=True)
+    session = context.find_object(Session) if context is not None else None
+    return session.words if session is not None else words_in()
+
+
+def _judged(error: BaseException, words: Words) -> tuple[int, str]:
     """Give the exit status for an error, and the line that is shown."""
-    if isinstance(error, click.exceptions.NoArgsIsHelpError):
-        return USAGE, error.format_message()
     if isinstance(error, click.ClickException):
         return error.exit_code, _usage_text(error)
     if isinstance(error, (click.Abort, KeyboardInterrupt)):
-        return INTERRUPTED, "interrupted."
+        return INTERRUPTED, words.say("interrupted.")
     if isinstance(error, LimpideError):
         wrong = isinstance(error, (ArgumentError, ArgumentTypeError))
         return USAGE if wrong else FAULT, str(error)
@@ -230,20 +258,20 @@ def _started_by() -> list[str]:
 
 
 def complain(text: str) -> None:
-    """Write one line on standard error, or a help text as it is."""
+    """Write one line on standard error."""
     with suppress(OSError):
-        if text.startswith("Usage:"):
-            print(text, file=sys.stderr, flush=True)
-        else:
-            line = limpide.reports.shown(" ".join(text.split()))
-            print(f"limpide: {line}", file=sys.stderr, flush=True)
+        print(f"limpide: {_line(text)}", file=sys.stderr, flush=True)
 
 
 def note(text: str) -> None:
     """Write a note on standard error."""
     with suppress(OSError):
-        line = limpide.reports.shown(" ".join(text.split()))
-        print(f"note: {line}", file=sys.stderr, flush=True)
+        print(words().say("note: {text}", text=_line(text)), file=sys.stderr, flush=True)
+
+
+def _line(text: str) -> str:
+    """Put a text on one line; spaces that do not break stay what they are."""
+    return str(limpide.reports.shown(re.sub(r"[ \t\n\v\f\r]+", " ", text).strip()))
 
 
 @contextmanager
@@ -258,7 +286,7 @@ def _notes() -> Iterator[None]:
                 usual(message, category, *rest)
             elif str(message) not in seen:
                 seen.add(str(message))
-                note(str(message))
+                note(retold_of(str(message), words()))
 
         warnings.filterwarnings("always", category=LimpideWarning)
         warnings.showwarning = show  # type: ignore[assignment]
@@ -329,19 +357,3 @@ def abandon(stream: IO[Any]) -> None:
             os.dup2(descriptor, stream.fileno())
         finally:
             os.close(descriptor)
-
-
-def with_traceback(function: F) -> F:
-    """Add ``--traceback`` to a command."""
-
-    def note_it(context: click.Context, option: click.Parameter, value: bool) -> None:
-        context.obj.traceback = context.obj.traceback or value
-
-    return click.option(
-        "--traceback",
-        is_flag=True,
-        expose_value=False,
-        is_eager=True,
-        callback=note_it,
-        help="Show where in the code an error came from.",
-    )(function)

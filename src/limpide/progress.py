@@ -1,6 +1,7 @@
 """A progress bar for training: on a terminal, for what takes longer than a second.
 
-Answers for the bar of ``fit``. Not for: the command line's live display (``limpide.cli``).
+Answers for the bar of ``fit``. Not for: the command line's live display
+(``limpide.terminal``).
 """
 
 from __future__ import annotations
@@ -12,6 +13,8 @@ from contextlib import contextmanager
 from typing import Any
 
 from limpide.history import History
+from limpide.languages import Words, words_in
+from limpide.wording import in_language
 
 _TICK_SECONDS = 0.1
 
@@ -21,6 +24,7 @@ class Bar:
 
     def __init__(self, epochs: int, delay: float) -> None:
         self._epochs = epochs
+        self._words = words_in()
         self._next = time.perf_counter() + delay  # when there is something new to show
         self._display: Any = None
         self._task: Any = None
@@ -31,9 +35,11 @@ class Bar:
         if now < self._next:
             return
         self._next = now + _TICK_SECONDS
-        text = f"loss {loss:.4g}"
+        words = self._words
+        text = words.say("loss {loss}", loss=_written(loss, words))
         if history.validation_loss:
-            text += f", validation {history.validation_loss[-1]:.4g}"
+            held = _written(history.validation_loss[-1], words)
+            text += f", {words.say('validation {loss}', loss=held)}"
         self._show(text, history.epochs)
 
     def _show(self, text: str, done: int) -> None:
@@ -41,7 +47,7 @@ class Bar:
             from rich import console, progress
 
             self._display = progress.Progress(
-                progress.TextColumn("epoch {task.completed}/{task.total}"),
+                progress.TextColumn(self._words.say("epoch") + " {task.completed}/{task.total}"),
                 progress.BarColumn(),
                 progress.TextColumn("{task.description}"),
                 progress.TimeRemainingColumn(),
@@ -56,6 +62,10 @@ class Bar:
         """Take the bar away."""
         if self._display is not None:
             self._display.stop()
+
+
+def _written(loss: float, words: Words) -> str:
+    return in_language(f"{loss:.4g}", words.language)
 
 
 @contextmanager

@@ -15,6 +15,7 @@ from rich.cells import cell_len
 from rich.console import Console
 from rich.text import Text
 
+from limpide.languages import Words
 from limpide.wording import command as command
 from limpide.wording import counted as counted
 from limpide.wording import number as number
@@ -91,6 +92,7 @@ def training_report(model: Any, path: str, interrupted: bool) -> dict[str, Any]:
 
 def print_training(
     screen: Console,
+    words: Words,
     model: Any,
     path: str,
     following: str,
@@ -98,43 +100,58 @@ def print_training(
     page: str | None = None,
 ) -> None:
     """Print what was done to each column, the figures, and the command to type next."""
-    facts, history = model.facts, model.history
-    _print(screen, shown(model.summary(figures=False)))
+    facts, history, say = model.facts, model.history, words.say
+    _print(screen, shown(model.summary(figures=False, language=words.language)))
     screen.print()
-    planned = facts.recipe["epochs"]
     if interrupted:
-        epochs = f"{history.epochs:,} of {counted(planned, 'epoch')}"
-        _print(screen, f"Interrupted after {epochs}.", "bold")
+        said = words.plural(
+            "Interrupted after {done} of {n} epoch.",
+            "Interrupted after {done} of {n} epochs.",
+            facts.recipe["epochs"],
+            done=words.whole(history.epochs),
+        )
+        _print(screen, said, "bold")
     if model.figures:
-        _print(screen, f"Measured on the {counted(facts.held_out, 'row')} held out:", "bold")
-        print_figures(screen, model.figures, model.classes)
+        said = words.plural(
+            "Measured on the {n} row held out:",
+            "Measured on the {n} rows held out:",
+            facts.held_out,
+        )
+        _print(screen, said, "bold")
+        print_figures(screen, words, model.figures, model.classes)
     else:
-        _print(screen, "Not measured: no rows were held out.", "bold")
+        _print(screen, say("Not measured: no rows were held out."), "bold")
     screen.print()
-    kept = " what was learned so far" if interrupted else ""
-    _print(screen, f"Saved{kept} to {printable(path)}")
+    saved = printable(path)
+    if interrupted:
+        _print(screen, say("Saved what was learned so far to {path}", path=saved))
+    else:
+        _print(screen, say("Saved to {path}", path=saved))
     if page is not None:
-        _print(screen, f"The report is {printable(page)}")
-    _print(screen, f"Next: {following}")
+        _print(screen, say("The report is {path}", path=printable(page)))
+    _print(screen, say("Next: {command}", command=following))
 
 
-def print_figures(screen: Console, figures: Mapping[str, Any], classes: Any) -> None:
+def print_figures(screen: Console, words: Words, figures: Mapping[str, Any], classes: Any) -> None:
     """Print the figures as a table, and below it the confusion matrix of a classifier.
 
     Where there are ``intervals`` among the figures, every figure is shown with its own.
     """
     names = None if classes is None else list(classes)
-    lines = figures_table(figures, names)
+    lines = figures_table(words, figures, names)
     if names is not None and figures.get("confusion") is not None:
-        lines += [Text(""), *confusion_table(figures["confusion"], names)]
+        lines += [Text(""), *confusion_table(words, figures["confusion"], names)]
     for line in lines:
         screen.print(line, soft_wrap=True)
 
 
-def print_measured(screen: Console, rows: int, figures: Mapping[str, Any], classes: Any) -> None:
+def print_measured(
+    screen: Console, words: Words, rows: int, figures: Mapping[str, Any], classes: Any
+) -> None:
     """Print on how many rows a model was measured, and its figures."""
-    _print(screen, f"Measured on {counted(rows, 'row')}:", "bold")
-    print_figures(screen, figures, classes)
+    said = words.plural("Measured on {n} row:", "Measured on {n} rows:", rows)
+    _print(screen, said, "bold")
+    print_figures(screen, words, figures, classes)
 
 
 def _print(screen: Console, text: str, style: str = "") -> None:
@@ -142,7 +159,9 @@ def _print(screen: Console, text: str, style: str = "") -> None:
     screen.print(text, style=style, soft_wrap=True)
 
 
-def figures_table(figures: Mapping[str, Any], classes: Sequence[Any] | None) -> list[Text]:
+def figures_table(
+    words: Words, figures: Mapping[str, Any], classes: Sequence[Any] | None
+) -> list[Text]:
     """Give the figures of a model, one a line, each with what it says.
 
     Parameters
@@ -154,29 +173,30 @@ def figures_table(figures: Mapping[str, Any], classes: Sequence[Any] | None) -> 
         The names of the classes, in the order of the confusion matrix; None for a regression.
     """
     if classes is None:
-        rows = _regression_rows(figures)
+        rows = _regression_rows(words, figures)
     else:
-        rows = _classification_rows(figures, classes)
+        rows = _classification_rows(words, figures, classes)
     if "intervals" in figures:
-        spans = [_span(figures["intervals"].get(key), key) for key, *_ in rows]
+        spans = [_span(words, figures["intervals"].get(key), key) for key, *_ in rows]
         return _aligned(
             [
-                (name, Text(value, "bold"), span, Text(words, "dim"))
-                for (_, name, value, words), span in zip(rows, spans, strict=True)
+                (name, Text(value, "bold"), span, Text(told, "dim"))
+                for (_, name, value, told), span in zip(rows, spans, strict=True)
             ],
             "<>><",
         )
     return _aligned(
-        [(name, Text(value, "bold"), Text(words, "dim")) for _, name, value, words in rows], "<><"
+        [(name, Text(value, "bold"), Text(told, "dim")) for _, name, value, told in rows], "<><"
     )
 
 
-def _span(ends: Sequence[float] | None, key: str) -> str:
+def _span(words: Words, ends: Sequence[float] | None, key: str) -> str:
     """Give an interval in words."""
     if ends is None:
         return ""
-    low, high = (percent(end) if key == "accuracy" else number(end) for end in ends)
-    return f"{low} to {high}"
+    write = percent if key == "accuracy" else number
+    low, high = (write(end, words.language) for end in ends)
+    return words.say("{low} to {high}", low=low, high=high)
 
 
 def _aligned(rows: Sequence[Sequence[str | Text]], sides: str) -> list[Text]:
@@ -195,62 +215,72 @@ def _aligned(rows: Sequence[Sequence[str | Text]], sides: str) -> list[Text]:
     return lines
 
 
-def _regression_rows(figures: Mapping[str, Any]) -> list[tuple[str, str, str, str]]:
-    words = {
-        "mae": ("MAE", "the mean error, in the unit of the target"),
-        "rmse": ("RMSE", "the same, where large errors count more"),
-        "r2": ("R²", "1 is perfect, 0 is as good as always answering the mean"),
+def _regression_rows(words: Words, figures: Mapping[str, Any]) -> list[tuple[str, str, str, str]]:
+    meanings = {
+        "mae": ("MAE", words.say("the mean error, in the unit of the target")),
+        "rmse": ("RMSE", words.say("the same, where large errors count more")),
+        "r2": ("R²", words.say("1 is perfect, 0 is as good as always answering the mean")),
     }
     return [
-        (key, name, number(figures[key]), meaning)
-        for key, (name, meaning) in words.items()
+        (key, name, number(figures[key], words.language), meaning)
+        for key, (name, meaning) in meanings.items()
         if figures.get(key) is not None
     ]
 
 
 def _classification_rows(
-    figures: Mapping[str, Any], classes: Sequence[Any]
+    words: Words, figures: Mapping[str, Any], classes: Sequence[Any]
 ) -> list[tuple[str, str, str, str]]:
-    confusion = figures.get("confusion")
+    say, confusion = words.say, figures.get("confusion")
     rows = []
     if figures.get("accuracy") is not None:
-        words = ""
-        if confusion is not None:
-            total = sum(map(sum, confusion))
-            right = sum(row[i] for i, row in enumerate(confusion))
-            words = f"{right:,} of {total:,} right; {_always(confusion, classes)}"
-        rows.append(("accuracy", "accuracy", percent(figures["accuracy"]), words))
+        told = "" if confusion is None else _right(words, confusion, classes)
+        share = percent(figures["accuracy"], words.language)
+        rows.append(("accuracy", say("accuracy"), share, told))
     if figures.get("auc") is not None:
-        rows.append(("auc", "AUC", number(figures["auc"]), "1 is perfect, 0.5 is guessing"))
+        value = number(figures["auc"], words.language)
+        rows.append(("auc", say("AUC"), value, say("1 is perfect, 0.5 is guessing")))
     if figures.get("log_loss") is not None:
-        meaning = "0 is perfect; confident mistakes cost most"
-        rows.append(("log_loss", "log loss", number(figures["log_loss"]), meaning))
+        value = number(figures["log_loss"], words.language)
+        meaning = say("0 is perfect; confident mistakes cost most")
+        rows.append(("log_loss", say("log loss"), value, meaning))
     return rows
 
 
-def _always(confusion: Sequence[Sequence[int]], classes: Sequence[Any]) -> str:
-    """Say what the most frequent class alone would have reached."""
+def _right(words: Words, confusion: Sequence[Sequence[int]], classes: Sequence[Any]) -> str:
+    """Say how many answers are right, and what the most frequent class alone would reach."""
     counts = [sum(row) for row in confusion]
     most = max(range(len(counts)), key=counts.__getitem__)
-    share = percent(counts[most] / max(sum(counts), 1))
-    return f"always answering {_name(classes[most])} gives {share}"
+    return words.say(
+        "{right} of {all} right; always answering {label} gives {share}",
+        right=words.whole(sum(row[i] for i, row in enumerate(confusion))),
+        all=words.whole(sum(counts)),
+        label=_name(classes[most]),
+        share=percent(counts[most] / max(sum(counts), 1), words.language),
+    )
 
 
-def confusion_table(confusion: Sequence[Sequence[int]], classes: Sequence[Any]) -> list[Text]:
+def confusion_table(
+    words: Words, confusion: Sequence[Sequence[int]], classes: Sequence[Any]
+) -> list[Text]:
     """Give the confusion matrix with the names of the classes, or its most frequent mistakes."""
+    say = words.say
     if len(classes) > _MOST_CLASSES:
-        return _mistakes_table(confusion, classes)
+        return _mistakes_table(words, confusion, classes)
     names = [_name(label) for label in classes]
-    rows: list[list[str | Text]] = [["actual", *(f"predicted {name}" for name in names)]]
+    heads = [say("predicted {label}", label=name) for name in names]
+    rows: list[list[str | Text]] = [[say("actual"), *heads]]
     if len(names) > 2:
-        rows = [["", "predicted", *[""] * (len(names) - 1)], ["actual", *names]]
+        rows = [["", say("predicted"), *[""] * (len(names) - 1)], [say("actual"), *names]]
     for i, row in enumerate(confusion):
-        counts = [Text(f"{n:,}", "bold" if i == j else "") for j, n in enumerate(row)]
+        counts = [Text(words.whole(n), "bold" if i == j else "") for j, n in enumerate(row)]
         rows.append([names[i], *counts])
     return _aligned(rows, "<" + ">" * len(names))
 
 
-def _mistakes_table(confusion: Sequence[Sequence[int]], classes: Sequence[Any]) -> list[Text]:
+def _mistakes_table(
+    words: Words, confusion: Sequence[Sequence[int]], classes: Sequence[Any]
+) -> list[Text]:
     mistakes = [
         (count, i, j)
         for i, row in enumerate(confusion)
@@ -259,10 +289,11 @@ def _mistakes_table(confusion: Sequence[Sequence[int]], classes: Sequence[Any]) 
     ]
     mistakes.sort(key=lambda mistake: (-mistake[0], mistake[1:]))
     rows = [
-        (_name(classes[i]), _name(classes[j]), f"{count:,}")
+        (_name(classes[i]), _name(classes[j]), words.whole(count))
         for count, i, j in mistakes[:_MOST_MISTAKES]
     ]
-    return _aligned([("most often actual", "predicted", "times"), *rows], "<<>")
+    head = (words.say("most often actual"), words.say("predicted"), words.say("times"))
+    return _aligned([head, *rows], "<<>")
 
 
 def _name(label: Any) -> str:

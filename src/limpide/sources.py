@@ -17,6 +17,7 @@ from typing import Any
 import limpide
 from limpide import program
 from limpide.errors import DataError
+from limpide.retelling import retold
 
 Reading = dict[str, str | None]
 
@@ -37,10 +38,13 @@ def for_training(
     table = limpide.tables.reading.open_table(data, most, **_options(reading))
     if isinstance(table, limpide.tables.parts.Parts):
         size = limpide.memory.size_text(table.size)
-        program.note(
-            f"{table.source} would take about {size} of memory: it is learned from disk, after two "
-            "passes over it"
+        said = program.words().say(
+            "{source} would take about {size} of memory: it is learned from disk, after two passes "
+            "over it",
+            source=table.source,
+            size=size,
         )
+        program.note(said)
     if target is None:
         names = ", ".join(table.columns[:12]) + (", ..." if len(table.columns) > 12 else "")
         raise program.Misuse(
@@ -112,7 +116,7 @@ def _like_the_models(path: str, model: Any, reading: Reading) -> Any:
         text.append(model.target)
     table = _read(path, reading, text)
     for found in table.notes:
-        program.note(f"{table.source}: {found}")
+        program.note(f"{table.source}: {retold(found, program.words())}")
     return table
 
 

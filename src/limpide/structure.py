@@ -24,6 +24,7 @@ from limpide.errors import (
 from limpide.generator import Generator, fixed_source
 from limpide.ir import NUMPY_DTYPES, Array, dtype_name
 from limpide.keywords import known_keywords
+from limpide.languages import words_in
 from limpide.layers import (
     Dense,
     Layer,
@@ -255,8 +256,9 @@ class Structure:
         self._forget()
 
     def __str__(self) -> str:
-        counted = f"{self.n_parameters:,} parameters, {self.dtype.name}"
-        return f"{layer_table(self.placed)}\n{counted}"
+        words = words_in()
+        counted = words.plural("{n} parameter", "{n} parameters", self.n_parameters)
+        return f"{layer_table(self.placed, words)}\n{counted}, {self.dtype.name}"
 
     def __repr__(self) -> str:
         sizes = [self.n_inputs, *(p.outputs for p in self.placed)]

@@ -8,15 +8,17 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
+from limpide.languages import Words
 from limpide.layers import Placed
 
 
-def layer_table(placed: Sequence[Placed]) -> str:
+def layer_table(placed: Sequence[Placed], words: Words) -> str:
     """Give a line for each layer: its name, kind, inputs, outputs and parameters."""
-    rows = [("layer", "kind", "in", "out", "parameters")]
+    say = words.say
+    rows = [(say("layer"), say("kind"), say("in"), say("out"), say("parameters"))]
     for p in placed:
         count = sum(math.prod(s.shape) for s in p.layer.parameters(p.inputs).values())
-        rows.append((p.name, p.layer.describe(), str(p.inputs), str(p.outputs), f"{count:,}"))
+        rows.append((p.name, p.layer.describe(), str(p.inputs), str(p.outputs), words.whole(count)))
     widths = [max(len(row[i]) for row in rows) for i in range(5)]
     lines = [
         "  ".join(

@@ -22,6 +22,7 @@ from rich.text import Text
 from limpide import program
 from limpide.callbacks import Callback, Run
 from limpide.history import History
+from limpide.languages import Words
 from limpide.reports import number
 from limpide.stopping import Stop
 
@@ -87,7 +88,7 @@ def shows_unicode(stream: IO[str]) -> bool:
 
 
 @contextmanager
-def watching(stream: IO[str], stop: Stop, plain: bool = True) -> Iterator[Callback]:
+def watching(stream: IO[str], stop: Stop, words: Words, plain: bool = True) -> Iterator[Callback]:
     """Give the callback that shows a run on a stream.
 
     A terminal gets a picture that is drawn four times a second by a thread of its own, so that a
@@ -95,9 +96,9 @@ def watching(stream: IO[str], stop: Stop, plain: bool = True) -> Iterator[Callba
     """
     screen = console(stream)
     if not screen.is_terminal or screen.is_dumb_terminal:
-        yield Lines(screen, stop, plain)
+        yield Lines(screen, stop, words, plain)
         return
-    picture = Picture(screen, stop, shows_unicode(stream))
+    picture = Picture(screen, stop, words, shows_unicode(stream))
     try:
         yield picture
     finally:
@@ -107,9 +108,10 @@ def watching(stream: IO[str], stop: Stop, plain: bool = True) -> Iterator[Callba
 class Lines(Callback):
     """Shows a run as a few plain lines."""
 
-    def __init__(self, screen: Console, stop: Stop, wanted: bool = True) -> None:
+    def __init__(self, screen: Console, stop: Stop, words: Words, wanted: bool = True) -> None:
         self._screen = screen
         self._stop = stop
+        self._words = words
         self._wanted = wanted
         self._last = time.monotonic()
 
@@ -122,16 +124,17 @@ class Lines(Callback):
         due = done == 1 or done * _LINES // run.epochs > (done - 1) * _LINES // run.epochs
         if self._wanted and (due or now - self._last > _SILENCE):
             self._last = now
-            text = f"epoch {done}/{run.epochs}: {_losses(run.history)}"
+            text = _line(self._words, done, run)
             self._screen.print(text, soft_wrap=True)  # a line of a log, however wide COLUMNS says
 
 
 class Picture(Callback):
     """Shows a run as a curve that grows; rich asks for it anew a few times a second."""
 
-    def __init__(self, screen: Console, stop: Stop, unicode: bool) -> None:
+    def __init__(self, screen: Console, stop: Stop, words: Words, unicode: bool) -> None:
         self._screen = screen
         self._stop = stop
+        self._words = words
         self._marks = _UNICODE if unicode else _ASCII
         # Two curves of the same dots can only be told apart by their colours.
         self._braille = unicode and screen.color_system is not None and not screen.no_color
@@ -166,7 +169,8 @@ class Picture(Callback):
     def draw(self) -> Group:
         """Give the picture as it is now; called by the thread of the live display."""
         if self._run is None:
-            return Group(_one_line(f"reading   {clock(time.monotonic() - self._began)}"))
+            spent = clock(time.monotonic() - self._began)
+            return Group(_one_line(self._words.say("reading   {time}", time=spent)))
         history = self._run.history
         losses, held = list(history.loss), list(history.validation_loss)
         parts: list[Text] = []
@@ -175,7 +179,7 @@ class Picture(Callback):
         if losses and width >= 20 and height >= 3:
             parts += self._curve(losses, held, width, height)
         elif losses:
-            parts.append(self._title(losses, held, "loss"))
+            parts.append(self._title(losses, held, logarithmic=False))
         return Group(*parts, self._status(len(losses)))
 
     def _curve(self, losses: list[float], held: list[float], width: int, height: int) -> list[Text]:
@@ -186,40 +190,46 @@ class Picture(Callback):
         rows = _Grid(width, height, self._braille, epochs, (low, high, logarithmic))
         rows.add(losses, _TRAINING, marks.training)
         rows.add(held, _VALIDATION, marks.validation)
-        lines = [self._title(losses, held, "loss, logarithmic" if logarithmic else "loss")]
+        lines = [self._title(losses, held, logarithmic)]
         for i, row in enumerate(rows.texts()):
-            label = number(high) if i == 0 else number(low) if i == height - 1 else ""
+            label = self._number(high) if i == 0 else self._number(low) if i == height - 1 else ""
             tick = marks.tick if label else marks.axis
             lines.append(Text.assemble((f"{label:>{_MARGIN - 2}} {tick}", "dim"), row))
         lines.append(Text(" " * (_MARGIN - 1) + marks.corner + marks.floor * width, style="dim"))
-        word = "epoch".center(width - len(str(epochs)) - 1)
+        word = self._words.say("epoch").center(width - len(str(epochs)) - 1)
         lines.append(Text(f"{' ' * _MARGIN}1{word}{epochs}", style="dim"))
         return lines
 
-    def _title(self, losses: list[float], held: list[float], title: str) -> Text:
-        text = _one_line(f"{title}   ")
-        text.append(self._marks.training, _TRAINING).append(f" training {number(losses[-1])}")
+    def _number(self, value: float) -> str:
+        return number(value, self._words.language)
+
+    def _title(self, losses: list[float], held: list[float], logarithmic: bool) -> Text:
+        say = self._words.say
+        text = _one_line(say("loss, logarithmic") if logarithmic else say("loss"))
+        text.append("   ").append(self._marks.training, _TRAINING)
+        text.append(f" {say('training {loss}', loss=self._number(losses[-1]))}")
         if held:
             text.append("   ").append(self._marks.validation, _VALIDATION)
-            text.append(f" validation {number(held[-1])}")
+            text.append(f" {say('validation {loss}', loss=self._number(held[-1]))}")
         text.pad_left(min(_MARGIN - 5, max(0, self._screen.width - len(text) - 1)))
         return text
 
     def _status(self, done: int) -> Text:
         assert self._run is not None
         marks, epochs = self._marks, self._run.epochs
-        text = _one_line(f"epoch {done}/{epochs}")
+        say = self._words.say
+        text = _one_line(say("epoch {done}/{all}", done=done, all=epochs))
         if self._finished:
             return text
         if self._stop.asked:
-            return text.append("   stopping; Ctrl-C again leaves at once", "bold red")
+            return text.append(f"   {say('stopping; Ctrl-C again leaves at once')}", "bold red")
         full = round(_BAR * done / epochs)
         text.append("   ").append(marks.done * full, "green")
         text.append(marks.left * (_BAR - full), "dim")
         elapsed = time.monotonic() - self._began
         if done > self._before:
             left = elapsed / (done - self._before) * (epochs - done)
-            return text.append(f"   {clock(left)} left")
+            return text.append(f"   {say('{time} left', time=clock(left))}")
         return text.append(f"   {clock(elapsed)}")
 
 
@@ -306,11 +316,14 @@ def _range(values: Sequence[float]) -> tuple[float, float, bool]:
     return low, high, low > 0 and high / low >= _LOGARITHMIC
 
 
-def _losses(history: History) -> str:
-    text = f"loss {number(history.loss[-1])}"
-    if history.validation_loss:
-        text += f", validation {number(history.validation_loss[-1])}"
-    return text
+def _line(words: Words, done: int, run: Run) -> str:
+    """Say how far a run is, and its losses."""
+    history: History = run.history
+    values = {"done": done, "all": run.epochs, "loss": number(history.loss[-1], words.language)}
+    if not history.validation_loss:
+        return words.say("epoch {done}/{all}: loss {loss}", **values)
+    held = number(history.validation_loss[-1], words.language)
+    return words.say("epoch {done}/{all}: loss {loss}, validation {held}", **values, held=held)
 
 
 def clock(seconds: float) -> str:

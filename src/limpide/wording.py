@@ -9,19 +9,32 @@ from __future__ import annotations
 import math
 import shlex
 
+from limpide.languages import decimal_sign
 
-def number(value: float) -> str:
+NO_BREAK = "\u00a0\u202f"
+
+
+def number(value: float, language: str = "en") -> str:
     """Give a number with four significant digits, as people write it.
 
     >>> number(0.123456), number(1234567.8), number(1e-9), number(2)
     ('0.1235', '1,234,568', '1e-09', '2')
+    >>> number(0.123456, "fr"), number(1234567.8, "uk")
+    ('0,1235', '1\\u202f234\\u202f568')
     """
     size = abs(value)
     if value == int(value) if math.isfinite(value) and size < 1e6 else False:
-        return f"{int(value):,}"
+        return in_language(f"{int(value):,}", language)
     if not 1e-4 <= size < 1e9:
-        return f"{value:.4g}"
-    return f"{value:,.{max(0, 3 - math.floor(math.log10(size)))}f}"
+        return in_language(f"{value:.4g}", language)
+    return in_language(f"{value:,.{max(0, 3 - math.floor(math.log10(size)))}f}", language)
+
+
+def in_language(written: str, language: str) -> str:
+    """Give a number that is written as in English with another language's signs."""
+    if language == "en":
+        return written
+    return written.replace(",", "\u202f").replace(".", decimal_sign(language))
 
 
 def counted(n: int, noun: str) -> str:
@@ -36,11 +49,15 @@ def counted(n: int, noun: str) -> str:
 def printable(text: object) -> str:
     """Give a text that is safe to show: what a terminal might obey, or not show, is escaped.
 
+    The spaces that do not break are left: French stands before its colons with them.
+
     >>> printable("caf\\u00e9\\x1b[2J")
     'café\\\\x1b[2J'
     """
     return "".join(
-        c if c.isprintable() else c.encode("unicode_escape", "surrogatepass").decode("ascii")
+        c
+        if c.isprintable() or c in NO_BREAK
+        else c.encode("unicode_escape", "surrogatepass").decode("ascii")
         for c in str(text)
     )
 
@@ -54,12 +71,13 @@ def command(*words: str) -> str:
     return printable(shlex.join(words))
 
 
-def percent(share: float) -> str:
+def percent(share: float, language: str = "en") -> str:
     """Give a share in per cent; only a whole one is 100 %.
 
     >>> percent(0.8671), percent(0.99999), percent(1)
     ('86.7 %', '99.9 %', '100 %')
     """
+    apart = {"fr": "\u202f", "uk": "\u00a0"}.get(language, " ")
     if share in (0, 1):
-        return f"{100 * share:.0f} %"
-    return f"{min(max(100 * share, 0.1), 99.9):.1f} %"
+        return f"{100 * share:.0f}{apart}%"
+    return f"{in_language(f'{min(max(100 * share, 0.1), 99.9):.1f}', language)}{apart}%"

@@ -17,6 +17,7 @@ from limpide import bench, cli, program
 from limpide.bench import Comparison, Workload, runner, table
 from limpide.bench.peers import PEERS
 from limpide.bench.runner import Figures
+from limpide.commands import bench as command
 
 
 class Result(NamedTuple):
@@ -69,7 +70,7 @@ def test_help_names_every_option(limpide: Run) -> None:
         assert re.search(rf"^  --{word} ", text, re.MULTILINE)
     assert "limpide bench --only 57-64-1 --peer jax" in text
     assert ", ".join(PEERS) in " ".join(text.split())
-    assert tuple(PEERS) == cli._PEERS
+    assert tuple(PEERS) == command.PEERS
 
 
 @pytest.mark.parametrize(

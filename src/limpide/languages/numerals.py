@@ -7,8 +7,7 @@ formula needs (``limpide.explain``).
 from __future__ import annotations
 
 import math
-
-import numpy as np
+from decimal import Decimal
 
 MINUS = "−"
 _SMALLEST, _LARGEST = -5, 7  # exponents of ten outside of which a number is written with one
@@ -51,12 +50,9 @@ def numeral(value: float, digits: int = 6, language: str = "en") -> str:
 
 def _rounded(size: float, digits: int) -> tuple[str, int]:
     """Give the significant digits, without zeros at the end, and the power of the first."""
-    if digits >= 17:
-        text = np.format_float_scientific(size, trim="-")
-    else:
-        text = format(size, f".{digits - 1}e")
-    front, _, power = text.partition("e")
-    return front.replace(".", "").rstrip("0") or "0", int(power)
+    shown = Decimal(str(size) if digits >= 17 else format(size, f".{digits - 1}e"))
+    written = "".join(map(str, shown.as_tuple().digits))
+    return written.rstrip("0") or "0", shown.adjusted()
 
 
 def _placed(digits: str, power: int) -> str:

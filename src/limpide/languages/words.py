@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from limpide.errors import choice_error
-from limpide.languages.numerals import numeral
+from limpide.languages.numerals import MINUS, numeral
 
 LANGUAGES = {"en": "English", "fr": "français", "uk": "українська"}
 """The languages there are, by their codes, in their own words."""
@@ -74,11 +74,12 @@ class Words:
         return numeral(value, digits, self.language)
 
     def whole(self, n: int) -> str:
-        """Write a whole number, its thousands apart from 10,000 on."""
+        """Write a whole number, its thousands apart: in English, and elsewhere from 10,000 on."""
+        if self.language == "en":
+            return f"{n:,}".replace("-", MINUS)
         if abs(n) < 10_000:
             return numeral(n, 17, self.language)
-        apart = "," if self.language == "en" else "\u202f"
-        return f"{n:,}".replace(",", apart)
+        return f"{n:,}".replace(",", "\u202f").replace("-", MINUS)
 
 
 def words_in(language: str | None = None) -> Words:

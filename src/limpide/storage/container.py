@@ -28,6 +28,7 @@ from limpide.errors import (
     MemoryLimitError,
     ModelFileError,
 )
+from limpide.languages import words_in
 from limpide.storage.atomic import atomic_write, path_text
 from limpide.storage.kinds import START, recognise
 from limpide.storage.layout import (
@@ -89,6 +90,11 @@ class Verification:
     metadata: dict[str, Any]
 
     def __str__(self) -> str:
+        return self.to_text()
+
+    def to_text(self, language: str | None = None) -> str:
+        """Give a line for each tensor; None is the system's language."""
+        words = words_in(language)
         rows = [
             (tensor.name, f"{tensor.dtype}[{','.join(map(str, tensor.shape))}]", tensor.bytes)
             for tensor in self.tensors
@@ -96,16 +102,23 @@ class Verification:
         path = os.fsencode(self.path).decode("utf-8", "backslashreplace")
         names = max((len(name) for name, _, _ in rows), default=0)
         specs = max((len(spec) for _, spec, _ in rows), default=0)
-        counts = max((len(f"{count:,}") for _, _, count in rows), default=0)
+        sizes = [words.plural("{n} byte", "{n} bytes", count) for _, _, count in rows]
+        longest = max(map(len, sizes), default=0)
+        version, bytes_ = self.format_version, self.total_bytes
         lines = [
-            f"{path}: a limpide model, format version {self.format_version}, "
-            f"{self.total_bytes:,} bytes"
+            words.plural(
+                "{path}: a limpide model, format version {version}, {n} byte",
+                "{path}: a limpide model, format version {version}, {n} bytes",
+                bytes_,
+                path=path,
+                version=version,
+            )
         ]
         lines += [
-            f"  {name:{names}}  {spec:{specs}}  {count:{counts},} bytes  checksum ok"
-            for name, spec, count in rows
+            f"  {name:{names}}  {spec:{specs}}  {size:>{longest}}  {words.say('checksum ok')}"
+            for (name, spec, _), size in zip(rows, sizes, strict=True)
         ]
-        lines.append("whole: the header and every tensor match their checksums")
+        lines.append(words.say("whole: the header and every tensor match their checksums"))
         return "\n".join(lines)
 
 

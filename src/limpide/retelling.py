@@ -1,0 +1,197 @@
+"""What a model keeps of its table in English sentences, told in the reader's language.
+
+Answers for recognising a sentence that stands in a model file or in a warning, and for saying it
+anew. Not for: making those sentences (``limpide.tables``), which are one text whoever reads them.
+
+A sentence that is not recognised, such as one of a later version, is told as it is.
+"""
+
+from __future__ import annotations
+
+import functools
+import re
+from collections.abc import Iterator
+from string import Formatter
+
+from limpide.languages import Words
+
+Forms = str | tuple[str, str]
+
+
+def sentences_kept(*sentences: Forms) -> tuple[Forms, ...]:
+    """Note sentences that are kept in English; ``translations/update.py`` finds them here.
+
+    A pair has two forms, told apart by the number ``{n}``. ``{told}`` and ``{listed}`` are told in
+    turn, ``{count}`` is a whole number, ``{number}`` one with a decimal sign.
+    """
+    return sentences
+
+
+_SENTENCES = sentences_kept(
+    # what was added to a column's treatment, the last first
+    "{told}, extra input: is it missing?",
+    "{told}, and in {count} stretches",
+    "{told}, extra input: is it {number}?",
+    "{told}; 1 category with fewer than {count} rows is taken as other",
+    "{told}; 1 category that are rarer is taken as other",
+    (
+        "{told}; {n} category with fewer than {count} rows are taken as one",
+        "{told}; {n} categories with fewer than {count} rows are taken as one",
+    ),
+    (
+        "{told}; {n} category that are rarer are taken as one",
+        "{told}; {n} categories that are rarer are taken as one",
+    ),
+    "{told}, missing as its own",
+    "days, {listed}; {told}",
+    "month",
+    "weekday",
+    "hour",
+    # treatments
+    "scaled by median and quartiles",
+    "standardised",
+    ("{n} category, one-hot", "{n} categories, one-hot"),
+    ("{n} category, embedded in {count}", "{n} categories, embedded in {count}"),
+    "left out: {told}",
+    "every cell is missing",
+    "constant, {value} in every row",
+    "about {told}",
+    (
+        "{count} different texts in {n} row, as identifiers or free text are",
+        "{count} different texts in {n} rows, as identifiers or free text are",
+    ),
+    "none of its {count} texts stands in {number} rows",
+    # how a task was found
+    "true or false",
+    "text, {count} different",
+    "numbers that are not whole",
+    "two different numbers",
+    ("{n} different whole number", "{n} different whole numbers"),
+    "as asked",
+    # notes
+    (
+        "{marks} read as missing: {n} cell in 1 column",
+        "{marks} read as missing: {n} cells in 1 column",
+    ),
+    (
+        "{marks} read as missing: {n} cell in {count} columns",
+        "{marks} read as missing: {n} cells in {count} columns",
+    ),
+    ("missing: {n} cell in 1 column", "missing: {n} cells in 1 column"),
+    ("missing: {n} cell in {count} columns", "missing: {n} cells in {count} columns"),
+    "column {name} is left out: {told}",
+    "column {name} read as dates ({pattern})",
+    "column {name} read as times ({pattern})",
+    "column {name} looks like dates ({example}) but is read as text: write dates as YYYY-MM-DD",
+    (
+        "column {name} is kept as text: leading zeros in {n} cell, such as {example}",
+        "column {name} is kept as text: leading zeros in {n} cells, such as {example}",
+    ),
+    "column {name}: {told}",
+    (
+        "{n} column that the model does not use: {names}",
+        "{n} columns that the model does not use: {names}",
+    ),
+    "text read as numbers",
+    "read as numbers, the sign {unit} left off",
+    "read as numbers, the sign {unit} left off, and 12% is 12",
+    "read as numbers, spaces between thousands left off",
+    "read as numbers, the sign {unit} left off and spaces between thousands left off",
+    "whole numbers beyond 64 bits are rounded to floating-point numbers",
+    (
+        "{n} of {count} cells is missing, and none was in training; they are taken as the middle "
+        "of the column",
+        "{n} of {count} cells are missing, and none was in training; they are taken as the middle "
+        "of the column",
+    ),
+    (
+        "{n} row without a target ({name}) is left out",
+        "{n} rows without a target ({name}) are left out",
+    ),
+    "target {name} is {number} in every row: it is all there is to predict",
+    (
+        "target {name} holds {n} different whole number: taken as classes; task='regression' "
+        "(--task regression) learns them as numbers",
+        "target {name} holds {n} different whole numbers: taken as classes; task='regression' "
+        "(--task regression) learns them as numbers",
+    ),
+    (
+        "target {name} holds {n} different whole number: learned as numbers; task='multiclass' "
+        "(--task multiclass) takes them as classes",
+        "target {name} holds {n} different whole numbers: learned as numbers; task='multiclass' "
+        "(--task multiclass) takes them as classes",
+    ),
+    "learned from disk: the whole table would take about {size} of memory, and learning from it "
+    "three times as much",
+)
+_PATTERNS = {"n": r"\d[\d,]*", "count": r"\d[\d,]*", "number": r"[-+\d.e]+", "told": ".+"}
+_PATTERNS["name"] = "'.*?'|\".*?\""  # as repr writes it
+
+
+def retold(text: str, words: Words) -> str:
+    """Tell a sentence in the reader's language.
+
+    >>> from limpide.languages import words_in
+    >>> retold("6 categories, one-hot, missing as its own", words_in("fr"))
+    '6 catégories, codage one-hot, valeur manquante à part'
+    >>> retold("who knows?", words_in("fr"))
+    'who knows?'
+    """
+    if words.language == "en":
+        return text
+    for forms, patterns in _recognised():
+        for pattern in patterns:
+            found = pattern.fullmatch(text)
+            if found is not None:
+                return _said(forms, found.groupdict(), words)
+    return text
+
+
+def retold_of(text: str, words: Words) -> str:
+    """Tell a sentence that has what it is about before it: ``'bakery.csv': …``."""
+    about, colon, sentence = text.partition(": ")
+    said = retold(text, words)
+    return said if said != text or not colon else about + colon + retold(sentence, words)
+
+
+@functools.cache
+def _recognised() -> tuple[tuple[Forms, tuple[re.Pattern[str], ...]], ...]:
+    return tuple((forms, tuple(map(_pattern, _each(forms)))) for forms in _SENTENCES)
+
+
+def _each(forms: Forms) -> Iterator[str]:
+    yield from (forms,) if isinstance(forms, str) else forms
+
+
+def _pattern(form: str) -> re.Pattern[str]:
+    parts = []
+    for text, name, _, _ in Formatter().parse(form):
+        parts.append(re.escape(text))
+        if name is not None:
+            parts.append(f"(?P<{name}>{_PATTERNS.get(name, '.+?')})")
+    return re.compile("".join(parts), re.DOTALL)
+
+
+def _said(forms: Forms, found: dict[str, str], words: Words) -> str:
+    values = {name: _value(name, text, words) for name, text in found.items() if name != "n"}
+    if isinstance(forms, str):
+        return words.say(forms, **values)
+    return words.plural(*forms, _whole(found["n"]), **values)
+
+
+def _value(name: str, text: str, words: Words) -> str:
+    if name == "told":
+        return retold(text, words)
+    if name == "listed":
+        return ", ".join(retold(each, words) for each in text.split(", "))
+    if name == "count":
+        return words.whole(_whole(text))
+    if name == "number":
+        return words.number(float(text), 17)
+    if name == "marks":  # empty (62), ? (3) and NA (1)
+        return text.replace("empty (", f"{words.say('empty')} (").replace(" and ", ", ")
+    return text
+
+
+def _whole(text: str) -> int:
+    return int(text.replace(",", ""))
