@@ -116,6 +116,7 @@ _MODULES = (
     "checkpoints",
     "datasets",
     "effects",
+    "experiments",
     "exports",
     "memory",
     "metrics",
