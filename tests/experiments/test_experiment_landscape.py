@@ -111,6 +111,8 @@ def test_wrong_arguments_are_named():
     y, draw = ROWS[:, 0], lp.experiments.loss_landscape
     with pytest.raises(ArgumentTypeError, match=r"takes a Network; received Neuron.*\.network"):
         draw(lp.Neuron(3), ROWS, y)
+    with pytest.raises(ArgumentError, match=r"go with a network: loss_landscape\(net, X, y\)"):
+        draw(X=ROWS, y=y)
     with pytest.raises(ArgumentError, match="No parameter is named 'w9'; there are w1 to w3"):
         draw(net, ROWS, y, "w1", "w9")
     with pytest.raises(ArgumentError, match="first and second are both 'w1'"):

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import limpide as lp
-from limpide.errors import ArgumentError
+from limpide.errors import ArgumentError, ArgumentTypeError, DivergenceError
 from tolerances import tolerance
 
 
@@ -90,6 +90,15 @@ def test_hidden_neurons_have_no_limit_that_is_known():
     assert "2 / λ" not in text
 
 
+def test_rows_that_no_rate_can_learn_are_the_network_s_own_error():
+    with pytest.raises(DivergenceError, match="before any update"):
+        lp.experiments.learning_rates([[1.0], [2.0]], [1e200, -1e200])
+
+
 def test_no_rates_are_refused():
+    with pytest.raises(ArgumentTypeError, match=r"rates is a list of numbers; received 0\.1"):
+        lp.experiments.learning_rates(rates=0.1)
+    with pytest.raises(ArgumentError, match="y is missing: give both X and y, or leave X out too"):
+        lp.experiments.learning_rates([[1.0]])
     with pytest.raises(ArgumentError, match="rates is empty; give at least one"):
         lp.experiments.learning_rates(rates=[])

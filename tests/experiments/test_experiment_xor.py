@@ -159,6 +159,10 @@ def test_wrong_arguments_are_named():
         lp.experiments.xor(seeds=2_000_000)
     with pytest.raises(ArgumentTypeError, match="starts is a dict of names and initialisers"):
         lp.experiments.xor(starts=[lp.glorot])
+    with pytest.raises(ArgumentError, match="batch_size is at most 4, received 5"):
+        lp.experiments.xor(batch_size=5)
+    with pytest.raises(ArgumentError, match="learning_rate"):
+        lp.experiments.xor(learning_rate=-1)
     with pytest.raises(ArgumentTypeError, match=r"starts\['a'\] must be an initialiser"):
         lp.experiments.xor(starts={"a": "glorot"})
 

@@ -230,5 +230,7 @@ def _round(scale: Scale) -> list[float]:
 
 def levels(values: Array) -> list[float]:
     """Give limits between shades, each shade over about as much of the picture as any other."""
+    if not values.size:
+        return []
     shares = np.linspace(0, 1, _GROUNDS + 1)[1:-1]
     return sorted(set(np.quantile(values, shares).tolist()))

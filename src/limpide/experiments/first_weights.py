@@ -14,8 +14,8 @@ import numpy as np
 
 from limpide import engines
 from limpide.callbacks import Run
-from limpide.datasets import circle
 from limpide.experiments import charts
+from limpide.experiments.examples import rows_or, small_circle
 from limpide.experiments.result import Experiment, Table, percent
 from limpide.initializers import Initializer, normal, uniform, zeros
 from limpide.ir import Array
@@ -254,10 +254,7 @@ def initialization(
     (True, False)
     """
     seed, hidden = check_seed(seed), check_size(hidden, "hidden")
-    if X is None and y is None:
-        points = circle(200)
-        X, y = points.X / 5, points.y
-    X, y = np.asarray(X, np.float64), np.asarray(y)
+    X, y = rows_or(X, y, small_circle)
     batch_size = min(check_size(batch_size, "batch_size"), len(X))
     settings = {
         "optimizer": SGD(learning_rate), "epochs": epochs, "batch_size": batch_size, "seed": seed,

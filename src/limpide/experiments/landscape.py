@@ -269,6 +269,8 @@ def loss_landscape(
     """
     first, second = first or "w1", second or ("w5" if network is None else "w2")
     if network is None:
+        if X is not None or y is not None:
+            raise ArgumentError("X and y go with a network: loss_landscape(net, X, y).")
         network, X, y, path = _example(first, second, path)
     if not isinstance(network, Network):
         raise ArgumentTypeError(

@@ -13,8 +13,9 @@ from typing import Any, ClassVar, cast
 import numpy as np
 
 from limpide import engines
-from limpide.errors import ArgumentError, DivergenceError
+from limpide.errors import ArgumentError, ArgumentTypeError, DivergenceError
 from limpide.experiments import charts
+from limpide.experiments.examples import plane, rows_or
 from limpide.experiments.result import Experiment, Table
 from limpide.history import History
 from limpide.ir import Array
@@ -252,11 +253,13 @@ def learning_rates(
     steps = check_size(steps, "steps")
     if isinstance(hidden, bool) or hidden != 0:
         hidden = check_size(hidden, "hidden")
+    if not isinstance(rates, (list, tuple, np.ndarray)):
+        raise ArgumentTypeError(
+            f"rates is a list of numbers; received {rates!r}. Give one such as [0.01, 0.1]."
+        )
     if not len(rates):
         raise ArgumentError("rates is empty; give at least one rate, such as [0.01, 0.1].")
-    if X is None and y is None:
-        X, y = _plane(seed)
-    X, y = np.asarray(X, np.float64), np.asarray(y, np.float64)
+    X, y = rows_or(X, y, lambda: plane(seed))
     runs = [_run(float(rate), X, y, hidden, steps, seed, engine) for rate in sorted(rates)]
     return LearningRatesResult(
         runs=tuple(runs),
@@ -267,12 +270,6 @@ def learning_rates(
         seed=seed,
         engine=engines.get(engine).name,
     )
-
-
-def _plane(seed: int) -> tuple[Array, Array]:
-    rng = np.random.default_rng(seed)
-    X = rng.uniform(-1, 1, (100, 2)) * [2.0, 1.0]
-    return X, 2 * X[:, 0] - X[:, 1] + 1 + rng.normal(0, 0.1, 100)
 
 
 def _limit(X: Array) -> float:
@@ -297,6 +294,8 @@ def _run(
         last, seen = network.evaluate(X, y)["loss"], history.loss
     except DivergenceError as error:
         seen = cast(History, error.history).loss
+        if not seen:  # not the rate but the rows are at fault
+            raise
     losses[: len(seen)] = seen
     lost = ~(losses <= _LOST * losses[0])
     at = int(np.argmax(lost)) + 1 if lost.any() else None

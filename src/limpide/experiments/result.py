@@ -46,7 +46,11 @@ class Table:
         lines = []
         for first, *cells in self.rows:
             lines.append(first)
-            lines += [f"{_GAP}{h}: {c}" for h, c in zip(self.head[1:], cells, strict=True) if c]
+            lines += [
+                f"{_GAP}{h}: {c}" if h else f"{_GAP}{c}"
+                for h, c in zip(self.head[1:], cells, strict=True)
+                if c
+            ]
         return lines
 
 

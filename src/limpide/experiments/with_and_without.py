@@ -13,6 +13,7 @@ import numpy as np
 from limpide import engines
 from limpide.errors import DataError
 from limpide.experiments import charts
+from limpide.experiments.examples import clouds, rows_or
 from limpide.experiments.result import Experiment, Table, percent
 from limpide.initializers import Initializer, uniform, zeros
 from limpide.ir import Array
@@ -241,9 +242,8 @@ def bias(
     (0.5, 1.0)
     """
     seed = check_seed(seed)
-    if X is None and y is None:
-        X, y = _clouds(seed)
-    X, y = np.asarray(X, np.float64), np.asarray(y, np.float64).reshape(-1)
+    X, y = rows_or(X, y, lambda: clouds(seed))
+    y = y.reshape(-1)
     odd = y[(y != 0) & (y != 1)]
     if len(odd):
         raise DataError(f"y holds the classes 0 and 1 of each row; received {odd[0]:g} in y.")
@@ -260,12 +260,6 @@ def bias(
         seed=seed,
         engine=engines.get(engine).name,
     )
-
-
-def _clouds(seed: int) -> tuple[Array, Array]:
-    rng = np.random.default_rng(seed)
-    y = np.repeat([0.0, 1.0], 50)
-    return rng.normal(0, 0.35, (100, 2)) + np.where(y == 0, 1.0, 3.0)[:, None], y
 
 
 def _learned(

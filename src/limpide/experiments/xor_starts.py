@@ -15,7 +15,6 @@ from typing import Any, ClassVar
 import numpy as np
 
 from limpide import engines
-from limpide.conversion import check_finite_scalar
 from limpide.datasets import xor_table
 from limpide.errors import ArgumentError, ArgumentTypeError
 from limpide.experiments import charts
@@ -30,6 +29,7 @@ from limpide.network import Network
 from limpide.ops import sigmoid
 from limpide.reporting.markup import Html, join, number, tag
 from limpide.reporting.scales import Scale, ticks
+from limpide.schedules import check_rate
 
 STARTS: Mapping[str, Initializer] = {
     "uniform(0, 1)": uniform(0, 1),
@@ -130,8 +130,10 @@ class XorResult(Experiment):
 
     def histogram(self, start: str) -> tuple[Array, Array]:
         """Give how many networks ended at which loss: counts i64[54], edges f64[55]."""
-        top = max(max(self.starts[name].losses.max() for name in self.starts), 0.27)
-        return np.histogram(self.starts[start].losses, _BINS, (0.0, float(top)))
+        every = np.concatenate([own.losses for own in self.starts.values()])
+        top = np.max(every, initial=0.27, where=np.isfinite(every))
+        losses = self.starts[start].losses
+        return np.histogram(losses[np.isfinite(losses)], _BINS, (0.0, float(top)))
 
     def figures(self) -> dict[str, Any]:
         shares = {name: {"share": own.share, **vars(own)} for name, own in self.starts.items()}
@@ -335,7 +337,10 @@ def xor(
     """
     seeds = _seeds(seeds)
     epochs, batch_size = check_size(epochs, "epochs"), check_size(batch_size, "batch_size")
-    rate = check_finite_scalar(learning_rate, "learning_rate")
+    if batch_size > 4:
+        raise ArgumentError(f"XOR has four rows; batch_size is at most 4, received {batch_size}.")
+    check_rate(learning_rate)
+    rate = float(learning_rate)
     rules = _rules(STARTS if starts is None else starts)
     X, y = xor_table()
     plateaus = tuple(_plateaus(y))
@@ -349,10 +354,10 @@ def xor(
         ]
         many = SideBySide(Network(layers, dtype="float64", seed=0), seeds, X, y, engine)
         many.start(np.arange(seeds))
-        many.train(epochs - epochs // 2, rate, min(batch_size, 4))
+        many.train(epochs - epochs // 2, rate, batch_size)
         halfway = many.losses()
         if epochs // 2:
-            many.train(epochs // 2, rate, min(batch_size, 4))
+            many.train(epochs // 2, rate, batch_size)
         shares[name] = _judged(many.losses(), halfway, plateaus, 0.25 / len(X))
     return XorResult(
         starts=shares,
@@ -361,7 +366,7 @@ def xor(
         seeds=seeds,
         hidden=hidden,
         epochs=epochs,
-        batch_size=min(batch_size, 4),
+        batch_size=batch_size,
         learning_rate=rate,
         engine=engines.get(engine).name,
         seconds=time.perf_counter() - began,
