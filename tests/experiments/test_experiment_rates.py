@@ -37,8 +37,8 @@ def test_a_linear_neuron_diverges_just_above_the_limit_and_not_just_below():
 
 def test_the_sentence_on_the_limit_is_left_out_where_the_runs_do_not_show_it():
     X, y = rows()
-    result = lp.experiments.learning_rates(X, y, [1.0001 * limit(X)], steps=3)
-    assert result.runs[0].diverged_at is None
+    result = lp.experiments.learning_rates(X, y, [0.1, 1.0001 * limit(X)], steps=3)
+    assert result.runs[1].diverged_at is None
     assert "Here every rate" not in result.to_text("en", 2_000)
 
 

@@ -190,10 +190,11 @@ def lines(
 
 def _labels(series: Sequence[Line], plane: Plane) -> Html:
     """Write each name where its line ends, apart from each other."""
-    ends = []
-    for line in series:
-        last = int(np.flatnonzero(np.isfinite(line.y))[-1])
-        ends.append((plane.up.place(float(line.y[last])), plane.across.place(float(line.x[last]))))
+    lasts = [int(np.flatnonzero(np.isfinite(line.y))[-1]) for line in series]
+    ends = [
+        (plane.up.place(float(line.y[last])), plane.across.place(float(line.x[last])))
+        for line, last in zip(series, lasts, strict=True)
+    ]
     places, before = {}, plane.up.end - 20
     for i in sorted(range(len(series)), key=lambda i: ends[i][0]):
         before = max(ends[i][0], before + 15)
@@ -205,6 +206,8 @@ def _labels(series: Sequence[Line], plane: Plane) -> Html:
         parts.append(tag("path", d=f"M{number(ends[i][1])} {number(ends[i][0])}L{number(x - 3)} "
                          f"{number(y)}", class_=f"s s{kind}", stroke_opacity=0.35))  # fmt: skip
         parts.append(text(x, y + 4, line.label, f"e e{kind}"))
+        if lasts[i] + 1 < len(line.y):  # it leaves the picture
+            parts.append(text(ends[i][1], ends[i][0] + 5, "×", f"h e{kind}", "middle"))
     return join(parts)
 
 

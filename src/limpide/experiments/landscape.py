@@ -151,8 +151,8 @@ class LandscapeResult(Experiment):
         if self.loss <= low:
             said = [
                 words.say(
-                    "No point of the grid is lower than the present one: as far as these two "
-                    "weights reach, the network is at the bottom."
+                    "No point of the grid is lower than the present one: as far as the grid shows, "
+                    "these two weights are at the bottom."
                 )
             ]
         else:

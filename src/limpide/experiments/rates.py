@@ -180,7 +180,8 @@ class LearningRatesResult(Experiment):
             "λ is the largest eigenvalue of the loss's second derivative.",
             limit=words.number(self.limit, 6),
         )
-        if all((run.diverged_at is None) == (run.rate < self.limit) for run in self.runs):
+        below = [run.rate < self.limit for run in self.runs]
+        if len(set(below)) == 2 and below == [run.diverged_at is None for run in self.runs]:
             agrees = words.say("Here every rate above it diverged, and none below it.")
             return f"{said} {agrees}"
         return said

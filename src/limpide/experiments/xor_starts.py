@@ -220,7 +220,7 @@ class XorResult(Experiment):
                     late=percent(words, self.starts[slow].late / self.seeds),
                 )
             )
-        if self.hidden == 2:
+        if self.hidden == 2 and any(sum(own.stuck) for own in self.starts.values()):
             parts.append(
                 words.say(
                     "It is proven that from every finite point of these weights a way leads down "
