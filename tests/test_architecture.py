@@ -132,6 +132,10 @@ MAY_IMPORT: dict[str, set[str]] = {
     | {"layers", "losses"},
     "estimators": GROUND
     | {"ir", "rng", "tables", "estimating", "estimator_html", "estimator_metrics"},
+    # experiments: small networks trained to show one thing, told in words and drawn
+    "experiments": PARTS
+    | {"arrays", "callbacks", "datasets", "engines", "history", "languages", "network", "reporting"}
+    | {"tape", "tracing"},
     # measuring: the whole library from outside, its peers, and the engine's writer for the peak
     "bench": {"errors", "ir", "engines", "layers", "losses", "optimizers", "steps", "network"}
     | {"reports", "limpide"},

@@ -109,6 +109,8 @@ ABSOLUTE: dict[str, tuple[float, str]] = {
     "two_bootstraps": (0.1, "of an interval's width: two sets of 1,000 draws differ by 0.03"),
     "shuffled_share": (0.05, "20 shuffles of 4,000 rows leave about 0.01 to chance"),
     "learned_slope": (0.1, "a network with 60 epochs and noise of 1 on a slope of 61"),
+    "bent_grid": (1e-9, "second differences over a grid lose a few digits of sums of squares"),
+    "plateau_answers": (0.05, "5,000 steps bring a saturated neuron so near to 0, 1 or a mean"),
     "long_sum_float32": (1e-6, "FAULTS.md: the mean of 10**8 times 0.1"),
 }
 

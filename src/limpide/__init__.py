@@ -117,6 +117,7 @@ _MODULES = (
     "datasets",
     "effects",
     "explain",
+    "experiments",
     "exports",
     "memory",
     "metrics",

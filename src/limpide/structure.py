@@ -195,6 +195,11 @@ class Structure:
             return last.function
         return resolve_activation("linear")
 
+    @property
+    def last_loss(self) -> Loss | None:
+        """The loss of the last fit, also of one before the network was saved; None before any."""
+        return self._last_loss
+
     # Files, copies, text ----------------------------------------------------------------------
 
     @known_keywords
