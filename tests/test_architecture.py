@@ -31,7 +31,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "threads": {"errors"},
     "languages": {"errors"},
     # the core: ir <- tensor <- ops <- gradient <- tape; engines know graphs alone
-    "ir": {"errors"},
+    # "limpide" for the picture of a graph, which limpide.explain draws when it is asked for
+    "ir": {"errors", "limpide"},
     "conversion": {"errors", "ir"},
     "tensor": {"errors", "ir", "conversion", "keywords", "memory"},
     "rng": {"errors"},
@@ -79,11 +80,19 @@ MAY_IMPORT: dict[str, set[str]] = {
     | {"members"},
     "predicting": PARTS
     | {"arrays", "engines", "exports", "keywords", "limpide", "structure", "tracing"},
+    # explanations take graphs, layers and arrays, and never import network
+    "explain": VALUES
+    | {"activations", "engines", "gradient", "languages", "layers", "losses", "ops", "scalars"}
+    | {"storage", "table_layers"},
+    "explaining": {"errors", "ir", "activations", "arrays", "explain", "keywords", "layers"}
+    | {"limpide", "losses", "predicting"},
     "network": PARTS
     | REPORTS
     | {"checkpoints", "engines", "identity", "rows", "steps", "threads", "training"}
-    | {"arrays", "members", "predicting", "snapshots", "stored_rows"},
-    "neuron": PARTS | REPORTS | {"arrays", "generator", "network", "parameters", "scalars"},
+    | {"arrays", "members", "explaining", "snapshots", "stored_rows"},
+    "neuron": PARTS
+    | REPORTS
+    | {"arrays", "explain", "generator", "limpide", "network", "parameters", "scalars"},
     # data and files: they take layers and arrays, never a network
     "datasets": {"errors", "rng", "spam"},
     "metrics": {"errors", "keywords", "rng"},

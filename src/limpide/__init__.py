@@ -117,6 +117,7 @@ _MODULES = (
     "datasets",
     "effects",
     "exports",
+    "explain",
     "memory",
     "metrics",
     "model",
