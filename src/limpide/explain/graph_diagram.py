@@ -115,10 +115,11 @@ def _shown_nodes(graph: Graph) -> list[Node]:
 def _boxes(graph: Graph) -> list[_Box]:
     names, place_of = node_names(graph), dict[int, int]()
     boxes: list[_Box] = []
+    given = {id(node) for node in graph.inputs}
     for node in _shown_nodes(graph):
         place_of[id(node)] = len(boxes)
         name, spec = names[id(node)], str(node.spec)
-        if any(node is i for i in graph.inputs):
+        if id(node) in given:
             boxes.append(_Box("input", [name], "", spec, name=name))
             continue
         sources = [place_of[id(i)] for i in node.inputs if id(i) in place_of]
@@ -137,9 +138,7 @@ def _groups(graph: Graph, words: Words) -> list[_Box]:
     for node in graph.inputs:
         place_of[id(node)] = len(boxes)
         boxes.append(_Box("input", [node.name], "", str(node.spec), name=node.name))
-    for node in graph.nodes:
-        if uniform_value(node) is not None and not any(node is o for o in graph.outputs):
-            continue
+    for node in _shown_nodes(graph)[len(graph.inputs) :]:
         if boxes[-1].kind != "group" or boxes[-1].layer != node.layer:
             boxes.append(_Box("group", [], node.layer, "", name=node.layer, ops=0))
             ops[len(boxes) - 1] = Counter[str]()
