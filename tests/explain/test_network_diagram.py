@@ -6,6 +6,7 @@ import itertools
 import re
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -228,6 +229,23 @@ def test_no_text_meets_another_or_stands_in_a_foreign_circle(
         assert 0 <= box.top < box.bottom <= float(root.attrib["height"]), box
 
 
+def test_long_words_below_columns_do_not_meet() -> None:
+    def an_activation_with_a_name_that_does_not_end_soon(x: Any) -> Any:
+        return lp.tanh(x)
+
+    layers = [
+        lp.Dense(1, activation="leaky_relu", bias=None),
+        lp.Dense(1, activation=an_activation_with_a_name_that_does_not_end_soon),
+        lp.Dropout(0.25, name="a_name_that_is_rather_long_for_so_little"),
+        lp.Dense(1, activation="leaky_relu", bias=None),
+    ]
+    root = parse(lp.Network([1, *layers], seed=0).diagram(language="fr").svg)
+    boxes = written(root)
+    assert "leaky_relu, sans biais" in texts(root)
+    assert not [(a, b) for a, b in itertools.combinations(boxes, 2) if a.meets(b)]
+    assert all(0 <= b.left < b.right <= float(root.attrib["width"]) for b in boxes)
+
+
 @pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed")
 def test_no_text_meets_another_in_a_browser(tmp_path: Path) -> None:
     drawn = [network(s).diagram(np.ones(s[0]), np.ones(s[-1]), gradients=True) for s in SHAPES]
@@ -371,6 +389,16 @@ def test_themes() -> None:
     assert "@media" not in light + dark
     assert "fill:#ffffff" in light
     assert "fill:#ffffff" not in dark
+
+
+def test_a_network_that_is_not_drawn_loads_no_pictures() -> None:
+    code = (
+        "import sys, limpide as lp; net = lp.Network([2, 1], seed=0); print(net.graph());"
+        "net.fit([[0, 1]], [1], epochs=1); lp.Neuron(2).activate([1, 2]);"
+        "assert 'limpide.explain' not in sys.modules; net.diagram(); net.graph().svg;"
+        "assert 'limpide.explain' in sys.modules; assert 'matplotlib' not in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)
 
 
 def test_pictures_on_one_page_have_ids_of_their_own() -> None:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 from limpide.activations import activation_name
 from limpide.explain.rounding import Digits, agreeing_digits, plain_digits
-from limpide.explain.svg import exact, text_width
+from limpide.explain.svg import exact, shortened, text_width
 from limpide.explain.values import Parts, Values
 from limpide.ir import Array
 from limpide.languages import Words
@@ -22,6 +22,7 @@ MOST_NEURONS = 8  # of a layer that are all drawn; of a larger one the first fou
 _FIRST, _LAST = 4, 2
 MOST_WEIGHTS = 64  # between two layers that are all named
 MOST_COLUMNS = 10  # of more layers the first six and the last three are drawn
+_CAPTION = 190.0  # the widest line below a column
 _PARTS_TOLD = 6  # of a layer of parts
 
 
@@ -199,6 +200,7 @@ def _layer(p: Placed, parts: Parts, seen: Values | None, writer: Writer, naming:
     else:
         below = [p.name, counted] if kind == "box" else [p.name, p.layer.describe(), counted]
     inside = _inside(p, parts, writer) if kind == "box" else []
+    below = [shortened(line, _CAPTION) for line in below]
     return Column(kind, p.name, p.outputs, shown, below, inside, p)
 
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from limpide.explain.columns import MOST_WEIGHTS, Column, Node, Writer, widest
 from limpide.explain.places import Box, Wire, label_places
-from limpide.explain.svg import LINE, Svg, exact, place, tag, text_lines
+from limpide.explain.svg import BOLD, LINE, Svg, exact, place, tag, text_lines
 from limpide.explain.values import Arrays, Parts
 from limpide.ir import Array
 from limpide.layers import Dense
@@ -109,6 +109,11 @@ class Weights:
         )  # fmt: skip
 
 
+def caption_width(column: Column) -> float:
+    """Give how wide the words below a column are: the first line is bold."""
+    return max(widest(column.words), widest(column.words[:1]) * BOLD)
+
+
 def style_of(value: float) -> str:
     """Give the class of a number's line: its sign, told by dashes too."""
     if math.isnan(value) or value == 0:
@@ -128,7 +133,7 @@ class Gap:
         self._texts = {id_of(e): weights.lines(column, e[0].index, e[1].index) for e in named}
         self._boxes: list[Box] = []
         self.drawn = 0 if plain else len(edges)
-        self.width = self._first_width()
+        self.width = max(self._first_width(), self._for_captions())
 
     def _first_width(self) -> float:
         if self._plain:
@@ -139,6 +144,11 @@ class Gap:
         wide = max(widest(lines) for lines in self._texts.values())
         slots = min(len(self._before.nodes), len(self._column.nodes))
         return max(_LEAST_GAP, steep, wide * (1.5 if slots == 1 else 2.3) + 40)
+
+    def _for_captions(self) -> float:
+        """Give how wide the words below both columns want the gap between them."""
+        before, column = self._before, self._column
+        return (caption_width(before) + caption_width(column)) / 2 + 14 - before.half - column.half
 
     def settle(self) -> None:
         """Find places for the texts, moving the column away where there is no room for them."""

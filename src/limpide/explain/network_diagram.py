@@ -20,7 +20,7 @@ from limpide.explain.columns import (
     widest,
     writer_for,
 )
-from limpide.explain.connections import Gap, Weights, connect
+from limpide.explain.connections import Gap, Weights, caption_width, connect
 from limpide.explain.diagram import Diagram, check_theme, framed
 from limpide.explain.places import Box
 from limpide.explain.svg import BOLD, LINE, Svg, exact, place, tag, text, text_lines, text_width
@@ -127,7 +127,7 @@ class _Drawing:
     def _spread_columns(self) -> None:
         """Put columns side by side, as far apart as the texts between them need."""
         first = self._columns[0]
-        first.x = _MARGIN + first.half
+        first.x = _MARGIN + max(first.half, caption_width(first) / 2)
         _box_nodes(first)
         for before, column in itertools.pairwise(self._columns):
             broken = self.left_out > 0 and column is self._columns[-3]
@@ -139,7 +139,7 @@ class _Drawing:
 
     def _width(self) -> float:
         last = self._columns[-1]
-        end = last.x + last.half + _MARGIN
+        end = last.x + max(last.half, caption_width(last) / 2) + _MARGIN
         if self._seen is not None and self._seen.loss is not None:
             end += 40 + widest(self._loss_lines()) + 24
         notes = max((text_width(n) for n in self._notes), default=0.0) + 2 * _MARGIN
