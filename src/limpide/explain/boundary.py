@@ -81,17 +81,7 @@ def boundary_diagram(
     with np.errstate(all="ignore"):
         outputs = np.asarray(values(plane.grid(_GRID)), dtype=np.float64)
     targets = None if y is None else _targets(y, X)
-    if outputs.shape[1] > 1:
-        if output not in ("softmax", "sigmoid"):
-            raise ArgumentError(
-                f"The network gives {outputs.shape[1]} numbers that are no classes, and a map "
-                "shows one. Use a network with 1 output, or output='softmax'."
-            )
-        drawn, points = _classes(outputs, X, targets, words)
-    elif output == "sigmoid":
-        drawn, points = _two_classes(outputs[:, 0], X, targets, words)
-    else:
-        drawn, points = _level_map(outputs[:, 0], X, targets, words)
+    drawn, points = _mapped(outputs, output, X, targets, words)
     notes = [] if points is None else [points.note(words)]
     if np.isnan(outputs).any():
         notes.append(words.say("In places the output is NaN."))
@@ -108,6 +98,21 @@ def boundary_diagram(
         data_low=f"{plane.low[0]!r} {plane.low[1]!r}",
         data_high=f"{plane.high[0]!r} {plane.high[1]!r}",
     )
+
+
+def _mapped(
+    outputs: Array, output: str, X: Array | None, targets: Array | None, words: Words
+) -> tuple[_Map, Points | None]:
+    """Draw what goes with the last activation: classes, how sure of yes, or levels."""
+    if outputs.shape[1] == 1:
+        draw = _two_classes if output == "sigmoid" else _level_map
+        return draw(outputs[:, 0], X, targets, words)
+    if output not in ("softmax", "sigmoid"):
+        raise ArgumentError(
+            f"The network gives {outputs.shape[1]} numbers that are no classes, and a map "
+            "shows one. Use a network with 1 output, or output='softmax'."
+        )
+    return _classes(outputs, X, targets, words)
 
 
 def _targets(y: Array, X: Array | None) -> Array:

@@ -61,7 +61,7 @@ def neuron_diagram(
         None if i is None else _row(parts, placed.name, i, seen, writer)
         for i in shown_places(placed.inputs)
     ]
-    drawn = _draw(rows, parts, seen, writer, activation_name(placed.layer.function))
+    drawn, size = _draw(rows, parts, seen, writer, activation_name(placed.layer.function))
     told = [words.say("Each input times its weight, then the sum with the bias, then {name}.",
                       name=activation_name(placed.layer.function))]  # fmt: skip
     if seen is not None:
@@ -69,10 +69,10 @@ def neuron_diagram(
                     f"ŷ = {writer.output(placed.name, 0, seen)}.")  # fmt: skip
     return framed(
         "neuron",
-        drawn.size,
+        size,
         words.plural("A neuron with {n} input", "A neuron with {n} inputs", placed.inputs),
         " ".join(told),
-        drawn.parts,
+        drawn,
         theme=theme,
         language=words.language,
     )
@@ -92,95 +92,97 @@ def _row(parts: Parts, layer: str, i: int, seen: Values | None, writer: Writer) 
                 f"{name}·x{i + 1} = {weight} · {factor} = {product}", w, x)  # fmt: skip
 
 
-@dataclass(frozen=True)
-class _Drawn:
-    parts: list[Svg]
-    size: tuple[float, float]
+class _Places:
+    """Where everything stands, from left to right."""
+
+    def __init__(self, rows: list[_Row | None], sums: str, ends: str, activation: str) -> None:
+        shown = [row for row in rows if row is not None]
+        self.radius = max(17.0, *(text_width(row.input) * BOLD / 2 + 6 for row in shown))
+        self.wide = max(text_width(row.product) for row in shown) + 20
+        between = max(text_width(row.weight) for row in shown) + 40
+        self.pitch = max(_PITCH, 2 * self.radius + 10)
+        height = max(self.pitch * len(rows), 170.0)
+        self.middle = _MARGIN + height / 2 + 10
+        self.top = self.middle - self.pitch * (len(rows) - 1) / 2
+        self.x_input = _MARGIN + self.radius
+        self.x_product = self.x_input + self.radius + between + self.wide / 2
+        self.sum = max(text_width(sums) / 2 + 8, 26.0)
+        self.x_sum = self.x_product + self.wide / 2 + max(_ARM, height * _FLAT) + self.sum
+        self.half = text_width(activation) * BOLD / 2 + 14
+        self.x_function = self.x_sum + self.sum + _SHORT + self.half
+        self.end = max(text_width(ends) * BOLD / 2 + 12, 22.0)
+        self.x_end = self.x_function + self.half + _SHORT + self.end
+        finite = [abs(row.w) for row in shown if np.isfinite(row.w)]
+        self.largest = max(finite, default=0.0)
+        self.size = (self.x_end + self.end + _MARGIN, self.middle + height / 2 + _MARGIN)
 
 
 def _draw(
     rows: list[_Row | None], parts: Parts, seen: Values | None, writer: Writer, activation: str
-) -> _Drawn:
-    shown = [row for row in rows if row is not None]
+) -> tuple[list[Svg], tuple[float, float]]:
+    """Draw the neuron; gives the size of the picture too."""
     layer = parts.placed[0].name
-    radius = max(text_width(row.input) * BOLD / 2 for row in shown) + 6
-    radius = max(radius, 17.0)
-    wide = max(text_width(row.product) for row in shown) + 20
-    between = max(text_width(row.weight) for row in shown) + 40
-    pitch = max(_PITCH, 2 * radius + 10)
-    height = max(pitch * len(rows), 170.0)
-    middle = _MARGIN + height / 2 + 10
-    x_input = _MARGIN + radius
-    x_product = x_input + radius + between + wide / 2
-    sums = [f"z = {writer.sum(layer, 0, seen)}"] if seen is not None else ["z"]
-    ends = [f"ŷ = {writer.output(layer, 0, seen)}"] if seen is not None else ["ŷ"]
-    sum_radius = max(text_width(sums[0]) / 2 + 8, 26.0)
-    x_sum = x_product + wide / 2 + max(_ARM, height * _FLAT) + sum_radius
-    half = text_width(activation) * BOLD / 2 + 14
-    x_function = x_sum + sum_radius + _SHORT + half
-    end = max(text_width(ends[0]) * BOLD / 2 + 12, 22.0)
-    x_end = x_function + half + _SHORT + end
+    sums = "z" if seen is None else f"z = {writer.sum(layer, 0, seen)}"
+    ends = "ŷ" if seen is None else f"ŷ = {writer.output(layer, 0, seen)}"
+    at = _Places(rows, sums, ends, activation)
     found: list[Svg] = []
-    largest = max((abs(row.w) for row in shown if np.isfinite(row.w)), default=0.0)
-    top = middle - pitch * (len(rows) - 1) / 2
-    for place_in, row in enumerate(rows):
-        y = top + pitch * place_in
-        if row is None:
-            hidden = parts.placed[0].inputs - len(shown)
-            found += [tag("circle", cx=x_input, cy=y + d, r=2.2, class_="dot") for d in (-9, 0, 9)]
-            more = writer.words.plural("{n} more input", "{n} more inputs", hidden)
-            found.append(text(x_input + radius + 10, y + 4, more, "soft start"))
+    for i, row in enumerate(rows):
+        y = at.top + at.pitch * i
+        if row is not None:
+            found.append(_term(row, at, y))
             continue
-        found.append(_term(row, (x_input, x_product, x_sum, y, middle), radius, wide, largest))
-    found.append(_arrow(x_sum + sum_radius, x_function - half, middle))
-    found.append(_arrow(x_function + half, x_end - end, middle))
-    found += _bias(parts, layer, writer, x_sum, middle - sum_radius)
-    found.append(
-        tag("g", tag("circle", cx=x_sum, cy=middle, r=sum_radius, class_="node"),
-            text_lines(x_sum, middle, ["Σ", *sums], None, "name"), class_="sum",
-            data_sum=None if seen is None else exact(seen.sums[layer][0]))
-    )  # fmt: skip
-    found.append(
-        tag("g", tag("rect", x=x_function - half, y=middle - 16, width=2 * half, height=32.0,
-                     rx=6.0, class_="node"),
-            text_lines(x_function, middle, [activation], "name"), class_="activation",
-            data_activation=activation)
-    )  # fmt: skip
-    found.append(
-        tag("g", tag("rect", x=x_end - end, y=middle - 19, width=2 * end, height=38.0,
-                     rx=19.0, class_="node"),
-            text_lines(x_end, middle, ends, "name"), class_="output",
-            data_value=None if seen is None else exact(seen.outputs[layer][0]))
-    )  # fmt: skip
-    return _Drawn(found, (x_end + end + _MARGIN, middle + height / 2 + _MARGIN))
+        hidden = parts.placed[0].inputs - len(rows) + 1
+        found += [tag("circle", cx=at.x_input, cy=y + d, r=2.2, class_="dot") for d in (-9, 0, 9)]
+        more = writer.words.plural("{n} more input", "{n} more inputs", hidden)
+        found.append(text(at.x_input + at.radius + 10, y + 4, more, "soft start"))
+    found.append(_arrow(at.x_sum + at.sum, at.x_function - at.half, at.middle))
+    found.append(_arrow(at.x_function + at.half, at.x_end - at.end, at.middle))
+    found += _bias(parts, layer, writer, at.x_sum, at.middle - at.sum)
+    return [*found, *_ending(at, sums, ends, activation, seen, layer)], at.size
 
 
-def _term(
-    row: _Row, at: tuple[float, float, float, float, float], radius: float, wide: float,
-    largest: float,
-) -> Svg:  # fmt: skip
+def _ending(
+    at: _Places, sums: str, ends: str, activation: str, seen: Values | None, layer: str
+) -> list[Svg]:
+    """Draw the sum, the activation and the output."""
+    z = None if seen is None else exact(seen.sums[layer][0])
+    value = None if seen is None else exact(seen.outputs[layer][0])
+    ring = tag("circle", cx=at.x_sum, cy=at.middle, r=at.sum, class_="node")
+    box = tag("rect", x=at.x_function - at.half, y=at.middle - 16, width=2 * at.half, height=32.0,
+              rx=6.0, class_="node")  # fmt: skip
+    pill = tag("rect", x=at.x_end - at.end, y=at.middle - 19, width=2 * at.end, height=38.0,
+               rx=19.0, class_="node")  # fmt: skip
+    said = text_lines(at.x_sum, at.middle, ["Σ", sums], None, "name")
+    named = text_lines(at.x_function, at.middle, [activation], "name")
+    given = text_lines(at.x_end, at.middle, [ends], "name")
+    return [
+        tag("g", ring, said, class_="sum", data_sum=z),
+        tag("g", box, named, class_="activation", data_activation=activation),
+        tag("g", pill, given, class_="output", data_value=value),
+    ]
+
+
+def _term(row: _Row, at: _Places, y: float) -> Svg:
     """Draw an input, its weight on the way, and their product."""
-    x_input, x_product, x_sum, y, middle = at
     style = style_of(row.w)
-    share = abs(row.w) / largest if largest and np.isfinite(row.w) else 0.0
-    start, end = x_input + radius, x_product - wide / 2
-    label = (start + end) / 2
-    size = text_width(row.weight) / 2 + 3
+    share = abs(row.w) / at.largest if at.largest and np.isfinite(row.w) else 0.0
+    start, end = at.x_input + at.radius, at.x_product - at.wide / 2
+    label, size = (start + end) / 2, text_width(row.weight) / 2 + 3
+    leaves = f"M{place(at.x_product + at.wide / 2)} {place(y)}"
     return tag(
         "g",
-        tag("path", d=f"M{place(x_product + wide / 2)} {place(y)}L{place(x_sum)} {place(middle)}",
-            class_="plain thin"),
+        tag("path", d=f"{leaves}L{place(at.x_sum)} {place(at.middle)}", class_="plain thin"),
         tag("path", d=f"M{place(start)} {place(y)}H{place(end)}", class_=f"edge {style}",
             stroke_width=place(1 + 3.5 * share), data_name=f"w{row.index + 1}",
             data_from=f"x{row.index + 1}", data_weight=exact(row.w)),
         tag("rect", x=label - size, y=y - LINE / 2 - 2, width=2 * size, height=LINE + 4,
             class_="veil"),
         text_lines(label, y, [row.weight], style),
-        tag("circle", cx=x_input, cy=y, r=radius, class_="node"),
-        text_lines(x_input, y, [row.input], "name"),
-        tag("rect", x=x_product - wide / 2, y=y - 14, width=wide, height=28.0, rx=6.0,
+        tag("circle", cx=at.x_input, cy=y, r=at.radius, class_="node"),
+        text_lines(at.x_input, y, [row.input], "name"),
+        tag("rect", x=at.x_product - at.wide / 2, y=y - 14, width=at.wide, height=28.0, rx=6.0,
             class_="node"),
-        text_lines(x_product, y, [row.product], None),
+        text_lines(at.x_product, y, [row.product], None),
         class_="term",
         data_name=f"x{row.index + 1}",
         data_value=None if row.x is None else exact(row.x),

@@ -61,16 +61,8 @@ def line_diagram(
         parts += _line(ends, plane, w1, w2, words)
     equation = _equation(w1, w2, bias, words)
     told = _told(ends is not None, size, bias, activation, words)
-    entries = [(tag("rect", x=0, y=-7, width=26, height=13, class_="r0 axis"), "z > 0")]
-    if ends is not None:
-        entries.append((tag("path", d="M0 0h26", class_="axis thick"), "z = 0"))
-    if y is not None:
-        entries += [
-            (tag("path", d=mark(13, 0, 0), class_="c0"), "y = 1"),
-            (tag("path", d=mark(13, 0, 1), class_="c1"), "y = 0"),
-        ]
     notes = ["z = w1·x1 + w2·x2 + b", equation, *told, points.note(words)]
-    beside, width = legend(entries, notes)
+    beside, width = legend(_entries(ends is not None, y is not None), notes)
     return framed(
         "line",
         (width, HEIGHT),
@@ -83,6 +75,18 @@ def line_diagram(
         data_w2=exact(w2),
         data_b=exact(bias),
     )
+
+
+def _entries(has_line: bool, has_targets: bool) -> list[tuple[Svg, str]]:
+    found = [(tag("rect", x=0, y=-7, width=26, height=13, class_="r0 axis"), "z > 0")]
+    if has_line:
+        found.append((tag("path", d="M0 0h26", class_="axis thick"), "z = 0"))
+    if has_targets:
+        found += [
+            (tag("path", d=mark(13, 0, 0), class_="c0"), "y = 1"),
+            (tag("path", d=mark(13, 0, 1), class_="c1"), "y = 0"),
+        ]
+    return found
 
 
 def _corners(plane: Plane) -> list[tuple[float, float]]:
