@@ -33,7 +33,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "retelling": {"languages"},
     "wording": {"languages"},
     # the core: ir <- tensor <- ops <- gradient <- tape; engines know graphs alone
-    "ir": {"errors"},
+    # "limpide" for the picture of a graph, which limpide.explain draws when it is asked for
+    "ir": {"errors", "limpide"},
     "conversion": {"errors", "ir"},
     "tensor": {"errors", "ir", "conversion", "keywords", "memory"},
     "rng": {"errors"},
@@ -81,17 +82,17 @@ MAY_IMPORT: dict[str, set[str]] = {
     | {"members"},
     "predicting": PARTS
     | {"arrays", "engines", "exports", "keywords", "limpide", "structure", "tracing"},
-    # explaining: takes graphs, layers and arrays, never a network
-    "explain": PARTS | {"engines", "gradient", "keywords", "languages", "scalars"},
-    "explaining": PARTS
-    | {"arrays", "explain", "keywords", "limpide", "predicting", "rows", "steps"},
+    # explanations take graphs, layers and arrays, and never import network
+    "explain": PARTS | {"engines", "gradient", "languages", "scalars", "storage", "table_layers"},
+    "drawing": PARTS | {"arrays", "explain", "limpide", "predicting"},
+    "explaining": PARTS | {"arrays", "drawing", "explain", "limpide", "rows", "steps"},
     "network": PARTS
     | REPORTS
     | {"checkpoints", "engines", "identity", "rows", "steps", "threads", "training"}
-    | {"arrays", "explaining", "members", "snapshots", "stored_rows"},
+    | {"arrays", "members", "explaining", "snapshots", "stored_rows"},
     "neuron": PARTS
     | REPORTS
-    | {"arrays", "explain", "generator", "network", "parameters", "scalars"},
+    | {"arrays", "explain", "generator", "limpide", "network", "parameters", "scalars"},
     # data and files: they take layers and arrays, never a network
     "datasets": {"errors", "rng", "spam"},
     "metrics": {"errors", "keywords", "rng"},

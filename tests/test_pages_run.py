@@ -104,3 +104,8 @@ def test_the_exported_layer_that_is_shown(folder: Path) -> None:
 
 def _exports() -> str:
     return (ROOT / "docs" / "exports.md").read_text(encoding="utf-8")
+
+
+def test_diagrams(folder: Path) -> None:
+    run("docs/diagrams.md", {})
+    assert (folder / "network.svg").read_text(encoding="utf-8").count("∂L/∂w") == 2 * 6

@@ -119,6 +119,7 @@ _MODULES = (
     "explain",
     "experiments",
     "exports",
+    "explain",
     "memory",
     "metrics",
     "model",

@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Any
 
 import limpide
 from limpide.arrays import as_matrix, as_numbers, as_targets, as_weights, is_one_row
+from limpide.drawing import Drawing
 from limpide.errors import ArgumentError, ArgumentTypeError, nearest
 from limpide.keywords import known_keywords
 from limpide.layers import check_flag
 from limpide.losses import Loss, resolve_loss
 from limpide.optimizers import SGD, Optimizer, resolve_optimizer
-from limpide.predicting import Predicting
 from limpide.rng import check_seed
 from limpide.rows import Data
 from limpide.steps import member_decays
@@ -27,7 +27,7 @@ if TYPE_CHECKING:  # loaded when something is explained: limpide.explain
 _COURSE_RATE = 0.1
 
 
-class Explaining(Predicting):
+class Explaining(Drawing):
     """What a ``Network`` shows of itself."""
 
     @known_keywords

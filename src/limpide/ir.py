@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+import limpide
 from limpide.errors import DtypeError, ShapeError, choice_error
 
 Array = npt.NDArray[Any]
@@ -208,6 +209,14 @@ class Graph:
     def __repr__(self) -> str:
         return f"<Graph {self.name}: {len(self.inputs)} inputs, {len(self.nodes)} nodes>"
 
+    @property
+    def svg(self) -> str:
+        """The graph as a picture; see `limpide.explain.graph_diagram`."""
+        return str(limpide.explain.graph_diagram(self).svg)  # loaded when first drawn
+
+    def _repr_svg_(self) -> str:
+        return self.svg
+
     def __reduce__(self) -> Any:
         # A flat list: nodes hold nodes, and pickle would follow them deeper than Python allows.
         nodes = [*self.inputs, *self.nodes]
@@ -250,7 +259,7 @@ def node_names(graph: Graph) -> dict[int, str]:
 def _lines(graph: Graph) -> Iterator[str]:
     names = node_names(graph)
     rows = [
-        (names[id(node)], str(node.spec), _formula(node, names), node.layer)
+        (names[id(node)], str(node.spec), formula(node, names), node.layer)
         for node in graph.nodes
         if uniform_value(node) is None
     ]
@@ -270,7 +279,8 @@ def _lines(graph: Graph) -> Iterator[str]:
     yield f"  return {', '.join(results)}".rstrip()
 
 
-def _formula(node: Node, names: Mapping[int, str]) -> str:
+def formula(node: Node, names: Mapping[int, str]) -> str:
+    """Give what the printed graph writes for a node; ``names`` are those of ``node_names``."""
     if node.op is CONSTANT:
         return f"constant {np.array2string(node.value, threshold=6, separator=', ')}".replace(
             "\n", ""

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from limpide.activations import Activation
-from limpide.arrays import as_numbers
+import limpide
+from limpide.activations import Activation, activation_name
+from limpide.arrays import as_matrix, as_numbers
 from limpide.conversion import check_finite_scalar
 from limpide.errors import ArgumentError, ArgumentTypeError, DataError, ShapeError, nearest
 from limpide.history import History
@@ -22,8 +23,8 @@ from limpide.keywords import known_keywords
 from limpide.layers import Dense, check_size
 from limpide.network import Network
 
-if TYPE_CHECKING:
-    from limpide.explain import Derivation
+if TYPE_CHECKING:  # loaded when something is explained
+    from limpide.explain import Derivation, Diagram
 
 _SETTINGS = tuple(inspect.signature(Network.fit).parameters)[3:]  # after self, X, y
 
@@ -129,6 +130,46 @@ class Neuron:
     def explain(self, x: Any, y: Any, **settings: Any) -> Derivation:
         """Give every number and derivative, told as on paper; the arguments are ``Network``'s."""
         return self.network.explain(x, y, **settings)
+
+    @known_keywords
+    def diagram(
+        self, x: Any = None, *, language: str | None = None, theme: str = "auto"
+    ) -> Diagram:
+        """Draw the neuron: inputs, weights, bias; with x the products, their sum and the output.
+
+        >>> import limpide as lp
+        >>> "0.99909" in lp.Neuron([0, 1], 4).diagram([2, 3], language="en").svg
+        True
+        """
+        made: Diagram = limpide.explain.neuron_diagram(
+            *self.network.asked(x), language=language, theme=theme
+        )
+        return made
+
+    @known_keywords
+    def line(
+        self, X: Any, y: Any = None, *, language: str | None = None, theme: str = "auto"
+    ) -> Diagram:
+        """Draw the line w1·x1 + w2·x2 + b = 0 of a neuron of two inputs among the data X.
+
+        ``y`` are the targets: above one half is yes. The side on which the neuron says yes is
+        coloured.
+
+        Raises
+        ------
+        ShapeError
+            For a neuron that has not two inputs; where X or y does not fit.
+        """
+        made: Diagram = limpide.explain.line_diagram(
+            self.weights,
+            self.bias,
+            activation_name(self.network.output_activation),
+            as_matrix(X, len(self.weights), "f64"),
+            None if y is None else as_numbers(y, "y").astype(np.float64),
+            language=language,
+            theme=theme,
+        )
+        return made
 
     def __repr__(self) -> str:
         weights = ", ".join(f"{w:.6g}" for w in self.weights)
