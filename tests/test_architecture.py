@@ -79,10 +79,15 @@ MAY_IMPORT: dict[str, set[str]] = {
     | {"members"},
     "predicting": PARTS
     | {"arrays", "engines", "exports", "keywords", "limpide", "structure", "tracing"},
+    # what a network tells of itself; "limpide" is where the room of explanations is loaded from
+    "explain": PARTS
+    | REPORTS
+    | {"arrays", "engines", "gradient", "languages", "members", "scalars", "steps", "tape"},
+    "explaining": PARTS | {"arrays", "engines", "explain", "limpide", "predicting"},
     "network": PARTS
     | REPORTS
     | {"checkpoints", "engines", "identity", "rows", "steps", "threads", "training"}
-    | {"arrays", "members", "predicting", "snapshots", "stored_rows"},
+    | {"arrays", "explaining", "members", "snapshots", "stored_rows"},
     "neuron": PARTS | REPORTS | {"arrays", "generator", "network", "parameters", "scalars"},
     # data and files: they take layers and arrays, never a network
     "datasets": {"errors", "rng", "spam"},

@@ -28,6 +28,7 @@ from limpide.errors import (
     ArgumentTypeError,
     nearest,
 )
+from limpide.explaining import Explaining
 from limpide.history import History
 from limpide.identity import data_words, loop_checksum, settings_words
 from limpide.ir import Array, Spec, spec_of
@@ -41,7 +42,6 @@ from limpide.members import MemberOutput
 from limpide.memory import check_step, short_of_memory
 from limpide.ops import sigmoid, softmax
 from limpide.optimizers import Optimizer, resolve_optimizer
-from limpide.predicting import Predicting
 from limpide.progress import progress_bar
 from limpide.rows import Data, rows_a_step, split
 from limpide.snapshots import stateful
@@ -54,7 +54,7 @@ if TYPE_CHECKING:  # loaded when something is exported: limpide.exports
     pass
 
 
-class Network(Predicting):
+class Network(Explaining):
     """A network of layers.
 
     Parameters
@@ -246,6 +246,7 @@ class Network(Predicting):
         trainer.keeper = None if kept is None else self._keeper(kept, trainer, held)
         with trainer.ready(self), progress_bar(progress, trainer.epochs) as bar:
             self._last_loss, self._fitted = trainer.plan.loss, trainer.run_loop
+            self._last_optimizer = trainer.plan.optimizer
             if bar is not None:
                 trainer.watch = bar.tick
             try:

@@ -37,6 +37,7 @@ from limpide.losses import Loss
 from limpide.members import MemberOutput
 from limpide.memory import check_parameters
 from limpide.ops import softmax
+from limpide.optimizers import Optimizer
 from limpide.parameters import Parameters
 from limpide.rng import check_seed
 from limpide.scalars import Scalars
@@ -83,6 +84,7 @@ class Structure:
         shapes = [spec.shape for spec in self._parameters().values()]
         check_parameters(shapes, self.dtype.itemsize)
         self._last_loss: Loss | None = None
+        self._last_optimizer: Optimizer | None = None
         self._generator = Generator(seed)  # for calls with training=True
         self._forget()
 
