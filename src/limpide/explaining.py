@@ -67,7 +67,7 @@ class Explaining(Predicting):
         --------
         >>> import limpide as lp
         >>> X, y = lp.datasets.people()
-        >>> net = lp.Network([2, lp.Dense(2, weights=lp.zeros), 1], activation="tanh", seed=0)
+        >>> net = lp.Network([2, *(lp.Dense(n, "tanh", weights=lp.zeros) for n in (2, 1))])
         >>> [finding.kind for finding in net.doctor(X, y).findings]
         ['symmetric_neurons']
         """

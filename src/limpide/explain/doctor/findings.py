@@ -87,7 +87,9 @@ class Finding:
         head = f"{self.title(language)} ({wording.severity(self.severity, words)})"
         parts = [(words.say("Seen"), self.seen(language)), (words.say("Why"), self.why(language))]
         parts.append((words.say("Remedy"), self.remedy(language)))
-        lines = [head, *(line for part in parts for line in _wrapped(*part, width))]
+        lines = textwrap.wrap(head, width - 3, subsequent_indent="   ")  # 3: a number before it
+        for name, said in parts:
+            lines += _wrapped(words.say("{name}:", name=name), said, width)
         if self.code:
             lines += [f"      {line}" for line in self.code.splitlines()]
         return "\n".join(lines)
@@ -157,7 +159,7 @@ class Diagnosis:
     def to_text(self, language: str | None = None, width: int | None = None) -> str:
         """Give it as text of at most ``width`` columns; None is the terminal's."""
         language = language or self.language
-        parts = [self.head(language)]
+        parts = [textwrap.fill(self.head(language), _columns(width))]
         for i, finding in enumerate(self.findings, 1):
             parts.append(f"{i}. {finding.to_text(language, width)}")
         return "\n\n".join(parts)
@@ -231,7 +233,7 @@ def _columns(width: int | None) -> int:
 
 def _wrapped(name: str, said: str, width: int) -> list[str]:
     lines: list[str] = []
-    first = f"   {name}: "
+    first = f"   {name} "
     for part in said.split("\n"):
         lines += textwrap.wrap(
             part, width, initial_indent=first, subsequent_indent="      ", break_long_words=False

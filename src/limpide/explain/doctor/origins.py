@@ -90,8 +90,7 @@ def bad_number(
     where: dict[str, Any] = {}
     if layer := origin[0].layer or next((link.layer for link in links if link.layer), ""):
         where["layer"] = layer
-    named = walk.names.neuron(origin) or next(filter(None, map(walk.names.neuron, walk.path)), "")
-    if named:
+    if named := walk.neuron(origin):
         where["neurons"] = [named]
     parameters = walk.names.parameters(walk.path)
     if parameters:
@@ -198,11 +197,17 @@ class _Walk:
             place = self._next(place, terms)
         return links
 
+    def neuron(self, origin: Place) -> str:
+        """Give the neuron in whose sum or value a number stands, or an empty text."""
+        own = [place for place in self._trail[::-1] if place[0].layer == origin[0].layer]
+        return next(filter(None, map(self.names.neuron, (*own, *self.path))), "")
+
     def row(self, origin: Place) -> int | None:
         """Give the row of the rows that a number belongs to, where it belongs to one."""
-        for node, index in (origin, *self.path):
-            named = self.names.neuron((node, index)) or (node.op is INPUT and node.name == "X")
-            if named and index:
+        own = [place for place in self._trail[::-1] if place[0].layer == origin[0].layer]
+        for place in (*own, *self.path):
+            node, index = place
+            if self.names.neuron(place) or (node.op is INPUT and node.name == "X"):
                 return index[0] if len(index) == 2 else index[1]
         return None
 

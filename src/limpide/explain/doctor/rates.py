@@ -21,6 +21,7 @@ from limpide.schedules import Schedule
 from limpide.steps import StepPlan, build_loop, trace_losses
 
 STEPS = 20
+MANY_STEPS = 100  # for a run that diverged
 BATCH = 32
 _LOWEST = 10  # powers of ten that a rate which is too high is lowered by, at most
 _HIGHER = tuple(10.0**power for power in range(1, 7))
@@ -82,9 +83,14 @@ class Trial:
         epochs = [generator.permutation(len(self.case.X)) for _ in range(-(-n // self._rows))]
         return np.concatenate([e[: self._rows] for e in epochs])[:n].reshape(1, n)
 
-    def loss_after(self, rate: float) -> float:
-        """Give the loss after ``STEPS`` steps at a rate."""
-        return self.loss(self.after(rate))
+    def loss_after(self, rate: float, steps: int = STEPS) -> float:
+        """Give the loss after some steps at a rate."""
+        return self.loss(self.after(rate, steps))
+
+    def loss_before(self) -> float:
+        """Give the loss of the weights that each trial begins with."""
+        case = self.case
+        return self.loss([*case.params.values(), *case.state.values()])
 
 
 def first_rate(optimizer: Optimizer) -> float:
@@ -116,12 +122,11 @@ def examine_rate(case: Case) -> list[Finding]:
     if case.optimizer is None:
         return []
     trial, rate = Trial(case, plain(case.optimizer)), first_rate(case.optimizer)
-    before = trial.loss([*case.params.values(), *case.state.values()])
+    before = trial.loss_before()
     constant = constant_loss(case)
     scale = max(before, constant) if math.isfinite(constant) else before
     after = trial.loss_after(rate)
-    name = type(case.optimizer).__name__
-    figures = {"optimizer": name, "rate": rate, "loss_before": before, "loss_after": after}
+    figures = _figures(case.optimizer, STEPS, before, after)
     if not after <= before + limit("loss rises") * scale:
         return _too_high(trial, figures, rate, before)
     learned = math.isfinite(constant) and before < limit("still wrong") * constant
@@ -130,13 +135,34 @@ def examine_rate(case: Case) -> list[Finding]:
     return _too_low(trial, figures, rate, before)
 
 
+def examine_divergence(case: Case) -> list[Finding]:
+    """Look for a rate that brings the loss down from where a run began that diverged.
+
+    Whatever the rate does in the steps tried here, in the run it was too high.
+    """
+    assert case.optimizer is not None
+    trial, rate = Trial(case, plain(case.optimizer)), first_rate(case.optimizer)
+    before = trial.loss_before()
+    if not math.isfinite(before):  # no rate has had a part in it
+        return []
+    after = trial.loss_after(rate, MANY_STEPS)
+    return _too_high(
+        trial, _figures(case.optimizer, MANY_STEPS, before, after), rate, before, MANY_STEPS
+    )
+
+
+def _figures(optimizer: Optimizer, steps: int, before: float, after: float) -> dict[str, object]:
+    figures = {"rate": first_rate(optimizer), "loss_before": before, "loss_after": after}
+    return {"optimizer": type(optimizer).__name__, "steps": steps, **figures}
+
+
 def _too_high(
-    trial: Trial, figures: dict[str, object], rate: float, before: float
+    trial: Trial, figures: dict[str, object], rate: float, before: float, steps: int = STEPS
 ) -> list[Finding]:
     tried = {}
     for power in range(1, _LOWEST + 1):
         lower = _tidy(rate / 10.0**power)
-        tried[lower] = loss = trial.loss_after(lower)
+        tried[lower] = loss = trial.loss_after(lower, steps)
         if loss < before:
             figures |= {"tried": tried, "better_rate": lower, "loss_at_better_rate": loss}
             return [Finding("rate_too_high", "serious", {}, figures)]

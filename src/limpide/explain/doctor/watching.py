@@ -21,7 +21,7 @@ from limpide.explain.doctor.case import SEED, Case, Looker, Recorder, constant_l
 from limpide.explain.doctor.data import examine_data, overlooked_classes
 from limpide.explain.doctor.findings import Diagnosis, Finding
 from limpide.explain.doctor.origins import bad_number
-from limpide.explain.doctor.rates import examine_rate
+from limpide.explain.doctor.rates import examine_divergence, examine_rate
 from limpide.explain.doctor.thresholds import limit
 from limpide.explain.doctor.values import examine_values
 from limpide.history import History
@@ -114,7 +114,7 @@ class Doctor(Callback):
 
     def diverged(self, run: Run, step: BadStep) -> None:
         bad = self._first_bad(step)
-        rates = [f for f in self._rates(run.history, diverged=True) if f.kind == "rate_too_high"]
+        rates = self._rates(run.history, diverged=True)
         cause = rates[0].figures if rates else {}
         better = {n: cause[n] for n in ("better_rate", "optimizer", "rate") if n in cause}
         when = {"step": step.step, "epoch": step.epoch, "step_loss": step.loss, **better}
@@ -189,11 +189,16 @@ class Doctor(Callback):
         first = {n: self._first[n] for n in self._case.params}
         state = {n: self._first[n] for n in self._case.state}
         began = self._case.with_params(first, state)
-        found = examine_rate(began) or ([] if diverged else examine_rate(self._case))
+        if diverged:
+            found = examine_divergence(began)
+        else:
+            found = examine_rate(began) or examine_rate(self._case)
         if not curve:
             return found
-        # A loss that rises does so from its lowest on; one that stands has stood all the time.
-        since = {"rate_too_high": int(np.argmin(curve)) + 1, "rate_too_low": 1}
+        # A loss that rose did so from its lowest on; else it has been as it is all the time.
+        lowest = int(np.argmin(curve)) + 1
+        rose = lowest < len(curve)
+        since = {"rate_too_high": lowest if rose else 1, "rate_too_low": 1}
         return [
             replace(
                 finding,
@@ -226,11 +231,13 @@ class Doctor(Callback):
 
 
 def _is_odd(curve: list[float], constant: float) -> bool:
-    """Say whether a curve ends above where it was, or has never left where it began."""
+    """Say whether a curve ends above where it was, or high, or has never left its beginning."""
     if len(curve) < limit("epochs to judge"):
         return False
     lowest, last = min(curve), curve[-1]
     scale = max(lowest, constant) if math.isfinite(constant) else lowest
+    if math.isfinite(constant) and last > (1 + limit("loss rises")) * abs(constant):
+        return True  # one number for all rows would do better
     rose = last > lowest + limit("loss rises") * abs(scale)
     learned = math.isfinite(constant) and last < limit("still wrong") * constant
     stands = curve[0] - last <= 10 * limit("loss stands") * abs(curve[0])

@@ -171,8 +171,9 @@ def _seen_rate(f: Finding, words: Words) -> str:
         )
     parts.append(
         words.say(
-            "20 steps of {optimizer} at {rate} take the loss from {before} to {after}; at "
+            "{steps} steps of {optimizer} at {rate} take the loss from {before} to {after}; at "
             "{better} they take it to {reached}.",
+            steps=words.whole(g["steps"]),
             optimizer=g["optimizer"],
             rate=words.number(g["rate"], 4),
             before=words.number(g["loss_before"], 4),
