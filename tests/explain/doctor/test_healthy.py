@@ -67,6 +67,12 @@ def test_spambase(spambase_path: Path, standard: bool) -> None:
         assert doctor.diagnosis.healthy
 
 
+def test_the_network_of_a_table(spambase_path: Path) -> None:
+    model = lp.train(spambase_path, target="spam", epochs=3)
+    table = np.loadtxt(spambase_path, delimiter=",", skiprows=1)
+    well(model.network, table[:, :57], table[:, 57])
+
+
 def test_digits() -> None:
     if not IMAGES.exists():
         pytest.skip("the images of digits are not at ../shared/data")

@@ -57,6 +57,15 @@ def test_dead_neurons_are_named_through_the_layers() -> None:
     assert finding.where == {"layer": "hidden2", "neurons": ["h6", "h8"]}
 
 
+def test_a_few_dead_neurons_are_ordinary() -> None:
+    net = binary([5, 16, 1])
+    net.params["hidden1.bias"][:3] = -100
+    assert net.doctor(X, Y).healthy
+    net.params["hidden1.bias"][:4] = -100
+    (finding,) = net.doctor(X, Y).findings
+    assert (finding.severity, finding.where["neurons"]) == ("warning", ["h1", "h2", "h3", "h4"])
+
+
 def test_a_leaky_neuron_is_not_dead_and_an_elu_only_where_its_slope_is_zero() -> None:
     for activation, bias, dead in (("leaky_relu", -50, 0), ("elu", -5, 0), ("elu", -2000, 1)):
         net = binary([5, lp.Dense(4, activation), 1])

@@ -54,10 +54,10 @@ def test_a_neuron_that_wakes_is_no_longer_named() -> None:
     class Wake(lp.Callback):
         def epoch_end(self, run: lp.Run) -> None:
             if run.epoch == 3:
-                run.params["hidden1.bias"][0] = 0
+                run.params["hidden1.bias"][:] = 0
 
     doctor = lp.Doctor()
-    network().fit(X, Y, epochs=6, callbacks=[Kill(2, [0]), Wake(), doctor])
+    network().fit(X, Y, epochs=6, callbacks=[Kill(2, [0, 1, 2]), Wake(), doctor])
     assert doctor.diagnosis.healthy
 
 
@@ -120,7 +120,7 @@ def test_the_rows_and_values_of_a_chain_are_those_of_the_step() -> None:
     assert {"name": "w1", "value": 1e200} in product["terms"]
 
 
-def test_a_loss_that_rises() -> None:
+def test_a_loss_that_is_high() -> None:
     doctor = lp.Doctor()
     history = network(output="linear").fit(
         X, LINE, optimizer=lp.RMSProp(3.0), epochs=6, callbacks=doctor
@@ -129,7 +129,9 @@ def test_a_loss_that_rises() -> None:
     figures = finding.figures
     assert (figures["first_loss"], figures["last_loss"]) == (history.loss[0], history.loss[-1])
     assert figures["lowest_loss"] == min(history.loss)
-    assert finding.where["epochs"] == [int(np.argmin(history.loss)) + 1]
+    # Its first steps threw the loss to millions, and it is falling from there.
+    assert min(history.loss) == history.loss[-1] > 100 * LINE.var()
+    assert finding.where["epochs"] == [1]
 
 
 def test_a_loss_that_stands_still() -> None:

@@ -35,7 +35,7 @@ def examine_values(case: Case, seen: Look) -> list[Finding]:
     found = [*symmetric]
     flat: set[str] = set()
     for depth, layer in enumerate(seen.hidden, 1):
-        least = min(limit("dead share") * depth, 0.5)
+        least = min(limit("dead share") + 0.05 * (depth - 1), 0.5)
         apart = np.array([name not in named for name in layer.neurons])
         dead, saturated = flat_units(layer)
         hurt = [

@@ -17,13 +17,13 @@ from limpide import engines
 from limpide.arrays import as_matrix, as_targets
 from limpide.callbacks import BadStep, Callback, Run
 from limpide.errors import ArgumentError
-from limpide.explain.doctor.case import SEED, Case, Looker, Recorder, constant_loss
+from limpide.explain.doctor.case import SEED, Case, Look, Looker, Recorder, constant_loss
 from limpide.explain.doctor.data import examine_data, overlooked_classes
 from limpide.explain.doctor.findings import Diagnosis, Finding
 from limpide.explain.doctor.origins import bad_number
 from limpide.explain.doctor.rates import examine_divergence, examine_rate
 from limpide.explain.doctor.thresholds import limit
-from limpide.explain.doctor.values import examine_values
+from limpide.explain.doctor.values import examine_values, flat_units
 from limpide.history import History
 from limpide.ir import dtype_name, spec_of
 from limpide.keywords import known_keywords
@@ -168,7 +168,8 @@ class Doctor(Callback):
             return
         case = self._case.with_params(run.params, run.state)
         found = examine_values(case, seen)
-        keys = {key for finding in found for key in _keys(finding)}
+        # A neuron is watched from its first epoch without a slope, told of or not yet.
+        keys = {key for finding in found for key in _keys(finding)} | _flat_keys(seen)
         self._since = {key: self._since.get(key, run.history.epochs) for key in keys}
         self._values = [self._dated(finding) for finding in found]
         if run.epoch + 1 == run.epochs:  # before the end a class may yet be found
@@ -246,6 +247,17 @@ def _is_odd(curve: list[float], constant: float) -> bool:
 
 def _ends(curve: list[float]) -> dict[str, float]:
     return {"first_loss": curve[0], "last_loss": curve[-1], "lowest_loss": min(curve)}
+
+
+def _flat_keys(seen: Look) -> set[Key]:
+    """Give a key for each neuron that is dead or saturated, however few they are."""
+    keys: set[Key] = set()
+    for layer in seen.hidden:
+        for kind, flat in zip(
+            ("dead_neurons", "saturated_neurons"), flat_units(layer), strict=True
+        ):
+            keys |= {(kind, layer.name, layer.neurons[i]) for i in np.flatnonzero(flat).tolist()}
+    return keys
 
 
 def _keys(finding: Finding) -> list[Key]:
