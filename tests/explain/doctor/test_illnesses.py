@@ -159,6 +159,13 @@ def test_rate_too_high(optimizer: Any) -> None:
     assert loss_after(net, LINE, epochs=5, optimizer=optimizer(better)) < 0.5 * worse
 
 
+def test_the_code_of_a_rate_keeps_the_optimizers_other_settings() -> None:
+    rate = lp.SGD(30.0, momentum=0.5)
+    (finding,) = lp.Network([5, 8, 1], seed=0).doctor(X, LINE, optimizer=rate).findings
+    better = finding.figures["better_rate"]
+    assert finding.code == f"net.fit(X, y, optimizer=lp.SGD({better!r}, momentum=0.5))"
+
+
 @pytest.mark.parametrize("rate", [1e-8, lp.Cosine(1e-8)])
 def test_rate_too_low(rate: Any) -> None:
     net = lp.Network([5, 8, 1], seed=0)

@@ -120,6 +120,18 @@ def test_the_rows_and_values_of_a_chain_are_those_of_the_step() -> None:
     assert {"name": "w1", "value": 1e200} in product["terms"]
 
 
+def test_the_row_of_an_ensembles_member_is_the_row_of_the_table() -> None:
+    from limpide.members import MemberInput, MemberOutput
+
+    net = lp.Network([3, MemberInput(4, 8, "tanh"), MemberOutput(4, 1, lp.exp)], seed=0)
+    net.params["output.bias"][2] = 1e6
+    doctor = lp.Doctor()
+    with pytest.raises(lp.DivergenceError):
+        net.fit(X, LINE, loss="mse", epochs=1, batch_size=5, shuffle=False, callbacks=doctor)
+    (bad,) = doctor.diagnosis.of("not_finite")
+    assert bad.where["rows"] == [0]
+
+
 def test_a_loss_that_is_high() -> None:
     doctor = lp.Doctor()
     history = network(output="linear").fit(

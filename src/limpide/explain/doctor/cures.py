@@ -27,7 +27,9 @@ def _quoted(text: str) -> str:
 
 
 def _code_rate(f: Finding) -> str:
-    return f"net.fit(X, y, optimizer=lp.{f.figures['optimizer']}({f.figures['better_rate']!r}))"
+    g = f.figures
+    given = [repr(g["better_rate"]), *(f"{name}={v!r}" for name, v in g["settings"].items())]
+    return f"net.fit(X, y, optimizer=lp.{g['optimizer']}({', '.join(given)}))"
 
 
 def _code_drop(f: Finding) -> str:

@@ -80,7 +80,7 @@ def bad_number(
         return []
     origin = walk.back(start)
     links = walk.chain(origin)
-    row = walk.row(origin)
+    row = walk.row(origin, len(arrays["X"]))
     figures: dict[str, Any] = {
         "loss": float(values[id(graph.outputs[-1])]),
         "value": walk.value(origin),
@@ -202,13 +202,15 @@ class _Walk:
         own = [place for place in self._trail[::-1] if place[0].layer == origin[0].layer]
         return next(filter(None, map(self.names.neuron, (*own, *self.path))), "")
 
-    def row(self, origin: Place) -> int | None:
+    def row(self, origin: Place, rows: int) -> int | None:
         """Give the row of the rows that a number belongs to, where it belongs to one."""
         own = [place for place in self._trail[::-1] if place[0].layer == origin[0].layer]
         for place in (*own, *self.path):
             node, index = place
             if self.names.neuron(place) or (node.op is INPUT and node.name == "X"):
-                return index[0] if len(index) == 2 else index[1]
+                row = index[-2]
+                answers = node.spec.shape[-2] // rows  # members each answer for themselves
+                return row // answers if answers else row
         return None
 
     def parts(self, place: Place) -> list[Place]:

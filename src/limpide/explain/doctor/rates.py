@@ -7,7 +7,7 @@ Answers for whether a rate is too high or too low, by measuring. Not for: curves
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
 
@@ -153,7 +153,14 @@ def examine_divergence(case: Case) -> list[Finding]:
 
 def _figures(optimizer: Optimizer, steps: int, before: float, after: float) -> dict[str, object]:
     figures = {"rate": first_rate(optimizer), "loss_before": before, "loss_after": after}
-    return {"optimizer": type(optimizer).__name__, "steps": steps, **figures}
+    settings = {
+        field.name: value
+        for field in fields(optimizer)
+        for value in [getattr(optimizer, field.name)]
+        if field.name != "learning_rate" and value != field.default
+    }
+    name = type(optimizer).__name__
+    return {"optimizer": name, "settings": settings, "steps": steps, **figures}
 
 
 def _too_high(

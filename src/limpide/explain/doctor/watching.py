@@ -34,6 +34,8 @@ ROWS = 1024  # run through the network after each epoch
 _DATA_ROWS = 20_000
 _STEPS_BEHIND = 2  # the one whose update leads to a bad loss may be sound itself
 
+_OF_RATES = ("better_rate", "optimizer", "settings", "rate")
+
 Key = tuple[str, str, str]
 
 
@@ -116,7 +118,7 @@ class Doctor(Callback):
         bad = self._first_bad(step)
         rates = self._rates(run.history, diverged=True)
         cause = rates[0].figures if rates else {}
-        better = {n: cause[n] for n in ("better_rate", "optimizer", "rate") if n in cause}
+        better = {n: cause[n] for n in _OF_RATES if n in cause}
         when = {"step": step.step, "epoch": step.epoch, "step_loss": step.loss, **better}
         found = [replace(f, figures={**f.figures, **when}) for f in bad]
         if not found:  # it lies beyond the steps that were looked at

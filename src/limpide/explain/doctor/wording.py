@@ -326,6 +326,10 @@ def _why_plain(kind: str) -> Said:
 
 
 def _plain_why(kind: str, words: Words) -> str:
+    return (_why_of_units(words) | _why_of_rates(words) | _why_of_data(words))[kind]
+
+
+def _why_of_units(words: Words) -> dict[str, str]:
     return {
         "dead_neurons": words.say(
             "Without a slope no gradient passes, so their weights never move: they answer the same "
@@ -347,6 +351,15 @@ def _plain_why(kind: str, words: Words) -> str:
             "Each layer passes back more than it gets. A rate that suits the last layer throws the "
             "first ones far off, and one that suits these leaves the last standing."
         ),
+        "symmetric_neurons": words.say(
+            "What is equal and gets equal gradients stays equal for ever: however many there are, "
+            "they do the work of one."
+        ),
+    }
+
+
+def _why_of_rates(words: Words) -> dict[str, str]:
+    return {
         "rate_too_high": words.say(
             "Each step goes beyond the bottom of the valley and up its other side, so the loss "
             "rises instead of falling."
@@ -355,10 +368,15 @@ def _plain_why(kind: str, words: Words) -> str:
             "At this pace, halving the loss takes more than 70,000 steps; the network is not done "
             "learning, it hardly begins."
         ),
-        "symmetric_neurons": words.say(
-            "What is equal and gets equal gradients stays equal for ever: however many there are, "
-            "they do the work of one."
+        "not_finite": words.say(
+            "Infinity and NaN spread to all that is computed from them: one is enough to make the "
+            "loss and every weight useless."
         ),
+    }
+
+
+def _why_of_data(words: Words) -> dict[str, str]:
+    return {
         "unscaled_inputs": words.say(
             "A weight's gradient goes with the size of its input: a rate that is right for the "
             "large columns leaves the small ones standing, and one that suits these diverges."
@@ -383,21 +401,21 @@ def _plain_why(kind: str, words: Words) -> str:
             "A number of the row tells where it stands in the table, not what it is: a network "
             "that learns from it fails on new rows."
         ),
-        "not_finite": words.say(
-            "Infinity and NaN spread to all that is computed from them: one is enough to make the "
-            "loss and every weight useless."
-        ),
         "unsound_data": words.say(
             "Whatever a row with such a number meets becomes NaN, and fit refuses it. The rest of "
             "this diagnosis is of the other rows."
         ),
-    }[kind]
+    }
 
 
 # Remedies ----------------------------------------------------------------------------------------
 
 
 def _plain_remedy(kind: str, words: Words) -> str:
+    return (_remedies_of_networks(words) | _remedies_of_data(words))[kind]
+
+
+def _remedies_of_networks(words: Words) -> dict[str, str]:
     return {
         "dead_neurons": words.say(
             "Build the network anew with an activation that keeps a slope (or with other first "
@@ -422,6 +440,11 @@ def _plain_remedy(kind: str, words: Words) -> str:
         "symmetric_neurons": words.say(
             "Start from random weights, the default; only biases may start at 0."
         ),
+    }
+
+
+def _remedies_of_data(words: Words) -> dict[str, str]:
+    return {
         "unscaled_inputs": words.say(
             "Standardise the columns: take each one's mean away and divide by its standard "
             "deviation, and do the same with what is predicted later. lp.train does it by itself."
@@ -439,7 +462,7 @@ def _plain_remedy(kind: str, words: Words) -> str:
             "Drop these rows, or fill the numbers in; lp.train(data, target=…) treats missing "
             "numbers itself."
         ),
-    }[kind]
+    }
 
 
 def _remedy_plain(kind: str) -> Said:
