@@ -10,7 +10,7 @@ from xml.etree import ElementTree
 import numpy as np
 import numpy.typing as npt
 
-from limpide.explain.svg import text_width
+from limpide.explain.diagrams.svg import text_width
 
 SVG = "{http://www.w3.org/2000/svg}"
 Numbers = npt.NDArray[np.float64]

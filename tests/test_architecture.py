@@ -83,9 +83,13 @@ MAY_IMPORT: dict[str, set[str]] = {
     "predicting": PARTS
     | {"arrays", "engines", "exports", "keywords", "limpide", "structure", "tracing"},
     # explanations take graphs, layers and arrays, and never import network
-    "explain": PARTS | {"engines", "gradient", "languages", "scalars", "storage", "table_layers"},
+    "explain": PARTS
+    | REPORTS
+    | {"arrays", "engines", "gradient", "languages", "members", "scalars", "steps", "storage"}
+    | {"table_layers", "tape"},
     "drawing": PARTS | {"arrays", "explain", "limpide", "predicting"},
-    "explaining": PARTS | {"arrays", "drawing", "explain", "limpide", "rows", "steps"},
+    "examining": PARTS | {"arrays", "drawing", "engines", "explain", "limpide"},
+    "explaining": PARTS | {"arrays", "examining", "explain", "limpide", "rows", "steps"},
     "network": PARTS
     | REPORTS
     | {"checkpoints", "engines", "identity", "rows", "steps", "threads", "training"}

@@ -50,6 +50,14 @@ def test_the_readme(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert "temperature_c" in capsys.readouterr().out
 
 
+def test_the_doctor(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    names = run("docs/doctor.md", {})
+    assert names["found"].of("symmetric_neurons")
+    assert names["diagnosis"].of("not_finite")
+    assert "the same weights, in and out" in capsys.readouterr().out
+    assert names["right"]
+
+
 def test_figures(folder: Path) -> None:
     pytest.importorskip("matplotlib")
     foretold = {"probabilities": np.linspace(0, 1, 40), "predicted": [0, 1, 1, 1] * 10}

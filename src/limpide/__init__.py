@@ -13,6 +13,7 @@ __version__ = "0.1.0"
 
 _ROOMS: dict[str, tuple[str, ...]] = {
     "check": ("check_engines", "gradcheck"),
+    "explain.doctor.watching": ("Doctor",),
     "errors": (
         "ArgumentError",
         "ArgumentTypeError",
@@ -116,10 +117,9 @@ _MODULES = (
     "checkpoints",
     "datasets",
     "effects",
-    "explain",
     "experiments",
-    "exports",
     "explain",
+    "exports",
     "memory",
     "metrics",
     "model",

@@ -40,6 +40,8 @@ class Run:
         their figures are in ``history`` once all callbacks have begun.
     directions
         Figures that are taken each epoch → whether ``"lower"`` or ``"higher"`` is better.
+    plan, data
+        What a step is made of, and the rows that are learned from.
     """
 
     network: Any
@@ -52,6 +54,8 @@ class Run:
     directions: dict[str, str] = field(
         default_factory=lambda: {"loss": "lower", "validation_loss": "lower"}
     )
+    plan: Any = None
+    data: Any = None
 
     @property
     def epoch(self) -> int:
@@ -63,6 +67,31 @@ class Run:
         if not isinstance(why, str) or not why:
             raise ArgumentTypeError(f"stop says why, as in run.stop('enough'); received {why!r}.")
         self.history.stopped = why
+
+
+@dataclass(frozen=True)
+class BadStep:
+    """A step whose loss, or whose new weights, are not finite, as it began.
+
+    Attributes
+    ----------
+    step
+        Counted from 1 over all epochs.
+    epoch
+        Counted from 1.
+    loss
+        The loss of the step; infinite too where it is a weight that is not finite.
+    rows
+        The numbers of its rows, i64[n].
+    inputs
+        Copies of what the step's graph takes, in its order (``limpide.steps.trace_step``).
+    """
+
+    step: int
+    epoch: int
+    loss: float
+    rows: Array
+    inputs: list[Array]
 
 
 class Callback:
@@ -80,6 +109,9 @@ class Callback:
 
     def end(self, run: Run) -> None:
         """Called when the run is over, also after Ctrl-C."""
+
+    def diverged(self, run: Run, step: BadStep) -> None:
+        """Called instead of ``end`` where the run diverged, before the error is raised."""
 
     def state(self) -> Mapping[str, Any]:
         """Give what a run that goes on must know: what JSON holds, arrays, dicts and lists of both.

@@ -75,7 +75,7 @@ class Drawing(Predicting):
         """
         check_flag(gradients, "gradients")
         parts, asked = self.asked(x, y, loss, bool(gradients))
-        made: Diagram = limpide.explain.network_diagram(
+        made: Diagram = limpide.explain.diagrams.network_diagram(
             parts, asked, language=language, theme=theme
         )
         return made

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import limpide
 from limpide.arrays import as_matrix, as_numbers, as_targets, as_weights, is_one_row
-from limpide.drawing import Drawing
 from limpide.errors import ArgumentError, ArgumentTypeError, nearest
+from limpide.examining import Examining
 from limpide.keywords import known_keywords
 from limpide.layers import check_flag
 from limpide.losses import Loss, resolve_loss
@@ -27,7 +27,7 @@ if TYPE_CHECKING:  # loaded when something is explained: limpide.explain
 _COURSE_RATE = 0.1
 
 
-class Explaining(Drawing):
+class Explaining(Examining):
     """What a ``Network`` shows of itself."""
 
     @known_keywords

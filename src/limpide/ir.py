@@ -211,8 +211,8 @@ class Graph:
 
     @property
     def svg(self) -> str:
-        """The graph as a picture; see `limpide.explain.graph_diagram`."""
-        return str(limpide.explain.graph_diagram(self).svg)  # loaded when first drawn
+        """The graph as a picture; see `limpide.explain.diagrams.graph_diagram`."""
+        return str(limpide.explain.diagrams.graph_diagram(self).svg)  # loaded when first drawn
 
     def _repr_svg_(self) -> str:
         return self.svg

@@ -141,7 +141,7 @@ class Neuron:
         >>> "0.99909" in lp.Neuron([0, 1], 4).diagram([2, 3], language="en").svg
         True
         """
-        made: Diagram = limpide.explain.neuron_diagram(
+        made: Diagram = limpide.explain.diagrams.neuron_diagram(
             *self.network.asked(x), language=language, theme=theme
         )
         return made

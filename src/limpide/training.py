@@ -16,7 +16,7 @@ from typing import Any, NoReturn
 import numpy as np
 
 from limpide import engines, stopping
-from limpide.callbacks import Callback, Run
+from limpide.callbacks import BadStep, Callback, Run
 from limpide.checkpoints import Keeper
 from limpide.errors import ArgumentError, DataError, DivergenceError
 from limpide.feeds import Feed, FromMemory, Steps
@@ -98,7 +98,7 @@ class Trainer:
         """Let the callbacks begin; they may refuse the run."""
         watched = self.validate is not None
         self._run = Run(network, self.history, self.epochs, self.params, self.state, watched)
-        self._run.resumed = resumed
+        self._run.resumed, self._run.plan, self._run.data = resumed, self.plan, self.data
         for callback in self.callbacks:
             callback.begin(self._run)
 
@@ -462,6 +462,7 @@ class Trainer:
         """Put back weights that are finite and have a finite loss on the rows of step ``at``."""
         rows = self._batch(at)
         step = self.history.steps
+        self._tell_diverged(at, loss, rows[0])
         back, candidates = 0, []  # steps before ``at``: none, 1, 3, 7, …
         while at - back >= 0:
             candidates.append((self._part, at - back))
@@ -481,6 +482,18 @@ class Trainer:
             if _finite(self._carry):
                 break
         raise self._hopeless(loss, step, rows[0])
+
+    def _tell_diverged(self, at: int, loss: float, rows: Array) -> None:
+        """Let callbacks see step ``at`` of the last part as it began."""
+        told = [c for c in self.callbacks if type(c).diverged is not Callback.diverged]
+        if not told:
+            return
+        self._replay(self._part, at)
+        batch = [array[rows] for array in self._part.rows]
+        inputs = [array.copy() for array in (*self._carry, *self._held, *batch)]
+        step = self.history.steps
+        for callback in told:
+            callback.diverged(self._run, BadStep(step, self._epoch_of(step), loss, rows, inputs))
 
     def _divergence(self, loss: float, step: int) -> DivergenceError:
         rate = self.plan.optimizer.scalars().get("learning_rate", 0.0)

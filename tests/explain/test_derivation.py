@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import limpide as lp
-from limpide.explain.digits import by_hand
+from limpide.explain.derivations.digits import by_hand
 from read_formulas import check, equations, worked_out
 from tolerances import tolerance
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 import limpide as lp
 from drawings import SVG, Rectangle, parse, texts
-from limpide.explain.layered import Item, lay_out
+from limpide.explain.diagrams.layered import Item, lay_out
 from limpide.ir import Graph, Spec, node_names, uniform_value
 from limpide.steps import StepPlan, trace_step
 

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 import limpide as lp
 from drawings import SVG, Numbers, number, parse, texts
-from limpide.explain.levels import regions_above
+from limpide.explain.diagrams.levels import regions_above
 
 XOR = np.array([[0.0, 0.0], [0.0, 1.0], [1.0, 0.0], [1.0, 1.0]])
 LEFT, TOP, SIDE = 66.0, 20.0, 384.0

@@ -1,32 +1,40 @@
-"""Explain: every number of a network, and where it comes from, told and drawn.
+"""Explain: every number of a network, and where it comes from: told, drawn and examined.
 
-Answers for derivations, the chain rule with the numbers plugged in for any network and loss, and
-for diagrams from which every number can be worked out again. It takes graphs, layers and arrays.
-Not for: any derivative of its own, nor networks, which hand themselves in (``limpide.explaining``).
+Answers for derivations, diagrams and the doctor. It takes graphs, layers and arrays. Not for: any
+derivative of its own, nor networks, which hand themselves in (``limpide.explaining``).
 """
 
 from __future__ import annotations
 
-from limpide.explain.boundary import boundary_diagram
-from limpide.explain.derivation import Derivation, Explained
-from limpide.explain.diagram import Diagram
-from limpide.explain.facts import Facts, Setting
-from limpide.explain.graph_diagram import graph_diagram
-from limpide.explain.network_diagram import network_diagram
-from limpide.explain.neuron_diagram import neuron_diagram
-from limpide.explain.neuron_line import line_diagram
-from limpide.explain.subject import trace_subject
-from limpide.explain.values import Parts, Question
+from limpide.explain.derivations import Derivation, Explained, Facts, Setting, trace_subject
+from limpide.explain.diagrams import (
+    Diagram,
+    Parts,
+    Question,
+    boundary_diagram,
+    graph_diagram,
+    line_diagram,
+    network_diagram,
+    neuron_diagram,
+)
+from limpide.explain.doctor import Case, Diagnosis, Finding, examine
+from limpide.explain.doctor.gradients import GradientCheck, check_gradients
 
 __all__ = [
+    "Case",
     "Derivation",
+    "Diagnosis",
     "Diagram",
     "Explained",
     "Facts",
+    "Finding",
+    "GradientCheck",
     "Parts",
     "Question",
     "Setting",
     "boundary_diagram",
+    "check_gradients",
+    "examine",
     "graph_diagram",
     "line_diagram",
     "network_diagram",

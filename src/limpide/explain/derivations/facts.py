@@ -1,0 +1,504 @@
+"""Facts: every number of a network on a few rows, and every derivative, as formulas.
+
+Answers for what an entry holds: how a number is worked out, the chain rule from the loss to it,
+each factor, and the update. Not for: how it is told (``telling``), or numbers
+that the reference engine has not computed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+
+import numpy as np
+
+from limpide.engines.reference import evaluate
+from limpide.explain.derivations.cells import Cell, Cells
+from limpide.explain.derivations.expressions import (
+    Derivative,
+    Expression,
+    Number,
+    Product,
+    Quotient,
+    Rest,
+    Sum,
+    Symbol,
+    plus,
+)
+from limpide.explain.derivations.factors import Factors
+from limpide.explain.derivations.naming import Names, row_mark, unmarked
+from limpide.explain.derivations.subject import Subject
+from limpide.explain.derivations.updates import Update, Updates
+from limpide.gradient import gradient
+from limpide.ir import FLOATS, Array, uniform_value
+from limpide.layers import BatchNorm, Dropout
+from limpide.optimizers import Optimizer
+from limpide.scalars import Scalars
+
+_TERMS = 8  # of a sum over ways or rows that are written one by one
+_WRITTEN = 100  # terms of a weighted sum that are all written
+_EQUATIONS = 14  # of one entry, before it refers to others
+
+
+@dataclass(frozen=True)
+class Equation:
+    """A named number, or a derivative, the formula for it, and what it comes to."""
+
+    left: Expression
+    right: Expression
+    value: float
+    relation: str = "="
+
+
+@dataclass(frozen=True)
+class Entry:
+    """What is told of one number.
+
+    Attributes
+    ----------
+    name, kind
+        Its name, and what it is: parameter, value, sum, output, loss, …
+    value, derivative
+        Its value, and that of the loss by it.
+    worked_out
+        How it comes about; empty for what is given.
+    chain
+        The derivative of the loss by it, as a product or a sum of products.
+    factors
+        How each factor of the chain comes about.
+    update
+        What the optimizer makes of it; None for what is not trained.
+    """
+
+    name: str
+    kind: str
+    value: float
+    derivative: float
+    layer: str = ""
+    source: str = ""
+    target: str = ""
+    worked_out: tuple[Equation, ...] = ()
+    chain: tuple[Equation, ...] = ()
+    factors: tuple[Equation, ...] = ()
+    update: tuple[Equation, ...] = ()
+    frozen: bool = False
+
+
+@dataclass(frozen=True)
+class Setting:
+    """How the derivation was asked for, to be told."""
+
+    loss: str
+    optimizer: Optimizer
+    training: bool
+    frozen: frozenset[str] = frozenset()
+    decays: Mapping[str, Array] = field(default_factory=dict)
+    dtype: str = "float64"
+
+
+class Gradients(Mapping[str, float]):
+    """The derivative of the loss by every parameter, by scalar name."""
+
+    def __init__(self, scalars: Scalars, arrays: Mapping[str, Array]) -> None:
+        self._scalars, self._arrays = scalars, arrays
+
+    def __getitem__(self, name: str) -> float:
+        parameter, index = self._scalars.locate(name)
+        return float(self._arrays[parameter][index])
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._scalars)
+
+    def __len__(self) -> int:
+        return sum(a.size for a in self._arrays.values())
+
+    def array(self, parameter: str) -> Array:
+        """Give the derivatives by all numbers of a parameter, such as ``"hidden1.weights"``."""
+        return self._arrays[parameter].copy()
+
+
+class Facts:
+    """The numbers of a derivation: values, derivatives, names, formulas, worked out when asked.
+
+    Parameters
+    ----------
+    subject
+        What is explained.
+    scalars
+        The scalar names of the parameters.
+    setting
+        How it was asked for.
+    alone
+        Gives the facts of one row alone, where there are several.
+    """
+
+    def __init__(
+        self,
+        subject: Subject,
+        scalars: Scalars,
+        setting: Setting,
+        alone: Callable[[int], Facts] | None = None,
+    ) -> None:
+        self.subject, self.scalars, self.setting, self._alone = subject, scalars, setting, alone
+        self.cells = Cells(subject.graph, subject.inputs, subject.loss)
+        self.names = Names(subject, self.cells, scalars)
+        self.factors = Factors(self.cells, self.names)
+        self.updates = Updates(setting.optimizer)
+        self._rows_alone: dict[int, Facts] = {}
+        self._steps: dict[Cell, dict[Cell, Expression]] = {}
+        self._derivatives = self._differentiated()
+        self.end = Cell(self.cells.of, 0)
+
+    def _differentiated(self) -> dict[int, Array]:
+        graph = self.subject.graph
+        found = gradient(graph, of=2, all_nodes=True)
+        values = evaluate(found, self.subject.inputs)
+        floats = [n for n in graph.inputs if n.spec.dtype in FLOATS]
+        wanted = floats + [
+            n for n in graph.nodes if n.spec.dtype in FLOATS and uniform_value(n) is None
+        ]
+        wanted = [n for n in wanted if n.op.name != "constant"]
+        results = found.outputs[len(graph.outputs) :]
+        return {self.cells.index(n): values[id(r)] for n, r in zip(wanted, results, strict=True)}
+
+    @property
+    def rows(self) -> int:
+        return self.names.rows
+
+    @cached_property
+    def rows_apart(self) -> bool:
+        """Whether the loss of a row depends on that row alone: not so in batch norm's training."""
+        if self.rows == 1:
+            return True
+        losses = self.cells.index(self.subject.losses)
+        for row in (0, self.rows - 1):
+            live = self.cells.reached_from(losses, row)
+            for family in self.names.families:
+                if family.axis is not None and family.kind != "row loss":
+                    places = np.flatnonzero(live[family.node])
+                    if any(family.split(int(place))[0] != row for place in places):
+                        return False
+        return True
+
+    @cached_property
+    def unfused(self) -> Facts | None:
+        """The same with the loss worked out from the output, where it is not."""
+        subject = self.subject.unfused
+        return None if subject is None else Facts(subject, self.scalars, self.setting)
+
+    @property
+    def draws_together(self) -> bool:
+        """Whether the rows' dropout was drawn in one: a row alone would be given another."""
+        layers = [stage.layer for stage in self.subject.stages]
+        return self.setting.training and any(isinstance(layer, Dropout) for layer in layers)
+
+    def alone(self, row: int) -> Facts:
+        """Give the facts of one row alone."""
+        if row not in self._rows_alone:
+            assert self._alone is not None
+            self._rows_alone[row] = self._alone(row)
+        return self._rows_alone[row]
+
+    @property
+    def sizes(self) -> str:
+        """The network's sizes, as 2-2-1."""
+        x = self.cells.arrays[self.cells.index(self.subject.input("X"))]
+        widths = [stage.output.spec.shape[1] for stage in self.subject.stages]
+        return "-".join(map(str, (x.shape[1], *widths)))
+
+    @property
+    def differs_in_training(self) -> bool:
+        """Whether a layer does something else in training."""
+        kinds = (BatchNorm, Dropout)
+        return any(isinstance(stage.layer, kinds) for stage in self.subject.stages)
+
+    # Numbers ----------------------------------------------------------------------------------
+
+    def derivative(self, cell: Cell) -> float:
+        """Give the derivative of the loss by a number."""
+        found = self._derivatives.get(cell.node)
+        return 0.0 if found is None else float(found.reshape(-1)[cell.place])
+
+    @cached_property
+    def gradients(self) -> Gradients:
+        arrays = {
+            n: self._derivatives[self.cells.index(self.subject.input(n))]
+            for n in self.subject.params
+        }
+        return Gradients(self.scalars, arrays)
+
+    def symbol(self, cell: Cell) -> Expression:
+        return self.names[cell]
+
+    def text(self, cell: Cell) -> str:
+        """Give the name of a number."""
+        found = self.names[cell]
+        assert isinstance(found, Symbol)
+        return found.name
+
+    def by(self, cell: Cell, row: int | None = None) -> Derivative:
+        """Give ∂L/∂(a number), with its value; with ``row`` that of the loss of one row."""
+        name = self.text(cell)
+        if row is None:
+            return Derivative("L", name, self.derivative(cell), name)
+        return Derivative(f"L{row_mark(row)}", name, self._of_row_loss(cell, row), name)
+
+    def _of_row_loss(self, cell: Cell, row: int) -> float:
+        """Give the derivative of a row's loss: rows are apart, so it is a share of that of L."""
+        share = self.derivative(self._row_loss(row))
+        if cell == self._row_loss(row):
+            return 1.0
+        if share != 0 and self.names.row_of(cell) == row:
+            return self.derivative(cell) / share
+        steps = self.steps(cell, row)
+        return sum(self._of_row_loss(end, row) * formula.value for end, formula in steps.items())
+
+    def _row_loss(self, row: int) -> Cell:
+        return Cell(self.cells.index(self.subject.losses), row)
+
+    def steps(self, cell: Cell, row: int | None = None) -> dict[Cell, Expression]:
+        """Give the named numbers that are made of a number, and the derivative of each by it.
+
+        ``row``: those of one row alone.
+        """
+        if cell not in self._steps:
+            self._steps[cell] = self.factors.steps(cell, _Stations(self.names))
+        found = self._steps[cell]
+        if row is None:
+            return found
+        return {end: f for end, f in found.items() if self.names.row_of(end) in (row, None)}
+
+    # Equations --------------------------------------------------------------------------------
+
+    def worked_out(self, cell: Cell) -> Equation | None:
+        """Give how a number comes about, or None for what is given."""
+        settled = self.cells.settled(cell)
+        if settled is None or not self.cells.variable[settled.node]:
+            return None
+        right = self.cells.written(settled, self.names)
+        left = self.names[settled]
+        if isinstance(right, Number) and right.number == left.value:
+            return None
+        if isinstance(right, Sum) and len(right.terms) > _WRITTEN:
+            right = Sum(tuple(shortened(right.terms, _TERMS)))
+        return Equation(left, right, self.cells.value(settled))
+
+    def chain(self, cell: Cell, row: int | None = None) -> tuple[Equation, list[Equation]]:
+        """Give the derivative of the loss by a number as products, and each factor's equation.
+
+        ``row``: of the loss of one row, where rows are apart.
+        """
+        goal = self.end if row is None else self._row_loss(row)
+        steps, left = self.steps(cell, row), self.by(cell, row)
+        if len(steps) == 1 and next(iter(steps)) != goal:
+            factors, equations = self._line(cell, row, goal)
+            return Equation(left, Product(1.0, tuple(factors)), left.value), equations
+        if goal in steps and len(steps) == 1:
+            return Equation(left, steps[goal], left.value), []
+        ways: list[Expression] = []
+        equations = []
+        for end, formula in steps.items():
+            local = self._local(end, cell, formula)
+            ways.append(local if end == goal else Product(1.0, (self.by(end, row), local)))
+            equations.append(Equation(local, formula, formula.value))
+        if not ways:
+            return Equation(left, Number(0.0), left.value), []
+        kept = shortened(ways)
+        told = {id(p) for way in kept for p in (way, *way.parts())}
+        equations = [e for e in equations if id(e.left) in told]
+        return Equation(left, Sum(tuple(kept)), left.value), equations
+
+    def _line(
+        self, cell: Cell, row: int | None, goal: Cell
+    ) -> tuple[list[Expression], list[Equation]]:
+        """Follow a number to the loss, or to where it is used more than once."""
+        factors: list[Expression] = []
+        equations: list[Equation] = []
+        steps = self.steps(cell, row)
+        while len(steps) == 1:
+            ((end, formula),) = steps.items()
+            local = self._local(end, cell, formula)
+            factors.insert(0, local)
+            equations.insert(0, Equation(local, formula, formula.value))
+            if end == goal:
+                return factors, equations
+            cell, steps = end, self.steps(end, row)
+        factors.insert(0, self.by(cell, row))
+        inner, more = self.chain(cell, row)
+        return factors, [inner, *more, *equations]
+
+    def _local(self, end: Cell, by: Cell, formula: Expression) -> Derivative:
+        of = self.text(end)
+        return Derivative(of, self.text(by), formula.value, of)
+
+    def forward(self, ends_only: bool = False) -> Iterator[list[Equation]]:
+        """Give for each layer, and then for the loss, how its numbers come about.
+
+        ``ends_only``: for the loss alone.
+        """
+        told: set[str] = set()
+        ends = [*([] if ends_only else (stage.name for stage in self.subject.stages)), "loss"]
+        for layer in ends:
+            equations = []
+            families = self.names.of_layer(layer)
+            if layer == "loss":
+                families += [f for f in self.names.families if f.kind in ("row loss", "loss")]
+            for family in sorted(families, key=lambda f: f.node):
+                for place in range(self.cells.arrays[family.node].size):
+                    equation = self._told_of(family.text(place), Cell(family.node, place))
+                    if equation is not None and family.text(place) not in told:
+                        told.add(family.text(place))
+                        equations.append(equation)
+            yield equations
+
+    def _told_of(self, name: str, cell: Cell) -> Equation | None:
+        """Give how a number comes about; one that was only moved is another by another name."""
+        if not self.cells.shown[cell.node][cell.place]:
+            return None
+        settled = self.cells.settled(cell)
+        value = self.cells.value(cell)
+        if settled is None or not self.cells.variable[settled.node]:
+            return Equation(Symbol(name, value, name), Number(value), value)
+        own = self.names[settled]
+        if isinstance(own, Symbol) and own.name != name:
+            return Equation(Symbol(name, value, name), own, value)
+        return self.worked_out(settled)
+
+    # Entries ----------------------------------------------------------------------------------
+
+    def entry(self, cell: Cell) -> Entry:
+        """Give what is told of a number that has a name."""
+        settled = self.cells.settled(cell) or cell
+        name = self.text(settled)
+        derivative = self.derivative(settled)
+        found = Entry(name, self.kind(settled), self.cells.value(settled), derivative)
+        equation = self.worked_out(settled)
+        if equation is not None:
+            found = replace(found, worked_out=(equation,))
+        if found.kind == "parameter":
+            found = self._of_parameter(found, settled)
+        else:
+            found = replace(found, layer=self._layer_of(settled))
+        if settled == self.end or not self.cells.variable[settled.node]:
+            return found
+        if self.rows > 1 and self.rows_apart and found.kind in ("parameter", "state"):
+            return self._over_rows(found, settled)
+        if not self.cells.live[settled.node][settled.place]:
+            return self._past_the_output(found)
+        first, others = self.chain(settled)
+        return replace(found, chain=(first,), factors=tuple(others[:_EQUATIONS]))
+
+    def _past_the_output(self, found: Entry) -> Entry:
+        """Tell the derivative by an output that the loss leaves aside, by way of that output."""
+        if self.unfused is None or found.kind != "output":
+            return found
+        other = self.unfused.entry(self.unfused.names.find(found.name))
+        return replace(found, derivative=other.derivative, chain=other.chain, factors=other.factors)
+
+    def kind(self, cell: Cell) -> str:
+        if self.cells.nodes[cell.node].name in self.subject.params:
+            return "parameter"
+        if self.cells.nodes[cell.node].name in self.subject.state:
+            return "state"
+        return next((f.kind for f in self.names.families if f.node == cell.node), "value")
+
+    def _layer_of(self, cell: Cell) -> str:
+        name = self.text(cell)
+        for family in self.names.families:
+            if family.layer and family.node == cell.node and family.text(cell.place) == name:
+                return family.layer
+        return self.cells.nodes[cell.node].layer
+
+    def _of_parameter(self, found: Entry, cell: Cell) -> Entry:
+        parameter = self.cells.nodes[cell.node].name
+        layer, _, part = parameter.rpartition(".")
+        source, target = "", ""
+        for use in self.cells.uses(cell)[:1]:
+            target = self._nearest_name(use)
+            if self.cells.nodes[use.node].op.name == "matmul" and part == "weights":
+                for pair in self.cells.pairs(use):
+                    if self.cells.settled(pair[1]) == cell:
+                        partner = self.factors.formula(pair[0])
+                        source = unmarked(partner.name) if isinstance(partner, Symbol) else ""
+        found = replace(found, layer=layer, source=source, target=target)
+        frozen = parameter in self.setting.frozen
+        return replace(found, frozen=frozen, update=() if frozen else self._update(cell))
+
+    def _nearest_name(self, cell: Cell) -> str:
+        """Give the value that a number goes into first."""
+        steps = self.factors.steps(cell, _Stations(self.names))
+        found = {unmarked(self.text(end)) for end in steps}
+        return found.pop() if len(found) == 1 else ""
+
+    def _update(self, cell: Cell) -> tuple[Equation, ...]:
+        found = self.updated(cell)
+        parameter = self.names[cell]
+        equations = [Equation(s, formula, formula.value) for s, formula in found.remembered]
+        return (*equations, Equation(parameter, found.new, found.new.value, "←"))
+
+    def updated(self, cell: Cell) -> Update:
+        """Give the optimizer's step of a parameter."""
+        node = self.cells.nodes[cell.node]
+        factors = {}
+        if node.name in self.setting.decays:
+            spread = np.broadcast_to(self.setting.decays[node.name], node.spec.shape)
+            factors = {"weight_decay": float(spread.reshape(-1)[cell.place])}
+        return self.updates.of(self.names[cell], self.by(cell), factors)
+
+    def _over_rows(self, found: Entry, cell: Cell) -> Entry:
+        """Tell a parameter's derivative as the mean of those of the rows, each worked out alone.
+
+        Of many rows the first are told, the rest in one sum.
+        """
+        left, losses = self.by(cell), self.cells.index(self.subject.losses)
+        shares = [self.derivative(Cell(losses, row)) for row in range(self.rows)]
+        told = self.rows if self.rows <= _TERMS else _TERMS - 1
+        chains = [self.chain(cell, row) for row in range(told)]
+        factors = [*(equation for equation, _ in chains), *chains[0][1][:_EQUATIONS]]
+        terms: list[Expression] = [self.by(cell, row) for row in range(told)]
+        even, count = len(set(shares)) == 1, self.rows
+        if not even:
+            terms = [
+                Product(1.0, (Derivative("L", f"L{row_mark(row)}", shares[row]), term))
+                for row, term in enumerate(terms)
+            ]
+        if told < count:
+            whole = left.value * count if even else left.value
+            terms.append(Rest(count - told, whole - plus(Number(t.value) for t in terms).value))
+        right: Expression = Sum(tuple(terms))
+        if even:
+            right = Quotient(right, Number(float(count)))
+        return replace(found, chain=(Equation(left, right, left.value),), factors=tuple(factors))
+
+    def largest(self, count: int) -> list[str]:
+        """Give the parameters with the largest derivatives, by absolute value, largest first."""
+        found: list[tuple[float, str]] = []
+        for name in self.subject.params:
+            array = self.gradients.array(name)
+            sizes = np.abs(array.reshape(-1))
+            places = np.argsort(-sizes, kind="stable")[:count]
+            for place in places.tolist():
+                index = tuple(int(i) for i in np.unravel_index(place, array.shape))
+                found.append((-float(sizes[place]), self.scalars.name(name, index)))
+        return [name for _, name in sorted(found, key=lambda pair: pair[0])[:count]]
+
+
+class _Stations(Container[Cell]):
+    """Where chains stop."""
+
+    def __init__(self, names: Names) -> None:
+        self._names = names
+
+    def __contains__(self, cell: object) -> bool:
+        return isinstance(cell, Cell) and self._names.is_station(cell)
+
+
+def shortened(terms: Sequence[Expression], most: int = _TERMS) -> list[Expression]:
+    """Give the largest terms of a sum in their order, and the rest as one."""
+    if len(terms) <= most:
+        return list(terms)
+    ranked = sorted(range(len(terms)), key=lambda i: -abs(terms[i].value))
+    kept = sorted(ranked[: most - 1])
+    rest = plus(Number(terms[i].value) for i in ranked[most - 1 :])
+    return [*(terms[i] for i in kept), Rest(len(terms) - len(kept), rest.value)]

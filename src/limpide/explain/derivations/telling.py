@@ -1,0 +1,333 @@
+"""Telling: what is said of a derivation, block by block, in the reader's language.
+
+Answers for the sentences, the order of things, and which formulas stand under them. Not for: how
+blocks are written (``written_text`` and its like), or the formulas.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from limpide.explain.derivations.digits import by_hand, digits_for
+from limpide.explain.derivations.expressions import Derivative, Expression, Number, Product
+from limpide.explain.derivations.facts import Entry, Equation, Facts
+from limpide.explain.derivations.updates import RATE
+from limpide.languages import Words
+
+_SHOWN = 5  # outputs whose unfused loss is told
+_LAYER = 24  # numbers of a layer that are all told
+_SAME = 1e-9  # relative: what two ways of working out a derivative may differ by
+_PLACE = 0xE000  # private characters stand for formulas within a sentence
+
+
+@dataclass(frozen=True)
+class Heading:
+    """A title; ``anchor`` is what links lead to."""
+
+    text: str
+    level: int = 1
+    anchor: str = ""
+
+
+@dataclass(frozen=True)
+class Paragraph:
+    """A sentence; a private character in it stands for the formula of that number."""
+
+    text: str
+    formulas: tuple[Expression, ...] = ()
+    digits: int = 6
+
+
+@dataclass(frozen=True)
+class Formulas:
+    """Equations, one below the other."""
+
+    equations: tuple[Equation, ...]
+
+
+Block = Heading | Paragraph | Formulas
+
+
+def inline(number: int) -> str:
+    """Give the character that stands for a formula of a paragraph."""
+    return chr(_PLACE + number)
+
+
+def place_of(character: str) -> int:
+    """Give the number of the formula that a character stands for, negative for none."""
+    return ord(character) - _PLACE if _PLACE <= ord(character) < _PLACE + 64 else -1
+
+
+class Telling:
+    """Blocks of one derivation in one language.
+
+    Parameters
+    ----------
+    facts
+        What is told.
+    words
+        The language.
+    digits
+        Significant digits of results.
+    """
+
+    def __init__(self, facts: Facts, words: Words, digits: int = 6) -> None:
+        self.facts, self.words, self.digits = facts, words, digits
+        self._told: set[Expression] = set()
+
+    # Entries ----------------------------------------------------------------------------------
+
+    def entry(self, entry: Entry, once: bool = False) -> Iterator[Block]:
+        """Tell one number; ``once`` leaves out formulas that were told before."""
+        yield Heading(self.title(entry), 2, entry.name)
+        if entry.worked_out:
+            yield Formulas(entry.worked_out)
+        elif entry.kind != "loss":
+            yield Paragraph(f"{entry.name} = {self.words.number(entry.value, self.digits)}")
+        yield from self._chain(entry, once)
+        if entry.update:
+            rate = f"{RATE} = {self.words.number(self.facts.updates.rate, self.digits)}"
+            name = type(self.facts.setting.optimizer).__name__
+            yield Paragraph(
+                self.words.say("One step of {optimizer}, {rate}:", optimizer=name, rate=rate)
+            )
+            yield Formulas(entry.update)
+        elif entry.frozen:
+            yield Paragraph(self.words.say("It is frozen: a step leaves it as it is."))
+
+    def _chain(self, entry: Entry, once: bool) -> Iterator[Block]:
+        if not entry.chain:
+            if entry.kind == "parameter":
+                yield Paragraph(
+                    self.words.say("The loss does not depend on it here: its derivative is 0.")
+                )
+            return
+        if entry.kind == "output" and self.facts.unfused is not None:
+            yield Paragraph(self.words.say("With the loss worked out from the output:"))
+        yield Formulas(entry.chain)
+        yield from self._about_rounding(entry.chain[0])
+        factors = [e for e in entry.factors if not (once and e.left in self._told)]
+        self._told.update(e.left for e in (*entry.chain, *factors))
+        if not factors:
+            return
+        if self.facts.rows > 1 and self.facts.rows_apart and entry.kind == "parameter":
+            yield Paragraph(self.words.say("Row by row, with the factors of the first:"))
+        else:
+            yield Paragraph(self.words.say("Its factors:"))
+        yield Formulas(tuple(factors))
+
+    def _about_rounding(self, equation: Equation) -> Iterator[Block]:
+        product = equation.right
+        if not isinstance(product, Product) or len(product.factors) < 2:
+            return
+        needed = digits_for(product, equation.value, self.digits)
+        if needed > self.digits:
+            short = by_hand([f.value for f in product.factors], equation.value, self.digits)
+            if short is not None and not short.cut:
+                yield Paragraph(
+                    self.words.say(
+                        "Factors rounded to {digits} digits would give {product}; they are shown "
+                        "with {needed}.",
+                        digits=self.digits,
+                        product=self.words.number(short.product, self.digits),
+                        needed=needed,
+                    )
+                )
+        found = by_hand([f.value for f in product.factors], equation.value)
+        if found is None or product.coefficient != 1:
+            return
+        formula = Product(1.0, tuple(Number(f) for f in found.factors))
+        numbers = {
+            "formula": inline(0),
+            "product": self.words.number(found.product, found.digits),
+            "exact": self.words.number(found.exact, found.digits),
+            "digits": found.digits,
+        }
+        if found.cut:
+            text = self.words.say(
+                "By hand, with factors cut off after {digits} digits, {formula} = {product}; with "
+                "all digits it is {exact}. Round once, at the end.",
+                **numbers,
+            )
+        else:
+            text = self.words.say(
+                "By hand, with factors rounded to {digits} digits, {formula} = {product}; with "
+                "all digits it is {exact}. Round once, at the end.",
+                **numbers,
+            )
+        yield Paragraph(text, (formula,), found.digits)
+
+    def title(self, entry: Entry) -> str:
+        """Say what a number is."""
+        words, name = self.words, entry.name
+        if entry.kind == "parameter":
+            if entry.source and entry.target:
+                return words.say(
+                    "{name}, the weight from {source} to {target}",
+                    name=name,
+                    source=entry.source,
+                    target=neuron(entry.target),
+                )
+            if name.startswith("b") and "[" not in name and entry.target:
+                return words.say(
+                    "{name}, the bias of {target}", name=name, target=neuron(entry.target)
+                )
+            return words.say("{name}, a parameter of {layer}", name=name, layer=entry.layer)
+        layer = entry.layer
+        titles = {
+            "input": lambda: words.say("{name}, an input", name=name),
+            "target": lambda: words.say("{name}, the target", name=name),
+            "state": lambda: words.say("{name}, kept by {layer}", name=name, layer=layer),
+            "sum": lambda: words.say("{name}, the weighted sum of a neuron", name=name),
+            "output": lambda: words.say("{name}, the output", name=name),
+            "between": lambda: words.say(
+                "{name}, used more than once in {layer}", name=name, layer=layer
+            ),
+            "row loss": lambda: words.say("{name}, the loss of one row", name=name),
+            "loss": lambda: words.say("{name}, the loss ({loss})", name=name, loss=self._loss()),
+        }
+        if entry.kind not in titles:
+            return words.say("{name}, a value of {layer}", name=name, layer=layer)
+        return titles[entry.kind]()
+
+    def _loss(self) -> str:
+        return self.facts.setting.loss
+
+    # The whole --------------------------------------------------------------------------------
+
+    def whole(self, names: Sequence[str], forward: bool) -> Iterator[Block]:
+        """Tell a whole derivation, or of a large network its outline and some parameters."""
+        yield from self._setting()
+        if forward:
+            yield from self._forward()
+        else:
+            yield from self._outline()
+        yield from self._unfused()
+        title = self.words.say("Backward, and one step")
+        if not forward:
+            title = self.words.plural(
+                "The largest derivative", "The {n} largest derivatives", len(names)
+            )
+        yield Heading(title, 1)
+        for name in names:
+            yield from self.entry(self.facts.entry(self.facts.names.find(name)), once=True)
+
+    def layer(self, name: str, names: Sequence[str]) -> Iterator[Block]:
+        """Tell the numbers of a layer: all of a small one, else a line for each."""
+        facts = self.facts
+        yield Heading(self.words.say("Layer {name}", name=name), 1)
+        if len(names) <= _LAYER:
+            for one in names:
+                yield from self.entry(facts.entry(facts.names.find(one)), once=True)
+            return
+        cells = [facts.names.find(one) for one in names]
+        order = sorted(cells, key=lambda cell: -abs(facts.derivative(cell)))
+        yield Paragraph(
+            self.words.say(
+                "{count} numbers; the {shown} by which the loss changes most:",
+                count=self.words.whole(len(names)),
+                shown=_LAYER,
+            )
+        )
+        yield Formulas(
+            tuple(
+                Equation(facts.by(c), Number(facts.derivative(c)), facts.derivative(c))
+                for c in order[:_LAYER]
+            )
+        )
+
+    def _setting(self) -> Iterator[Block]:
+        facts, words = self.facts, self.words
+        sizes = facts.sizes
+        yield Heading(words.say("A network of {sizes}, explained", sizes=sizes), 1)
+        rows = words.plural("{n} row", "{n} rows", facts.rows)
+        how = facts.setting
+        said = words.say(
+            "Loss {loss}, optimizer {optimizer}, {rows}.",
+            loss=how.loss,
+            rows=rows,
+            optimizer=type(how.optimizer).__name__,
+        )
+        if how.training:
+            said += " " + words.say("As in a training step: dropout and batch statistics at work.")
+        elif facts.differs_in_training:
+            said += " " + words.say("As in prediction: no dropout, running statistics.")
+        if how.dtype != "float64":
+            said += " " + words.say(
+                "Worked out in float64; the network itself computes in {dtype}.", dtype=how.dtype
+            )
+        yield Paragraph(said)
+
+    def _forward(self) -> Iterator[Block]:
+        facts = self.facts
+        yield Heading(self.words.say("Forward"), 1)
+        for i, equations in enumerate(facts.forward()):
+            name = facts.subject.stages[i].name if i < len(facts.subject.stages) else ""
+            title = name or self.words.say("The loss ({loss})", loss=self._loss())
+            yield Heading(title, 2, "" if name else "L")
+            if equations:
+                yield Formulas(tuple(equations))
+            else:
+                yield Paragraph(self.words.say("It passes its numbers on."))
+
+    def _outline(self) -> Iterator[Block]:
+        facts = self.facts
+        yield Heading(self.words.say("Forward"), 1)
+        yield Paragraph(
+            self.words.say(
+                "{count} derivatives; {one} tells one of them, {layer} those of a layer.",
+                count=self.words.whole(len(facts.gradients)),
+                one=f'd["{next(iter(facts.scalars))}"]',
+                layer=f'd.layer("{facts.subject.stages[0].name}")',
+            )
+        )
+        *_, last = facts.forward(ends_only=True)
+        yield Formulas(tuple(last))
+
+    def _unfused(self) -> Iterator[Block]:
+        facts = self.facts
+        other = facts.unfused
+        if other is None or facts.rows > 1:
+            return
+        yield Heading(self.words.say("The same loss from the output"), 2)
+        yield Paragraph(
+            self.words.say(
+                "Training works the loss out from the sum before the activation: no logarithm of "
+                "a rounded 0 is taken. By way of the output it is the same:"
+            )
+        )
+        loss = other.worked_out(other.end)
+        chains = []
+        for name in facts.names.of_kind("output")[:_SHOWN]:
+            cell = other.names.find(name)
+            if other.cells.live[cell.node][cell.place]:
+                chains.append(other.chain(cell)[0])
+        for name in facts.names.of_kind("sum", last=True)[:_SHOWN]:
+            equation, factors = other.chain(other.names.find(name))
+            chains += [equation, *factors]
+        told = {(e.left.of, e.left.by): e for e in chains if isinstance(e.left, Derivative)}
+        yield Formulas((*([] if loss is None else [loss]), *told.values()))
+        yield Paragraph(self._agreement(other))
+
+    def _agreement(self, other: Facts) -> str:
+        names = self.facts.names.of_kind("sum", last=True)
+        pairs = [
+            (f.derivative(f.names.find(n)), other.derivative(other.names.find(n)))
+            for f in [self.facts]
+            for n in names
+        ]
+        if all(abs(a - b) <= _SAME * max(abs(a), abs(b), _SAME) for a, b in pairs):
+            return self.words.say("Both ways give the same derivatives.")
+        return self.words.say(
+            "Here the way by the output has lost digits, as it does where the output is rounded "
+            "to 0 or 1: training is right not to take it."
+        )
+
+
+def neuron(value: str) -> str:
+    """Give the neuron of a value: ŷ is the value of o1, z_h1 the sum of h1."""
+    name = value.removeprefix("z_")
+    if name.startswith("ŷ"):
+        return f"o{name[1:] or '1'}"
+    return name

@@ -1,0 +1,89 @@
+"""Written text: blocks as plain text for a terminal of any width.
+
+Answers for lines, indents and where long formulas break. Not for: what is said
+(``telling``).
+"""
+
+from __future__ import annotations
+
+import re
+import textwrap
+from collections.abc import Iterable, Iterator
+
+from limpide.explain.derivations.digits import digits_for
+from limpide.explain.derivations.facts import Equation
+from limpide.explain.derivations.notation import Notation
+from limpide.explain.derivations.telling import Block, Formulas, Heading, Paragraph, place_of
+from limpide.languages import Words
+
+_BREAKS = re.compile(r"(?<=[^ (]) (?=[+−·/] )")  # before an operator that has room around it
+
+
+def as_text(blocks: Iterable[Block], words: Words, digits: int, width: int) -> str:
+    """Write blocks as lines of at most ``width`` columns, but for a single longer number."""
+    lines: list[str] = []
+    for block in blocks:
+        if isinstance(block, Heading):
+            if lines:
+                lines.append("")
+            lines += [block.text, ("═" if block.level == 1 else "─") * len(block.text)]
+        elif isinstance(block, Paragraph):
+            lines += textwrap.wrap(_sentence(block, words), width)
+        elif isinstance(block, Formulas):
+            for equation in block.equations:
+                lines += equation_lines(equation, words, digits, width)
+    return "\n".join(lines)
+
+
+def _sentence(block: Paragraph, words: Words) -> str:
+    notation = Notation(words, block.digits)
+    return "".join(
+        notation.symbols(block.formulas[place_of(c)]) if place_of(c) >= 0 else c for c in block.text
+    )
+
+
+def stages(equation: Equation, words: Words, digits: int) -> tuple[str, list[str]]:
+    """Give what is worked out, and how: with names, with numbers, the value, each once."""
+    needed = digits_for(equation.right, equation.value, digits)
+    wide = Notation(words, needed)
+    value = words.number(equation.value, digits)
+    found = [wide.symbols(equation.right)]
+    numbers = wide.numbers(equation.right)
+    for text in (numbers, value):
+        if text != found[-1]:
+            found.append(text)
+    # A single number needs no more digits than its value.
+    if len(found) > 1 and found[-2] == words.number(equation.value, needed):
+        del found[-2]
+    return Notation(words, digits).symbols(equation.left), found
+
+
+def equation_lines(equation: Equation, words: Words, digits: int, width: int) -> list[str]:
+    """Write one equation on one line, or its stages one below the other."""
+    left, parts = stages(equation, words, digits)
+    one = f"  {left} {equation.relation} {' = '.join(parts)}"
+    if len(one) <= width:
+        return [one]
+    indent = len(left) + 2
+    lines: list[str] = []
+    for i, part in enumerate(parts):
+        lead = f"  {left} {equation.relation} " if not i else f"{' ' * (indent + 1)}= "
+        rest = " " * (indent + 5)
+        if len(rest) > width // 2:
+            rest = " " * 8
+        lines += list(_broken(lead + part, rest, width))
+    return lines
+
+
+def _broken(text: str, indent: str, width: int) -> Iterator[str]:
+    """Break a long formula before its operators."""
+    while len(text) > width:
+        places = [m.start() for m in _BREAKS.finditer(text) if len(indent) < m.start() <= width]
+        if not places:
+            later = [m.start() for m in _BREAKS.finditer(text) if m.start() > width]
+            if not later:
+                break
+            places = [later[0]]
+        yield text[: places[-1]]
+        text = indent + text[places[-1] + 1 :]
+    yield text

@@ -1,0 +1,72 @@
+"""Cures: the line of code that each remedy is, the same in every language.
+
+Answers for what can be typed. Not for: saying what it does (``wording``).
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from limpide.explain.doctor.findings import Finding
+
+
+def code(finding: Finding) -> str:
+    """Give the remedy as code, or an empty text where it is none."""
+    return _CODE[finding.kind](finding)
+
+
+def _column(name: str) -> int:
+    return int(name[1:]) - 1
+
+
+def _quoted(text: str) -> str:
+    return json.dumps(text)
+
+
+def _code_rate(f: Finding) -> str:
+    g = f.figures
+    given = [repr(g["better_rate"]), *(f"{name}={v!r}" for name, v in g["settings"].items())]
+    return f"net.fit(X, y, optimizer=lp.{g['optimizer']}({', '.join(given)}))"
+
+
+def _code_drop(f: Finding) -> str:
+    columns = [_column(name) for name in f.where["columns"]]
+    return f"X = np.delete(X, {columns}, axis=1)"
+
+
+def _code_dead(f: Finding) -> str:
+    return 'net = lp.Network([...], activation="leaky_relu")'
+
+
+def _code_output(f: Finding) -> str:
+    loss = "cross_entropy" if f.figures["activation"] == "softmax" else "bce"
+    return f"net.fit(X, y, loss={_quoted(loss)})"
+
+
+def _code_bad(f: Finding) -> str:
+    return _code_rate(f) if "better_rate" in f.figures else ""
+
+
+_CODE: Mapping[str, Callable[[Any], str]] = {
+    "dead_neurons": _code_dead,
+    "saturated_neurons": lambda f: "net = lp.Network([...])  # weights=lp.glorot, the default",
+    "saturated_output": _code_output,
+    "vanishing_gradients": lambda f: 'net = lp.Network([...], activation="relu")',
+    "exploding_gradients": lambda f: "net = lp.Network([...])  # no weights=…: the default",
+    "rate_too_high": _code_rate,
+    "rate_too_low": _code_rate,
+    "symmetric_neurons": lambda f: "net = lp.Network([...])  # no weights=lp.zeros",
+    "unscaled_inputs": lambda f: "X = (X - X.mean(axis=0)) / X.std(axis=0)",
+    "class_imbalance": lambda f: 'net.fit(X, y, class_weight="balanced")',
+    "constant_columns": _code_drop,
+    "duplicate_columns": _code_drop,
+    "leaking_columns": _code_drop,
+    "row_numbers": _code_drop,
+    "not_finite": _code_bad,
+    "unsound_data": lambda f: (
+        "sound = np.isfinite(X).all(axis=1) & np.isfinite(y)\nX, y = X[sound], y[sound]"
+    ),
+}
