@@ -70,10 +70,13 @@ MAY_IMPORT: dict[str, set[str]] = {
     # a checkpoint names the version that wrote it
     "checkpoints": GROUND
     | {"languages", "ir", "conversion", "rng", "identity", "snapshots", "storage", "limpide"},
+    "replaying": PARTS
+    | {"engines", "explain", "feeds", "limpide", "row_orders", "rows", "scalars", "steps"}
+    | {"threads"},
     "training": PARTS
     | REPORTS
-    | {"checkpoints", "engines", "row_orders", "rows", "snapshots", "steps", "threads", "tracing"}
-    | {"feeds", "stored_rows"},
+    | {"checkpoints", "engines", "rows", "snapshots", "steps", "tracing"}
+    | {"feeds", "replaying", "scalars", "stored_rows"},
     # networks
     "parameters": NUMBERS | {"arrays"},
     "summary": {"languages", "errors", "layers"},

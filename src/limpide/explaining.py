@@ -7,6 +7,7 @@ for: what an explanation says, or learning (``limpide.network``).
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import limpide
@@ -19,10 +20,9 @@ from limpide.losses import Loss, resolve_loss
 from limpide.optimizers import SGD, Optimizer, resolve_optimizer
 from limpide.rng import check_seed
 from limpide.rows import Data
-from limpide.steps import member_decays
 
 if TYPE_CHECKING:  # loaded when something is explained: limpide.explain
-    from limpide.explain import Derivation
+    from limpide.explain import Asked, Derivation, Step
 
 _COURSE_RATE = 0.1
 
@@ -75,36 +75,74 @@ class Explaining(Examining):
         >>> sorted(d.gradients)
         ['b1', 'w1', 'w2']
         """
-        resolved = resolve_loss(loss or self._last_loss, self.output_activation)
-        chosen = resolve_optimizer(optimizer or self._last_optimizer or SGD(_COURSE_RATE))
         check_flag(training, "training")
-        frozen = self._frozen(freeze) if freeze else frozenset()
+        single = is_one_row(as_numbers(x, "X").shape, self.n_inputs)
+        asked = self._asked(x, y, loss, optimizer, sample_weight, freeze, seed)
+        if not training:
+            asked = replace(asked, seed=None)
+        derivation: Derivation = limpide.explain.Derivation(asked.facts(), single)
+        return derivation
+
+    @known_keywords
+    def explain_step(
+        self,
+        X: Any,
+        y: Any,
+        optimizer: str | Optimizer | None = None,
+        *,
+        loss: Any = None,
+        sample_weight: Any = None,
+        freeze: Sequence[str] = (),
+        seed: int = 0,
+    ) -> Step:
+        """Tell one training step on rows X, y: before, gradients, after, the loss on both sides.
+
+        The network stays as it is. Dropout and batch statistics are those of a first step; the
+        arguments are those of ``explain``.
+
+        Examples
+        --------
+        >>> import limpide as lp
+        >>> net = lp.Network([2, 1], output="sigmoid", dtype="float64", seed=0)
+        >>> step = net.explain_step([[2, 3], [-1, 0]], [1, 0], lp.SGD(0.5))
+        >>> step.loss_after < step.loss_before
+        True
+        >>> step.after["w1"] == step["w1"].updated
+        True
+        """
+        asked = self._asked(X, y, loss, optimizer, sample_weight, freeze, seed)
+        step: Step = limpide.explain.Step(asked.facts())
+        return step
+
+    def _asked(
+        self,
+        x: Any,
+        y: Any,
+        loss: Any,
+        optimizer: str | Optimizer | None,
+        sample_weight: Any,
+        freeze: Sequence[str],
+        seed: int,
+    ) -> Asked:
+        """Give what is asked of some rows, in a training step."""
+        resolved = resolve_loss(loss or self._last_loss, self.output_activation)
         X = as_numbers(x, "X")
         single = is_one_row(X.shape, self.n_inputs)
         targets = as_numbers(y, "y")[None] if single else y
         data = self._data(X[None] if single else X, targets, resolved, sample_weight)
-        rows = [data.X, data.y] + ([] if data.weights is None else [data.weights])
-        explain = limpide.explain
-        setting = explain.Setting(
-            loss=loss_words(resolved),
-            optimizer=chosen,
-            training=bool(training),
-            frozen=frozen,
-            decays=member_decays(chosen, self.placed),
+        asked: Asked = limpide.explain.Asked(
+            placed=self.placed,
+            scalars=self.scalars,
+            params=self.params,
+            state=self.state,
+            rows=data.arrays(),
+            loss=resolved,
+            optimizer=resolve_optimizer(optimizer or self._last_optimizer or SGD(_COURSE_RATE)),
+            frozen=self._frozen(freeze) if freeze else frozenset(),
+            seed=check_seed(seed),
             dtype=self.dtype.name,
         )
-        steps = (check_seed(seed), 0) if training else None
-
-        def facts(arrays: Sequence[Any]) -> Any:
-            subject = explain.trace_subject(
-                self.placed, resolved, self.params, self.state, arrays, steps
-            )
-            return explain.Facts(
-                subject, self.scalars, setting, lambda row: facts([a[row : row + 1] for a in rows])
-            )
-
-        derivation: Derivation = explain.Derivation(facts(rows), single)
-        return derivation
+        return asked
 
     def _frozen(self, freeze: Sequence[str]) -> frozenset[str]:
         names = [freeze] if isinstance(freeze, str) else freeze
@@ -141,10 +179,3 @@ class Explaining(Examining):
             name=f"{prefix}y",
         )
         return Data(matrix, targets, as_weights(sample_weight, len(matrix), self._dtype))
-
-
-def loss_words(loss: Loss) -> str:
-    """Give the name of a loss; for a function of the user's own, its Python name."""
-    return loss.name or str(
-        getattr(getattr(loss, "function", loss), "__name__", type(loss).__name__)
-    )

@@ -59,6 +59,7 @@ FEW_ROWS = 200
 _FEW_EPOCHS = 300
 _FEW_RATE = 0.02
 _FEW_DECAY = 1.4  # times the recipe's
+_KEPT = 2**26  # bytes of a matrix that a model keeps, so that its run can be gone through again
 _PATIENCE, _LEAST_PATIENCE = 4, 6  # of the epochs, so many parts without a new best, or so many
 _A_PART_RATE, _A_PART_DECAY = 1e-3, 0.02  # of rows that come part by part; nobody knows how many
 
@@ -335,6 +336,8 @@ def learn(
         progress=progress,
         checkpoint=checkpoint,
     )
+    if X.nbytes > _KEPT:  # a model is not to hold on to a large table
+        model.facts.history.recording = None
     settle_unseen(network, code_counts(network, X, weights))
 
 

@@ -233,6 +233,7 @@ class Network(Explaining):
             shuffle=True,
             engine=engine,
             run_loop=self._loop(plan, data, batch_size, engine),
+            scalars=self.scalars,
         )
 
     def _train(

@@ -22,9 +22,10 @@ from limpide.ir import Array
 from limpide.keywords import known_keywords
 from limpide.layers import Dense, check_size
 from limpide.network import Network
+from limpide.optimizers import Optimizer
 
 if TYPE_CHECKING:  # loaded when something is explained
-    from limpide.explain import Derivation, Diagram
+    from limpide.explain import Derivation, Diagram, Step
 
 _SETTINGS = tuple(inspect.signature(Network.fit).parameters)[3:]  # after self, X, y
 
@@ -130,6 +131,13 @@ class Neuron:
     def explain(self, x: Any, y: Any, **settings: Any) -> Derivation:
         """Give every number and derivative, told as on paper; the arguments are ``Network``'s."""
         return self.network.explain(x, y, **settings)
+
+    @known_keywords
+    def explain_step(
+        self, X: Any, y: Any, optimizer: str | Optimizer | None = None, **settings: Any
+    ) -> Step:
+        """Tell one training step: before, gradients, after; the arguments are ``Network``'s."""
+        return self.network.explain_step(X, y, optimizer, **settings)
 
     @known_keywords
     def diagram(

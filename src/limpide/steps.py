@@ -63,8 +63,8 @@ def trace_step(
                 plan.placed, values, inputs.state, batch[0], (inputs.seed, inputs.step), apart=True
             )
             answers = z.shape[0] // batch[0].shape[0]
-            elements = plan.loss.of_sum(_repeated(batch[1], answers), z, activation)
-            weights = _repeated_weights(batch[2], answers) if plan.weighted else None
+            elements = plan.loss.of_sum(repeated(batch[1], answers), z, activation)
+            weights = repeated_weights(batch[2], answers) if plan.weighted else None
             loss = weighted_mean(elements, weights)
         gradients = tape.gradient(loss, [inputs.params[n] for n in trained])
         new_params, new_slots = _update(plan, inputs, trained, gradients)
@@ -73,7 +73,7 @@ def trace_step(
     return tracing.trace.finish(nodes, list(outputs))
 
 
-def _repeated(rows: Tensor, times: int) -> Tensor:
+def repeated(rows: Tensor, times: int) -> Tensor:
     """Give each row so many times, one after another: a member's answers each have their own."""
     if times == 1:
         return rows
@@ -82,10 +82,10 @@ def _repeated(rows: Tensor, times: int) -> Tensor:
     return reshape(apart, (n * times, *rest))
 
 
-def _repeated_weights(weights: Tensor, times: int) -> Tensor:
+def repeated_weights(weights: Tensor, times: int) -> Tensor:
     """Give the weights of a row's answers: one for all, or one each."""
     if weights.ndim == 1:
-        return _repeated(weights, times)
+        return repeated(weights, times)
     return reshape(weights, (weights.shape[0] * times,))
 
 
@@ -179,7 +179,7 @@ def trace_losses(
     with tracing_into(tracing):
         z, activation, _ = forward(placed, values, kept, x, apart=apart)
         answers = z.shape[0] // x.shape[0]
-        losses = row_means(loss.of_sum(_repeated(y, answers), z, activation))
+        losses = row_means(loss.of_sum(repeated(y, answers), z, activation))
         if apart:
             losses = reshape(losses, (x.shape[0], answers))
         node = tracing.lift(losses).node

@@ -19,16 +19,16 @@ from limpide import engines, stopping
 from limpide.callbacks import BadStep, Callback, Run
 from limpide.checkpoints import Keeper
 from limpide.errors import ArgumentError, DataError, DivergenceError
-from limpide.feeds import Feed, FromMemory, Steps
+from limpide.feeds import Feed, Steps
 from limpide.history import History
 from limpide.ir import Array, spec_of
 from limpide.losses import FunctionLoss
-from limpide.row_orders import orders
+from limpide.replaying import Recording, feed_of
 from limpide.rows import Data
+from limpide.scalars import Scalars
 from limpide.snapshots import Snapshot, check_snapshot, stateful
 from limpide.steps import StepPlan, trace_losses
 from limpide.stored_rows import StoredRows
-from limpide.threads import available
 from limpide.tracing import Pace, slices
 
 _FEW_STEPS = 16
@@ -62,6 +62,7 @@ class Trainer:
     shuffle: bool
     engine: str | None
     run_loop: engines.RunLoop
+    scalars: Scalars
     validate: Callable[[], float] | None = None
     watch: Callable[[History, float], None] | None = None
     callbacks: Sequence[Callback] = ()
@@ -152,6 +153,7 @@ class Trainer:
     def _train(self, history: History) -> History:
         self._first = _Part([array.copy() for array in self._carry])
         self._part = self._earlier = self._first
+        history.recording = self._recording()
         with stopping.catching() as stop, self._feed() as given:
             while history.epochs < self.epochs and not (history.interrupted or history.stopped):
                 if self._advance(given, stop):
@@ -198,15 +200,31 @@ class Trainer:
         ends = (getattr(c.epoch_end, "__func__", None) for c in self.callbacks)
         return self.validate is not None or any(e is not Callback.epoch_end for e in ends)
 
-    def _feed(self) -> Feed:
-        seed = self.seed if self.shuffle else None
-        fast = engines.row_order_of(self.run_loop)
+    def _recording(self) -> Recording | None:
+        """Give what it takes to go through the run again; rows on disk are not kept for it."""
         if isinstance(self.data, StoredRows):
-            return self.data.feed(self.seed, fast)
-        ahead = engines.threads_of(self.run_loop) < available()
-        first, n = self.history.epochs, self.data.n_rows
-        given = orders(seed, self.epochs, n, self.data.rows, first=first, ahead=ahead, fast=fast)
-        return FromMemory(self.data.arrays(), given, n, self.batch_size)
+            return None
+        return Recording(
+            plan=self.plan,
+            data=self.data,
+            batch_size=self.batch_size,
+            epochs=self.epochs,
+            seed=self.seed,
+            run_loop=self.run_loop,
+            params=self.params,
+            state=self.state,
+            before=self._first.before,
+            held=self._held,
+            began=self.history.steps,
+            shuffle=self.shuffle,
+            scalars=self.scalars,
+        )
+
+    def _feed(self) -> Feed:
+        if isinstance(self.data, StoredRows):
+            return self.data.feed(self.seed, engines.row_order_of(self.run_loop))
+        seed, first = self.seed if self.shuffle else None, self.history.epochs
+        return feed_of(self.data, seed, self.epochs, self.batch_size, self.run_loop, first)
 
     def _between(self) -> None:
         """Do what is to be done after an epoch."""

@@ -6,7 +6,7 @@ derivative of its own, nor networks, which hand themselves in (``limpide.explain
 
 from __future__ import annotations
 
-from limpide.explain.derivations import Derivation, Explained, Facts, Setting, trace_subject
+from limpide.explain.derivations import Asked, Derivation, Explained, Moment, Step
 from limpide.explain.diagrams import (
     Diagram,
     Parts,
@@ -21,17 +21,18 @@ from limpide.explain.doctor import Case, Diagnosis, Finding, examine
 from limpide.explain.doctor.gradients import GradientCheck, check_gradients
 
 __all__ = [
+    "Asked",
     "Case",
     "Derivation",
     "Diagnosis",
     "Diagram",
     "Explained",
-    "Facts",
     "Finding",
     "GradientCheck",
+    "Moment",
     "Parts",
     "Question",
-    "Setting",
+    "Step",
     "boundary_diagram",
     "check_gradients",
     "examine",
@@ -39,5 +40,4 @@ __all__ = [
     "line_diagram",
     "network_diagram",
     "neuron_diagram",
-    "trace_subject",
 ]

@@ -6,8 +6,9 @@ its own; pictures (``limpide.explain.diagrams``).
 
 from __future__ import annotations
 
+from limpide.explain.derivations.asked import Asked
 from limpide.explain.derivations.derivation import Derivation, Explained
-from limpide.explain.derivations.facts import Facts, Setting
-from limpide.explain.derivations.subject import trace_subject
+from limpide.explain.derivations.step import Step
+from limpide.explain.derivations.updates import Moment
 
-__all__ = ["Derivation", "Explained", "Facts", "Setting", "trace_subject"]
+__all__ = ["Asked", "Derivation", "Explained", "Moment", "Step"]

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from limpide.errors import ArgumentError
-from limpide.explain.derivations.facts import Entry, Facts, Gradients
+from limpide.explain.derivations.facts import ByName, Entry, Facts
 from limpide.explain.derivations.html_math import as_html, as_page
 from limpide.explain.derivations.latex import as_latex
 from limpide.explain.derivations.records import entry_record, whole_record
@@ -28,7 +28,7 @@ _ALL_TOLD = 60  # parameters; of larger networks the largest derivatives are tol
 _LARGEST = 5
 
 
-class _Told:
+class Told:
     """What can be written: as text, LaTeX, HTML and JSON."""
 
     facts: Facts
@@ -93,7 +93,7 @@ class _Told:
         return self.to_text()
 
 
-class Explained(_Told):
+class Explained(Told):
     """One number: how it comes about, the derivative of the loss by it, and the update.
 
     Attributes
@@ -121,7 +121,7 @@ class Explained(_Told):
         return f"<{self.name} = {self.value:.6g}, ∂L/∂{self.name} = {self.derivative:.6g}>"
 
 
-class Derivation(_Told):
+class Derivation(Told):
     """A network's output, loss and derivatives on a few rows, each told as on paper.
 
     ``d["w1"]`` tells one number, ``print(d)`` all of a small network; ``d.gradients`` are the
@@ -170,7 +170,7 @@ class Derivation(_Told):
         return float(found[0, 0]) if found.shape[1] == 1 else found[0].copy()
 
     @property
-    def gradients(self) -> Gradients:
+    def gradients(self) -> ByName:
         return self.facts.gradients
 
     @property
@@ -243,7 +243,7 @@ class Derivation(_Told):
         return f"<Derivation {self.facts.sizes}: loss {self.loss:.6g}>"
 
 
-class Layer(_Told):
+class Layer(Told):
     """The numbers of one layer, by name."""
 
     def __init__(self, facts: Facts, name: str) -> None:

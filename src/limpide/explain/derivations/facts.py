@@ -29,7 +29,7 @@ from limpide.explain.derivations.expressions import (
 from limpide.explain.derivations.factors import Factors
 from limpide.explain.derivations.naming import Names, row_mark, unmarked
 from limpide.explain.derivations.subject import Subject
-from limpide.explain.derivations.updates import Update, Updates
+from limpide.explain.derivations.updates import Moment, Update, Updates
 from limpide.gradient import gradient
 from limpide.ir import FLOATS, Array, uniform_value
 from limpide.layers import BatchNorm, Dropout
@@ -95,10 +95,11 @@ class Setting:
     frozen: frozenset[str] = frozenset()
     decays: Mapping[str, Array] = field(default_factory=dict)
     dtype: str = "float64"
+    moment: Moment = field(default_factory=Moment)
 
 
-class Gradients(Mapping[str, float]):
-    """The derivative of the loss by every parameter, by scalar name."""
+class ByName(Mapping[str, float]):
+    """A number for every parameter, by scalar name: values, or derivatives of the loss."""
 
     def __init__(self, scalars: Scalars, arrays: Mapping[str, Array]) -> None:
         self._scalars, self._arrays = scalars, arrays
@@ -114,7 +115,7 @@ class Gradients(Mapping[str, float]):
         return sum(a.size for a in self._arrays.values())
 
     def array(self, parameter: str) -> Array:
-        """Give the derivatives by all numbers of a parameter, such as ``"hidden1.weights"``."""
+        """Give those of all numbers of a parameter, such as ``"hidden1.weights"``."""
         return self._arrays[parameter].copy()
 
 
@@ -144,7 +145,7 @@ class Facts:
         self.cells = Cells(subject.graph, subject.inputs, subject.loss)
         self.names = Names(subject, self.cells, scalars)
         self.factors = Factors(self.cells, self.names)
-        self.updates = Updates(setting.optimizer)
+        self.updates = Updates(setting.optimizer, setting.moment)
         self._rows_alone: dict[int, Facts] = {}
         self._steps: dict[Cell, dict[Cell, Expression]] = {}
         self._derivatives = self._differentiated()
@@ -172,6 +173,8 @@ class Facts:
         if self.rows == 1:
             return True
         losses = self.cells.index(self.subject.losses)
+        if self.cells.arrays[losses].size != self.rows:  # members answer apart
+            return False
         for row in (0, self.rows - 1):
             live = self.cells.reached_from(losses, row)
             for family in self.names.families:
@@ -221,12 +224,37 @@ class Facts:
         return 0.0 if found is None else float(found.reshape(-1)[cell.place])
 
     @cached_property
-    def gradients(self) -> Gradients:
+    def gradients(self) -> ByName:
         arrays = {
             n: self._derivatives[self.cells.index(self.subject.input(n))]
             for n in self.subject.params
         }
-        return Gradients(self.scalars, arrays)
+        return ByName(self.scalars, arrays)
+
+    @cached_property
+    def parameters(self) -> ByName:
+        """The parameters' values."""
+        subject = self.subject
+        return ByName(self.scalars, dict(zip(subject.params, subject.inputs, strict=False)))
+
+    @cached_property
+    def updated_parameters(self) -> ByName:
+        """The parameters after the step."""
+        arrays = {}
+        for name in self.subject.params:
+            before, gradient = self.parameters.array(name), self.gradients.array(name)
+            frozen = name in self.setting.frozen
+            decay = self.setting.decays.get(name)
+            arrays[name] = before if frozen else self.updates.array(name, before, gradient, decay)
+        return ByName(self.scalars, arrays)
+
+    @cached_property
+    def loss_after(self) -> float:
+        """The loss on the same rows, with the same dropout, after the step."""
+        subject = self.subject
+        after = [self.updated_parameters.array(name) for name in subject.params]
+        inputs = [*after, *subject.inputs[len(after) :]]
+        return float(evaluate(subject.graph, inputs)[id(subject.loss)])
 
     def symbol(self, cell: Cell) -> Expression:
         return self.names[cell]
@@ -444,7 +472,11 @@ class Facts:
         if node.name in self.setting.decays:
             spread = np.broadcast_to(self.setting.decays[node.name], node.spec.shape)
             factors = {"weight_decay": float(spread.reshape(-1)[cell.place])}
-        return self.updates.of(self.names[cell], self.by(cell), factors)
+        slots = {}
+        for slot in self.setting.optimizer.slots():
+            held = self.setting.moment.slots.get(f"{node.name}.{slot}")
+            slots[slot] = 0.0 if held is None else float(held.reshape(-1)[cell.place])
+        return self.updates.of(self.names[cell], self.by(cell), slots, factors)
 
     def _over_rows(self, found: Entry, cell: Cell) -> Entry:
         """Tell a parameter's derivative as the mean of those of the rows, each worked out alone.
@@ -473,9 +505,17 @@ class Facts:
 
     def largest(self, count: int) -> list[str]:
         """Give the parameters with the largest derivatives, by absolute value, largest first."""
+        return self._ranked({n: self.gradients.array(n) for n in self.subject.params}, count)
+
+    def most_changed(self, count: int) -> list[str]:
+        """Give the parameters that the step changes most, largest change first."""
+        after, before = self.updated_parameters, self.parameters
+        changes = {n: after.array(n) - before.array(n) for n in self.subject.params}
+        return self._ranked(changes, count)
+
+    def _ranked(self, arrays: Mapping[str, Array], count: int) -> list[str]:
         found: list[tuple[float, str]] = []
-        for name in self.subject.params:
-            array = self.gradients.array(name)
+        for name, array in arrays.items():
             sizes = np.abs(array.reshape(-1))
             places = np.argsort(-sizes, kind="stable")[:count]
             for place in places.tolist():

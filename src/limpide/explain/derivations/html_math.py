@@ -15,7 +15,7 @@ from limpide.explain.derivations.digits import digits_for
 from limpide.explain.derivations.expressions import Derivative, Expression, Symbol
 from limpide.explain.derivations.facts import Equation
 from limpide.explain.derivations.notation import Notation
-from limpide.explain.derivations.telling import Block, Formulas, Heading, Paragraph, place_of
+from limpide.explain.derivations.telling import Block, Formulas, Heading, Paragraph, Table, place_of
 from limpide.explain.derivations.written_text import stages
 from limpide.languages import Words
 
@@ -32,13 +32,21 @@ STYLE = """
  margin:.5rem 0 .5rem 1rem;overflow:auto hidden;align-items:baseline}
 .limpide-explain .stage{grid-column:2}
 .limpide-explain .left{grid-column:1;justify-self:end}
+.limpide-explain table{border-collapse:collapse;font-variant-numeric:tabular-nums}
+.limpide-explain td,.limpide-explain th{padding:.15rem .7rem;text-align:right}
+.limpide-explain th:first-child{text-align:left;font-weight:normal}
+.limpide-explain thead th{border-bottom:1px solid currentColor}
 .limpide-explain a{color:#0b5cad;text-decoration:none}
 .limpide-explain a:hover,.limpide-explain a:focus{text-decoration:underline}
 .limpide-explain :target{background:#fff3c4}
 .limpide-explain math{font-size:1.05em}
 @media (prefers-color-scheme:dark){
  .limpide-explain{color:#e8e8e8}
- .limpide-explain a{color:#8cc4ff}
+ .limpide-explain table{border-collapse:collapse;font-variant-numeric:tabular-nums}
+.limpide-explain td,.limpide-explain th{padding:.15rem .7rem;text-align:right}
+.limpide-explain th:first-child{text-align:left;font-weight:normal}
+.limpide-explain thead th{border-bottom:1px solid currentColor}
+.limpide-explain a{color:#8cc4ff}
  .limpide-explain :target{background:#4a4000}
 }
 """
@@ -202,6 +210,14 @@ def _markup(
             yield f"<h{block.level}{own}>{escape(block.text)}</h{block.level}>"
         elif isinstance(block, Paragraph):
             yield f"<p>{_sentence(block, words)}</p>"
+        elif isinstance(block, Table):
+            yield '<div class="formulas"><table>'
+            head = "".join(f'<th scope="col">{escape(cell)}</th>' for cell in block.head)
+            yield f"<thead><tr>{head}</tr></thead><tbody>"
+            for first, *others in block.rows:
+                cells = "".join(f"<td>{escape(cell)}</td>" for cell in others)
+                yield f'<tr><th scope="row">{escape(first)}</th>{cells}</tr>'
+            yield "</tbody></table></div>"
         elif isinstance(block, Formulas) and block.equations:
             yield '<div class="formulas">'
             for equation in block.equations:

@@ -13,7 +13,7 @@ from limpide.explain.derivations.digits import digits_for
 from limpide.explain.derivations.expressions import Expression
 from limpide.explain.derivations.facts import Equation
 from limpide.explain.derivations.notation import Notation
-from limpide.explain.derivations.telling import Block, Formulas, Heading, Paragraph, place_of
+from limpide.explain.derivations.telling import Block, Formulas, Heading, Paragraph, Table, place_of
 from limpide.explain.derivations.written_text import stages
 from limpide.languages import Words, decimal_sign
 
@@ -140,6 +140,11 @@ def _lines(blocks: Iterable[Block], words: Words, digits: int) -> Iterator[str]:
             yield f"\\{command}{{{_escaped(block.text)}}}"
         elif isinstance(block, Paragraph):
             yield f"{_sentence(block, words)}\n"
+        elif isinstance(block, Table):
+            yield rf"\begin{{tabular}}{{l{'r' * (len(block.head) - 1)}}}"
+            for i, row in enumerate((block.head, *block.rows)):
+                yield " & ".join(map(_escaped, row)) + r" \\" + (r" \hline" if not i else "")
+            yield "\\end{tabular}\n"
         elif isinstance(block, Formulas) and block.equations:
             yield r"\begin{align*}"
             yield " \\\\\n".join(_equation(e, words, digits) for e in block.equations)

@@ -134,9 +134,10 @@ class Names:
         targets = math.prod(self.cells.arrays[y].shape[1:])
         self._family("target", "y", y, alone=targets == 1)
         self._family("loss", "L", self.cells.index(self.subject.loss), alone=True)
-        if self.rows > 1:
-            losses = self.cells.index(self.subject.losses)
-            self._family("row loss", "L", losses, alone=True)
+        losses = self.cells.index(self.subject.losses)
+        answers = self.cells.arrays[losses].size
+        if answers > 1:  # of rows, or of the members of an ensemble on them
+            self._family("row loss", "L", losses, alone=answers == self.rows)
 
     def _family(
         self,

@@ -85,7 +85,8 @@ class Notation:
         if op == "abs":
             return f"|{arguments[0]}|"
         if op == "power":
-            return f"({arguments[0]})^({arguments[1]})"
+            base, exponent = (a if a.isalnum() or _is_number(a) else f"({a})" for a in arguments)
+            return f"{base}^{exponent}"
         between = ", " if self.words.language == "en" else "; "
         return f"{FUNCTIONS.get(op, op)}({between.join(arguments)})"
 
@@ -169,6 +170,10 @@ class Notation:
                 written.append(self._write(factor, numbers, level, first=first))
             i += 1
         return sign + (self.spaced_dot if spaced else self.dot).join(written)
+
+
+def _is_number(text: str) -> bool:
+    return all(c.isdigit() or c in ".," for c in text)
 
 
 FUNCTIONS = {"sqrt": "√", "maximum": "max", "minimum": "min"}

@@ -16,6 +16,7 @@ from limpide.ir import Array, Graph, Node, Spec, layer_scope, spec_of
 from limpide.layers import Layer, Placed
 from limpide.losses import Loss, row_means, weighted_mean
 from limpide.ops import RandomSource
+from limpide.steps import repeated, repeated_weights
 from limpide.tensor import Tensor, Tracing, tracing_into
 
 
@@ -120,7 +121,9 @@ def _trace(
                 z, activation = x, linear
                 own = {k[len(name) + 1 :]: v for k, v in values.items() if k.startswith(f"{name}.")}
                 last = i == len(placed) - 1 or hasattr(layer, "weighted_sum")
-                summed = layer.last_sum(own, x, False) if last else None
+                # In training the members of an ensemble answer each for itself.
+                apart = training is not None and i == len(placed) - 1
+                summed = layer.last_sum(own, x, apart) if last else None
                 if summed is not None:
                     z, activation = summed
                     x = activation(z)
@@ -135,10 +138,12 @@ def _trace(
                 stages.append(Stage(name, layer, tracing.lift(x).node))
                 z = x
         with layer_scope("loss"):
-            y = batch[1]
+            answers = z.shape[0] // batch[0].shape[0]
+            y = repeated(batch[1], answers)
             elements = loss.of_sum(y, z, activation) if fused else loss.elements(y, x)
             losses = row_means(elements)
-            total = weighted_mean(losses, batch[2] if len(batch) > 2 else None)
+            weights = repeated_weights(batch[2], answers) if len(batch) > 2 else None
+            total = weighted_mean(losses, weights)
         outputs = [tracing.lift(value).node for value in (x, losses, total)]
     graph = tracing.trace.finish(outputs, ["prediction", "losses", "loss"])
     return graph, stages, fused and not _goes_through(outputs[2], outputs[0])

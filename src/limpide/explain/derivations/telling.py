@@ -17,6 +17,7 @@ from limpide.languages import Words
 
 _SHOWN = 5  # outputs whose unfused loss is told
 _LAYER = 24  # numbers of a layer that are all told
+_ROWS = 12  # numbers of rows that are listed
 _SAME = 1e-9  # relative: what two ways of working out a derivative may differ by
 _PLACE = 0xE000  # private characters stand for formulas within a sentence
 
@@ -46,7 +47,15 @@ class Formulas:
     equations: tuple[Equation, ...]
 
 
-Block = Heading | Paragraph | Formulas
+@dataclass(frozen=True)
+class Table:
+    """Rows of cells under a head; the first column is text, the others are numbers."""
+
+    head: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+
+
+Block = Heading | Paragraph | Formulas | Table
 
 
 def inline(number: int) -> str:
@@ -237,10 +246,65 @@ class Telling:
             )
         )
 
-    def _setting(self) -> Iterator[Block]:
+    def step(
+        self, names: Sequence[str], number: int, epoch: int, rows: Sequence[int] | None
+    ) -> Iterator[Block]:
+        """Tell a step: the loss before and after, and what becomes of the named parameters."""
         facts, words = self.facts, self.words
-        sizes = facts.sizes
-        yield Heading(words.say("A network of {sizes}, explained", sizes=sizes), 1)
+        if number:
+            title = words.say(
+                "Step {number}, in epoch {epoch}",
+                number=words.whole(number),
+                epoch=words.whole(epoch),
+            )
+        else:
+            title = words.say("One training step")
+        yield Heading(title, 1)
+        yield Paragraph(self._how())
+        if rows is not None:
+            listed = ", ".join(words.whole(row) for row in rows[:_ROWS])
+            listed += ", …" if len(rows) > _ROWS else ""
+            yield Paragraph(words.say("Its rows, counted from 0: {rows}.", rows=listed))
+        before = facts.cells.value(facts.end)
+        yield Paragraph(
+            words.say(
+                "The loss on its rows goes from {before} to {after}.",
+                before=words.number(before, self.digits),
+                after=words.number(facts.loss_after, self.digits),
+            )
+        )
+        count = len(facts.parameters)
+        if len(names) < count:
+            yield Paragraph(
+                words.say(
+                    "Of {count} parameters those that it changes most:", count=words.whole(count)
+                )
+            )
+        head = (
+            words.say("parameter"),
+            words.say("before"),
+            words.say("∂L/∂parameter"),
+            words.say("after"),
+        )
+        columns = (facts.parameters, facts.gradients, facts.updated_parameters)
+        yield Table(
+            head,
+            tuple(
+                (name, *(words.number(column[name], self.digits) for column in columns))
+                for name in names
+            ),
+        )
+        yield Paragraph(
+            words.say("{call} tells how one of them comes about.", call=f'step["{names[0]}"]')
+        )
+
+    def _setting(self) -> Iterator[Block]:
+        sizes = self.facts.sizes
+        yield Heading(self.words.say("A network of {sizes}, explained", sizes=sizes), 1)
+        yield Paragraph(self._how())
+
+    def _how(self) -> str:
+        facts, words = self.facts, self.words
         rows = words.plural("{n} row", "{n} rows", facts.rows)
         how = facts.setting
         said = words.say(
@@ -257,7 +321,7 @@ class Telling:
             said += " " + words.say(
                 "Worked out in float64; the network itself computes in {dtype}.", dtype=how.dtype
             )
-        yield Paragraph(said)
+        return said
 
     def _forward(self) -> Iterator[Block]:
         facts = self.facts

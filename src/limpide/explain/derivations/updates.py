@@ -1,17 +1,20 @@
 """Updates: what an optimizer makes of a gradient, as formulas with the names of its numbers.
 
-Answers for the first step of any optimizer on one parameter. Not for: whole training runs.
+Answers for one step of any optimizer, on one parameter as a formula and on all as arrays. Not for:
+whole training runs.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
+
+import numpy as np
 
 from limpide.explain.derivations.expressions import Expression, Symbol
 from limpide.explain.derivations.factors import interpreted
-from limpide.ir import Graph, Spec
+from limpide.ir import Array, Graph, Spec
 from limpide.optimizers import Optimizer
 from limpide.tensor import Tensor, Tracing, tracing_into
 
@@ -37,25 +40,41 @@ class Update:
     new: Expression
 
 
+@dataclass(frozen=True)
+class Moment:
+    """When in a run a step is taken, and what the optimizer remembers by then.
+
+    Attributes
+    ----------
+    step
+        How many steps were taken before.
+    total
+        Of how many steps the run has, for schedules.
+    slots
+        ``"hidden1.weights.velocity"`` → array; zeros where there is none.
+    """
+
+    step: int = 0
+    total: int = 1
+    slots: Mapping[str, Array] = field(default_factory=dict)
+
+
 class Updates:
-    """An optimizer's first step, traced once on plain numbers.
+    """An optimizer's step, traced once on plain numbers.
 
     Parameters
     ----------
     optimizer
         Any optimizer.
-    total
-        Of how many steps the run has, for schedules.
+    moment
+        When it is taken.
     """
 
-    def __init__(self, optimizer: Optimizer, total: int = 1) -> None:
-        self.optimizer = optimizer
+    def __init__(self, optimizer: Optimizer, moment: Moment) -> None:
+        self.optimizer, self.moment = optimizer, moment
         scalars = optimizer.scalars()
-        rate = optimizer.rate(
-            Tensor(0.0, dtype="float64"),
-            Tensor(float(total), dtype="float64"),
-            {name: Tensor(value, dtype="float64") for name, value in scalars.items()},
-        )
+        self._numbers = {n: _tensor(v) for n, v in scalars.items()}
+        rate = optimizer.rate(_tensor(moment.step), _tensor(moment.total), self._numbers)
         self.rate = float(rate)
         self._scalars = {n: Symbol(_SYMBOLS.get(n, n), v) for n, v in scalars.items()}
         self._graph = self._traced(list(scalars))
@@ -66,7 +85,7 @@ class Updates:
         slots = {n: tracing.argument(_F64, f"old {n}") for n in self.optimizer.slots()}
         scalars: dict[str, Tensor] = {n: tracing.argument(_F64, n) for n in names}
         with tracing_into(tracing):
-            step = Tensor(1.0, dtype="float64")
+            step = _tensor(self.moment.step + 1)
             new, remembered = self.optimizer.update(
                 parameter, gradient, dict(slots), rate, step, scalars
             )
@@ -74,11 +93,19 @@ class Updates:
         return tracing.trace.finish(outputs, [*slots, "new"])
 
     def of(
-        self, parameter: Expression, gradient: Expression, factors: Mapping[str, float]
+        self,
+        parameter: Expression,
+        gradient: Expression,
+        slots: Mapping[str, float],
+        factors: Mapping[str, float],
     ) -> Update:
-        """Give the step of one parameter; ``factors`` multiply the optimizer's own numbers."""
-        slots = self.optimizer.slots()
-        before = [Symbol(f"{_SLOTS.get(n, n)}0", 0.0) for n in slots]
+        """Give the step of one parameter.
+
+        ``slots`` are what the optimizer remembers of it, ``factors`` multiply the optimizer's own
+        numbers.
+        """
+        names = self.optimizer.slots()
+        before = [Symbol(f"{_SLOTS.get(n, n)}0", slots.get(n, 0.0)) for n in names]
         scalars = [
             replace(s, number=s.number * factors.get(n, 1.0)) for n, s in self._scalars.items()
         ]
@@ -91,6 +118,29 @@ class Updates:
             return symbol
 
         inputs = [parameter, gradient, rate, *before, *scalars]
-        named = {slot: partial(keep, slot) for slot in slots}
+        named = {slot: partial(keep, slot) for slot in names}
         new = interpreted(self._graph, inputs, named)[-1]
         return Update(tuple(remembered), new)
+
+    def array(self, name: str, parameter: Array, gradient: Array, decay: Array | None) -> Array:
+        """Give a whole parameter after the step, float64; ``decay`` multiplies weight_decay."""
+        slots = {
+            slot: Tensor(self.moment.slots.get(f"{name}.{slot}", np.zeros_like(gradient)))
+            for slot in self.optimizer.slots()
+        }
+        numbers = dict(self._numbers)
+        if decay is not None:
+            numbers["weight_decay"] = numbers["weight_decay"] * Tensor(decay)
+        new, _ = self.optimizer.update(
+            Tensor(parameter),
+            Tensor(gradient),
+            {n: Tensor(np.asarray(t.numpy(), np.float64)) for n, t in slots.items()},
+            _tensor(self.rate),
+            _tensor(self.moment.step + 1),
+            numbers,
+        )
+        return new.numpy()
+
+
+def _tensor(value: float) -> Tensor:
+    return Tensor(float(value), dtype="float64")

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator
 from limpide.explain.derivations.digits import digits_for
 from limpide.explain.derivations.facts import Equation
 from limpide.explain.derivations.notation import Notation
-from limpide.explain.derivations.telling import Block, Formulas, Heading, Paragraph, place_of
+from limpide.explain.derivations.telling import Block, Formulas, Heading, Paragraph, Table, place_of
 from limpide.languages import Words
 
 _BREAKS = re.compile(r"(?<=[^ (]) (?=[+−·/] )")  # before an operator that has room around it
@@ -29,6 +29,8 @@ def as_text(blocks: Iterable[Block], words: Words, digits: int, width: int) -> s
             lines += [block.text, ("═" if block.level == 1 else "─") * len(block.text)]
         elif isinstance(block, Paragraph):
             lines += textwrap.wrap(_sentence(block, words), width)
+        elif isinstance(block, Table):
+            lines += _table_lines(block)
         elif isinstance(block, Formulas):
             for equation in block.equations:
                 lines += equation_lines(equation, words, digits, width)
@@ -40,6 +42,17 @@ def _sentence(block: Paragraph, words: Words) -> str:
     return "".join(
         notation.symbols(block.formulas[place_of(c)]) if place_of(c) >= 0 else c for c in block.text
     )
+
+
+def _table_lines(block: Table) -> Iterator[str]:
+    cells = [block.head, *block.rows]
+    widths = [max(len(row[i]) for row in cells) for i in range(len(block.head))]
+    for row in cells:
+        first, *others = (
+            cell.rjust(width) if i else cell.ljust(width)
+            for i, (cell, width) in enumerate(zip(row, widths, strict=True))
+        )
+        yield "  ".join(["", first, *others]).rstrip()
 
 
 def stages(equation: Equation, words: Words, digits: int) -> tuple[str, list[str]]:
