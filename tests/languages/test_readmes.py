@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+import limpide as lp
+
 ROOT = Path(__file__).parents[2]
 PAGES = {"en": "README.md", "fr": "README.fr.md", "uk": "README.uk.md"}
 
@@ -34,8 +36,21 @@ def uncommented(code: str) -> str:
 
 @pytest.mark.parametrize("language", ["fr", "uk"])
 def test_the_code_is_the_same_but_for_comments(language: str) -> None:
-    assert len(blocks("en")) == 8
-    assert blocks(language) == blocks("en")
+    assert len(blocks("en")) == 11
+    shown = [block for block in blocks("en") if "∂L" not in block[1]]
+    assert [block for block in blocks(language) if "∂L" not in block[1]] == shown
+
+
+@pytest.mark.parametrize("language", PAGES)
+def test_the_derivation_shown_is_what_is_printed(language: str) -> None:
+    net = lp.Network([2, 2, 1], activation="sigmoid", output="sigmoid", dtype="float64", seed=0)
+    net.params |= {name: 1.0 if "weights" in name else 0.0 for name in net.params}
+    d = net.explain([-2, -1], 1, loss="mse", optimizer=lp.SGD(0.1))
+    printed = d["w1"].to_text(language=language, width=80).splitlines()
+    (block,) = [code for _, code in blocks(language) if "∂L" in code]
+    lines = block.splitlines()
+    assert len(lines) == 8
+    assert [line for line in lines if line != "…" and line not in printed] == []
 
 
 @pytest.mark.parametrize("language", ["fr", "uk"])

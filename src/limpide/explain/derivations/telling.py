@@ -313,7 +313,7 @@ class Telling:
             rows=rows,
             optimizer=type(how.optimizer).__name__,
         )
-        if how.training:
+        if how.training and facts.differs_in_training:
             said += " " + words.say("As in a training step: dropout and batch statistics at work.")
         elif facts.differs_in_training:
             said += " " + words.say("As in prediction: no dropout, running statistics.")
