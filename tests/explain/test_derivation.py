@@ -160,6 +160,32 @@ def test_a_large_network_is_told_in_little() -> None:
     assert found.layer("output").derivatives("weights").shape == (64, 1)
 
 
+@pytest.mark.parametrize("members", [1, 4])
+@pytest.mark.parametrize("target", ["binary", "multiclass", "regression"])
+def test_a_table_s_network_is_told_as_any_other(target: str, members: int) -> None:
+    rng = np.random.default_rng(0)
+    n = 300
+    table = {
+        "size": rng.exponential(size=n),
+        "kind": rng.choice(["x", "y", "z"], n),
+        "age": np.where(rng.random(n) < 0.1, np.nan, rng.normal(size=n)),
+    }
+    y = {
+        "binary": np.where(table["size"] > 1, "yes", "no"),
+        "multiclass": rng.choice(["p", "q", "r"], n),
+        "regression": 3 * table["size"] + 1,
+    }[target]
+    model = lp.train({**table, "y": y}, "y", epochs=1, seed=0, n_ensemble=members)
+    assert model.network.members == members
+    data = model.history.recording.data
+    for training in (False, True):
+        found = model.network.explain(data.X[0], data.y[0], training=training)
+        names = [told.name for told in found.largest(2)]
+        texts = [found.to_text(language="en", width=120)]
+        for printed in equations("\n".join(texts + [str(found[name]) for name in names])):
+            check(printed, 6)
+
+
 def test_a_neuron_explains_itself() -> None:
     neuron = lp.Neuron([0, 1], 4)
     found = neuron.explain([2, 3], 1, loss="mse")

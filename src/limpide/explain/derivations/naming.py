@@ -270,7 +270,8 @@ class Names:
             if (family.kind == "row loss") != (found[2] is not None) and family.letter == "L":
                 continue
             if 0 <= i < family.count and 0 <= row < max(family.rows, 1):
-                return Cell(family.node, family.place(row, i))
+                cell = Cell(family.node, family.place(row, i))
+                return self.cells.settled(cell) or cell
         parameter, index = self._locate(wanted, name)
         node = self.cells.index(self.subject.input(parameter))
         shape = self.cells.arrays[node].shape

@@ -343,7 +343,7 @@ class Telling:
                 "{count} derivatives; {one} tells one of them, {layer} those of a layer.",
                 count=self.words.whole(len(facts.gradients)),
                 one=f'd["{next(iter(facts.scalars))}"]',
-                layer=f'd.layer("{facts.subject.stages[0].name}")',
+                layer=f'd.layer("{facts.subject.stages[-1].name}")',
             )
         )
         *_, last = facts.forward(ends_only=True)
