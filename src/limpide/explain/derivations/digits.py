@@ -8,20 +8,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import dataclass
 
 from limpide.explain.derivations.expressions import (
     Call,
-    Derivative,
     Expression,
-    Number,
     Product,
     Quotient,
-    Rest,
-    Slope,
     Sum,
-    Symbol,
+    added,
+    applied,
+    quotient,
 )
 
 MOST = 17  # digits give every float64 back
@@ -53,22 +50,18 @@ def cut(value: float, digits: int) -> float:
     return math.copysign(float(f"{front[: digits + 1]}e{power}"), value)
 
 
-def with_digits(expression: Expression, digits: int) -> Expression:
-    """Give a formula whose numbers are rounded, as a reader sees it."""
-    if isinstance(expression, (Number, Symbol, Derivative, Rest, Slope)):
-        return replace(expression, number=rounded(expression.number, digits))
-    changed: dict[str, Any] = {}
+def seen_value(expression: Expression, digits: int) -> float:
+    """Give what a formula comes to for a reader, who sees its numbers rounded."""
     if isinstance(expression, Sum):
-        changed["terms"] = tuple(with_digits(t, digits) for t in expression.terms)
-    elif isinstance(expression, Product):
-        changed["coefficient"] = rounded(expression.coefficient, digits)
-        changed["factors"] = tuple(with_digits(f, digits) for f in expression.factors)
-    elif isinstance(expression, Quotient):
-        changed["above"] = with_digits(expression.above, digits)
-        changed["below"] = with_digits(expression.below, digits)
-    elif isinstance(expression, Call):
-        changed["arguments"] = tuple(with_digits(a, digits) for a in expression.arguments)
-    return replace(expression, **changed)
+        return added([seen_value(t, digits) for t in expression.terms])
+    if isinstance(expression, Product):
+        factors = [seen_value(f, digits) for f in expression.factors]
+        return math.prod([rounded(expression.coefficient, digits), *factors])
+    if isinstance(expression, Quotient):
+        return quotient(seen_value(expression.above, digits), seen_value(expression.below, digits))
+    if isinstance(expression, Call):
+        return applied(expression.op, [seen_value(a, digits) for a in expression.arguments])
+    return rounded(expression.value, digits)
 
 
 def digits_for(expression: Expression, value: float, shown: int) -> int:
@@ -78,7 +71,7 @@ def digits_for(expression: Expression, value: float, shown: int) -> int:
     """
     wanted = rounded(value, shown)
     for digits in range(shown, MOST):
-        found = with_digits(expression, digits).value
+        found = seen_value(expression, digits)
         if all(rounded(found * (1 + edge), shown) == wanted for edge in (-_EDGE, _EDGE)):
             return digits
     return MOST

@@ -16,6 +16,29 @@ import numpy as np
 from limpide.ir import OPS
 
 
+def added(terms: Sequence[float]) -> float:
+    """Add numbers, rounding once; what is not finite adds as in arrays."""
+    finite = all(map(math.isfinite, terms))
+    return math.fsum(terms) if finite else float(np.sum(terms))
+
+
+def quotient(above: float, below: float) -> float:
+    """Divide, by 0 as arrays do."""
+    if below != 0:
+        return above / below
+    with np.errstate(all="ignore"):
+        return float(np.divide(above, below))
+
+
+def applied(op: str, values: Sequence[float]) -> float:
+    """Apply an op to numbers, by its NumPy meaning; max and min take any number of them."""
+    arrays = [np.array(value, np.float64) for value in values]
+    with np.errstate(all="ignore"):
+        if len(arrays) != 2 and op in ("maximum", "minimum"):
+            return float(getattr(np, op).reduce(arrays))
+        return float(OPS[op].compute(*arrays))
+
+
 @dataclass(frozen=True, eq=True)
 class Expression:
     """A formula; ``value`` is what it comes to."""
@@ -86,15 +109,7 @@ class Sum(Expression):
 
     @cached_property
     def _value(self) -> float:
-        return float(math.fsum(t.value for t in self.terms)) if self._finite else self._plain
-
-    @property
-    def _finite(self) -> bool:
-        return all(math.isfinite(t.value) for t in self.terms)
-
-    @property
-    def _plain(self) -> float:
-        return float(np.sum([t.value for t in self.terms]))
+        return added([t.value for t in self.terms])
 
     @property
     def value(self) -> float:
@@ -113,7 +128,7 @@ class Product(Expression):
 
     @cached_property
     def _value(self) -> float:
-        return float(np.prod([self.coefficient, *(f.value for f in self.factors)]))
+        return math.prod([self.coefficient, *(f.value for f in self.factors)])
 
     @property
     def value(self) -> float:
@@ -130,8 +145,7 @@ class Quotient(Expression):
 
     @cached_property
     def _value(self) -> float:
-        with np.errstate(all="ignore"):
-            return float(np.divide(self.above.value, self.below.value))
+        return quotient(self.above.value, self.below.value)
 
     @property
     def value(self) -> float:
@@ -150,12 +164,7 @@ class Call(Expression):
 
     @cached_property
     def _value(self) -> float:
-        arrays = [np.array(a.value, np.float64) for a in self.arguments]
-        op = OPS[self.op]
-        with np.errstate(all="ignore"):
-            if len(arrays) != 2 and self.op in ("maximum", "minimum"):
-                return float(getattr(np, self.op).reduce(arrays))
-            return float(op.compute(*arrays))
+        return applied(self.op, [a.value for a in self.arguments])
 
     @property
     def value(self) -> float:
