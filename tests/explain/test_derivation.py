@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import re
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -217,6 +220,42 @@ def test_a_name_that_there_is_not(name: str, message: str) -> None:
         people()[name]
 
 
+@pytest.mark.parametrize("output", ["linear", "sigmoid", "softmax"])
+def test_the_bias_of_an_output_is_that_of_its_neuron(output: str) -> None:
+    net = lp.Network([1, 2, 2], output=output, dtype="float64", seed=0)
+    text = net.explain([1.0], [0.0, 1.0]).to_text(language="en", width=100)
+    assert re.findall(r"(b\d), the bias of (\w+)", text) == [
+        ("b1", "h1"),
+        ("b2", "h2"),
+        ("b3", "o1"),
+        ("b4", "o2"),
+    ]
+
+
+@pytest.mark.parametrize("rows", [1, 2])
+def test_a_derivation_is_of_the_numbers_that_it_was_asked_about(rows: int) -> None:
+    net = lp.Network([2, 2, 1], activation="sigmoid", output="sigmoid", dtype="float64", seed=0)
+    X, y = np.array([[1.0, 2.0], [0.5, -1.0]])[:rows], np.array([1.0, 0.0])[:rows]
+    at_once, later = net.explain(X, y), net.explain(X, y)
+    wanted = [at_once.to_text(), at_once.row(rows - 1).to_text(), at_once.to_json()]
+    for array in (*net.params.values(), X, y):
+        array[...] = 0.75
+    assert [later.to_text(), later.row(rows - 1).to_text(), later.to_json()] == wanted
+
+
+@pytest.mark.parametrize("weight", [np.nan, np.inf, 1e308])
+@pytest.mark.parametrize("activation", ["sigmoid", "relu"])
+def test_numbers_that_are_not_finite_are_told_without_a_warning(
+    weight: float, activation: str
+) -> None:
+    net = lp.Network([2, 2, 2], activation=activation, output="softmax", dtype="float64", seed=0)
+    for array in net.params.values():
+        array[...] = weight
+    found = net.explain([1.0, 2.0], 1)
+    assert "NaN" in found.to_text(language="en")
+    assert json.loads(found.to_json())["loss"]["value"] == "nan"
+
+
 def test_names_of_outputs_and_rows() -> None:
     assert people()["o1"].name == people()["ŷ"].name == "ŷ"
     net = lp.Network([1, 2], dtype="float64", seed=0)
@@ -277,6 +316,35 @@ def test_rounding_by_hand() -> None:
     assert found is not None
     assert (found.product, found.exact, found.cut) == (0.0214, 0.0215, True)
     assert by_hand([0.5, 0.25], 0.125) is None
+
+
+@pytest.mark.parametrize(
+    ("factors", "value"),
+    [
+        ((0.965138, 1.0), 0.965138),  # 0.965·1 is 0.965, though the float of it is a bit less
+        ((0.3, 0.7), 0.21),
+        ((0.3, 1.0), 0.3),
+        ((0.247, 0.5), 0.1235),  # nothing is lost: no remark, however a half is rounded
+    ],
+)
+def test_what_is_right_by_hand_is_not_found_fault_with(factors: Any, value: float) -> None:
+    assert by_hand(factors, value) is None
+
+
+def test_what_is_said_of_work_by_hand_is_true() -> None:
+    net = lp.Network([3, 2], output="softmax", dtype="float64", seed=0)
+    text = " ".join(net.explain([1, 2, 3], 1).to_text(language="en", width=100).split())
+    told = re.findall(
+        r"By hand, with factors \w+( off after|) ?t?o? ?3 digits, (.+?) = (\S+);", text
+    )
+    assert told
+    for _, formula, product in told:
+        exact = Decimal(1)
+        for factor in re.findall(r"[\d.]+", formula):
+            exact *= Decimal(factor)
+        shown = Decimal(product.replace("−", "-"))
+        unit = Decimal(1).scaleb(exact.adjusted() - 2)
+        assert abs(abs(shown) - exact) < unit, (formula, product)
 
 
 def test_the_reader_finds_a_wrong_number() -> None:

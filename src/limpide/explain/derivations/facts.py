@@ -454,8 +454,11 @@ class Facts:
         return replace(found, frozen=frozen, update=() if frozen else self._update(cell))
 
     def _nearest_name(self, cell: Cell) -> str:
-        """Give the value that a number goes into first."""
-        steps = self.factors.steps(cell, _Stations(self.names))
+        """Give the value that a number goes into first, or that it is."""
+        stations = _Stations(self.names)
+        if cell in stations:
+            return unmarked(self.text(cell))
+        steps = self.factors.steps(cell, stations)
         found = {unmarked(self.text(end)) for end in steps}
         return found.pop() if len(found) == 1 else ""
 
