@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 import limpide as lp
+from limpide.explain.derivations.cells import Cells
 from limpide.explain.derivations.digits import by_hand
 from read_formulas import check, equations, worked_out
 from tolerances import tolerance
@@ -161,6 +162,36 @@ def test_a_large_network_is_told_in_little() -> None:
     assert len(found.layer("hidden1").to_text(language="en")) < 3_000
     assert found.layer("hidden1")["w1200"].value == net.get("w1200")
     assert found.layer("output").derivatives("weights").shape == (64, 1)
+
+
+def test_one_number_of_a_wide_network_writes_few_formulas(monkeypatch: Any) -> None:
+    written = []
+    plain = Cells._formula
+    monkeypatch.setattr(Cells, "_formula", lambda *a, **k: written.append(1) or plain(*a, **k))
+    net = lp.Network([3, 90, 90, 2], activation="relu", output="softmax", dtype="float64", seed=0)
+    found = net.explain([0.5, -1.0, 2.0], 1)
+    assert found["w1"].derivative == found.gradients["w1"]
+    assert len(written) < 1000  # not the 90·90 terms of the sums that h1 goes into
+    layer = json.loads(found.layer("hidden2").to_json())
+    assert len(layer["entries"]) == 60
+    sizes = [abs(entry["derivative"]) for entry in layer["entries"]]
+    assert sizes == sorted(sizes, reverse=True)
+
+
+def test_a_layer_holds_its_own_numbers_alone() -> None:
+    net = lp.Network([2, 2, lp.Dropout(0.5), 1], dtype="float64", seed=0)
+    found = net.explain([1.0, 2.0], 0.5)
+    assert len(found.layer("hidden1")) == len(found.layer("hidden1").names)
+    assert found.layer("hidden1")["w3"].name == "w3"
+    assert found.layer("dropout2")["a1"].value == found["h1"].value
+    assert found.layer("output")["o1"].value == found.output
+    for name in ("w5", "x1", "ŷ"):
+        with pytest.raises(lp.ArgumentError, match=f"hidden1 has no '{name}'; it has z_h1"):
+            found.layer("hidden1")[name]
+    with pytest.raises(lp.ArgumentError, match="part must be one of bias, weights"):
+        found.layer("hidden1").derivatives("weight")
+    with pytest.raises(lp.ArgumentError, match="dropout2 has no parameters"):
+        found.layer("dropout2").derivatives("weights")
 
 
 @pytest.mark.parametrize("members", [1, 4])

@@ -103,7 +103,7 @@ def by_hand(factors: Sequence[float], value: float, digits: int = BY_HAND) -> By
     exact = rounded(value, digits)
     for how in (rounded, cut):
         shorter = tuple(how(f, digits) for f in factors)
-        product = math.prod(map(_written, shorter))
+        product = math.prod(map(_written, shorter), start=Decimal(1))
         found = _cut(product, digits) if how is cut else rounded(float(product), digits)
         if found != exact and shorter != tuple(factors):
             return ByHand(shorter, found, exact, digits, how is cut)
