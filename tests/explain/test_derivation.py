@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import re
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +12,7 @@ import numpy as np
 import pytest
 
 import limpide as lp
+from limpide.explain.derivations.cells import Cells
 from limpide.explain.derivations.digits import by_hand
 from read_formulas import check, equations, worked_out
 from tolerances import tolerance
@@ -160,6 +164,36 @@ def test_a_large_network_is_told_in_little() -> None:
     assert found.layer("output").derivatives("weights").shape == (64, 1)
 
 
+def test_one_number_of_a_wide_network_writes_few_formulas(monkeypatch: Any) -> None:
+    written = []
+    plain = Cells._formula
+    monkeypatch.setattr(Cells, "_formula", lambda *a, **k: written.append(1) or plain(*a, **k))
+    net = lp.Network([3, 90, 90, 2], activation="relu", output="softmax", dtype="float64", seed=0)
+    found = net.explain([0.5, -1.0, 2.0], 1)
+    assert found["w1"].derivative == found.gradients["w1"]
+    assert len(written) < 1000  # not the 90·90 terms of the sums that h1 goes into
+    layer = json.loads(found.layer("hidden2").to_json())
+    assert len(layer["entries"]) == 60
+    sizes = [abs(entry["derivative"]) for entry in layer["entries"]]
+    assert sizes == sorted(sizes, reverse=True)
+
+
+def test_a_layer_holds_its_own_numbers_alone() -> None:
+    net = lp.Network([2, 2, lp.Dropout(0.5), 1], dtype="float64", seed=0)
+    found = net.explain([1.0, 2.0], 0.5)
+    assert len(found.layer("hidden1")) == len(found.layer("hidden1").names)
+    assert found.layer("hidden1")["w3"].name == "w3"
+    assert found.layer("dropout2")["a1"].value == found["h1"].value
+    assert found.layer("output")["o1"].value == found.output
+    for name in ("w5", "x1", "ŷ"):
+        with pytest.raises(lp.ArgumentError, match=f"hidden1 has no '{name}'; it has z_h1"):
+            found.layer("hidden1")[name]
+    with pytest.raises(lp.ArgumentError, match="part must be one of bias, weights"):
+        found.layer("hidden1").derivatives("weight")
+    with pytest.raises(lp.ArgumentError, match="dropout2 has no parameters"):
+        found.layer("dropout2").derivatives("weights")
+
+
 @pytest.mark.parametrize("members", [1, 4])
 @pytest.mark.parametrize("target", ["binary", "multiclass", "regression"])
 def test_a_table_s_network_is_told_as_any_other(target: str, members: int) -> None:
@@ -215,6 +249,42 @@ def test_what_was_last_fitted_is_explained() -> None:
 def test_a_name_that_there_is_not(name: str, message: str) -> None:
     with pytest.raises(lp.ArgumentError, match=message):
         people()[name]
+
+
+@pytest.mark.parametrize("output", ["linear", "sigmoid", "softmax"])
+def test_the_bias_of_an_output_is_that_of_its_neuron(output: str) -> None:
+    net = lp.Network([1, 2, 2], output=output, dtype="float64", seed=0)
+    text = net.explain([1.0], [0.0, 1.0]).to_text(language="en", width=100)
+    assert re.findall(r"(b\d), the bias of (\w+)", text) == [
+        ("b1", "h1"),
+        ("b2", "h2"),
+        ("b3", "o1"),
+        ("b4", "o2"),
+    ]
+
+
+@pytest.mark.parametrize("rows", [1, 2])
+def test_a_derivation_is_of_the_numbers_that_it_was_asked_about(rows: int) -> None:
+    net = lp.Network([2, 2, 1], activation="sigmoid", output="sigmoid", dtype="float64", seed=0)
+    X, y = np.array([[1.0, 2.0], [0.5, -1.0]])[:rows], np.array([1.0, 0.0])[:rows]
+    at_once, later = net.explain(X, y), net.explain(X, y)
+    wanted = [at_once.to_text(), at_once.row(rows - 1).to_text(), at_once.to_json()]
+    for array in (*net.params.values(), X, y):
+        array[...] = 0.75
+    assert [later.to_text(), later.row(rows - 1).to_text(), later.to_json()] == wanted
+
+
+@pytest.mark.parametrize("weight", [np.nan, np.inf, 1e308])
+@pytest.mark.parametrize("activation", ["sigmoid", "relu"])
+def test_numbers_that_are_not_finite_are_told_without_a_warning(
+    weight: float, activation: str
+) -> None:
+    net = lp.Network([2, 2, 2], activation=activation, output="softmax", dtype="float64", seed=0)
+    for array in net.params.values():
+        array[...] = weight
+    found = net.explain([1.0, 2.0], 1)
+    assert "NaN" in found.to_text(language="en")
+    assert json.loads(found.to_json())["loss"]["value"] == "nan"
 
 
 def test_names_of_outputs_and_rows() -> None:
@@ -277,6 +347,35 @@ def test_rounding_by_hand() -> None:
     assert found is not None
     assert (found.product, found.exact, found.cut) == (0.0214, 0.0215, True)
     assert by_hand([0.5, 0.25], 0.125) is None
+
+
+@pytest.mark.parametrize(
+    ("factors", "value"),
+    [
+        ((0.965138, 1.0), 0.965138),  # 0.965·1 is 0.965, though the float of it is a bit less
+        ((0.3, 0.7), 0.21),
+        ((0.3, 1.0), 0.3),
+        ((0.247, 0.5), 0.1235),  # nothing is lost: no remark, however a half is rounded
+    ],
+)
+def test_what_is_right_by_hand_is_not_found_fault_with(factors: Any, value: float) -> None:
+    assert by_hand(factors, value) is None
+
+
+def test_what_is_said_of_work_by_hand_is_true() -> None:
+    net = lp.Network([3, 2], output="softmax", dtype="float64", seed=0)
+    text = " ".join(net.explain([1, 2, 3], 1).to_text(language="en", width=100).split())
+    told = re.findall(
+        r"By hand, with factors \w+( off after|) ?t?o? ?3 digits, (.+?) = (\S+);", text
+    )
+    assert told
+    for _, formula, product in told:
+        exact = Decimal(1)
+        for factor in re.findall(r"[\d.]+", formula):
+            exact *= Decimal(factor)
+        shown = Decimal(product.replace("−", "-"))
+        unit = Decimal(1).scaleb(exact.adjusted() - 2)
+        assert abs(abs(shown) - exact) < unit, (formula, product)
 
 
 def test_the_reader_finds_a_wrong_number() -> None:

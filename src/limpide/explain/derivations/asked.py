@@ -7,7 +7,9 @@ ask.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+
+import numpy as np
 
 from limpide.explain.derivations.facts import Facts, Setting
 from limpide.explain.derivations.subject import trace_subject
@@ -53,8 +55,14 @@ class Asked:
     dtype: str = "float64"
 
     def facts(self) -> Facts:
-        """Give all that can be told."""
-        return self._facts(self.rows)
+        """Give all that can be told, of the arrays as they are now: much is worked out later."""
+        kept = replace(
+            self,
+            params={name: np.array(a, np.float64) for name, a in self.params.items()},
+            state={name: np.array(a, np.float64) for name, a in self.state.items()},
+            rows=[np.array(a) for a in self.rows],
+        )
+        return kept._facts(kept.rows)
 
     def _facts(self, rows: Sequence[Array]) -> Facts:
         training = None if self.seed is None else (self.seed, self.moment.step)

@@ -158,17 +158,40 @@ class Cells:
 
     def pairs(self, cell: Cell) -> list[tuple[Cell, Cell]]:
         """Give the numbers that an element of a matrix product multiplies."""
+        inner = self.arrays[self._inputs[cell.node][0]].shape[-1]
+        return [self._pair(cell, k) for k in range(inner)]
+
+    def _pair(self, cell: Cell, k: int) -> tuple[Cell, Cell]:
         a, b = self._inputs[cell.node]
         rows, inner = self.arrays[a].shape[-2:]
         columns = self.arrays[b].shape[-1]
         lead, rest = divmod(cell.place, rows * columns)
         i, j = divmod(rest, columns)
+        return (
+            Cell(a, lead * rows * inner + i * inner + k),
+            Cell(b, lead * inner * columns + k * columns + j),
+        )
+
+    def _pair_at(self, cell: Cell, by: Cell, position: int) -> list[tuple[Cell, Cell]]:
+        """Give the pair of a matrix product that has a number on a side, if there is one."""
+        _, b = self._inputs[cell.node]
+        inner, columns = self.arrays[b].shape[-2:]
+        k = by.place % inner if position == 0 else by.place // columns % inner
+        pair = self._pair(cell, k)
+        return [pair] if pair[position] == by else []
+
+    def pairs_of(self, cell: Cell, by: Cell) -> list[tuple[tuple[Cell, Cell], int]]:
+        """Give those pairs of a matrix product that a number stands in, and on which side."""
+        found = []
+        for position, source in enumerate(self._inputs[cell.node]):
+            if self.moves(source):  # it may stand in several places
+                found += [(pair, position) for pair in self.pairs(cell)]
+            elif source == by.node:
+                found += [(pair, position) for pair in self._pair_at(cell, by, position)]
         return [
-            (
-                Cell(a, lead * rows * inner + i * inner + k),
-                Cell(b, lead * inner * columns + k * columns + j),
-            )
-            for k in range(inner)
+            (pair, position)
+            for pair, position in found
+            if self.settled(pair[position], stops=True) == by
         ]
 
     def arguments(self, cell: Cell) -> list[Cell]:

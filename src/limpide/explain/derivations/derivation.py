@@ -11,9 +11,7 @@ import shutil
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
-
-from limpide.errors import ArgumentError
+from limpide.errors import ArgumentError, choice_error
 from limpide.explain.derivations.facts import ByName, Entry, Facts
 from limpide.explain.derivations.html_math import as_html, as_page
 from limpide.explain.derivations.latex import as_latex
@@ -252,14 +250,22 @@ class Layer(Told):
     @property
     def names(self) -> list[str]:
         """Sums and values of the first row, then parameters."""
-        families = self.facts.names.of_layer(self.name)
-        values = [f.text(f.place(0, i)) for f in families for i in range(f.count)]
+        values, _ = self.facts.names_of_layer(self.name)
         return [*values, *self.facts.scalars.of_layer(self.name)]
 
+    def __len__(self) -> int:
+        values, parameters = self.facts.names_of_layer(self.name)
+        return len(values) + sum(self.facts.gradients.array(n).size for n in parameters)
+
     def __getitem__(self, name: str) -> Explained:
-        if name not in self.names:
+        cell, (values, parameters) = (
+            self.facts.names.find(name),
+            self.facts.names_of_layer(self.name),
+        )
+        parameter = self.facts.cells.nodes[cell.node].name
+        if parameter not in parameters and not {name, self.facts.text(cell)} & set(values):
             raise ArgumentError(f"{self.name} has no {name!r}; it has {self._said()}.")
-        return Explained(self.facts, self.facts.entry(self.facts.names.find(name)))
+        return Explained(self.facts, self.facts.entry(cell))
 
     def _said(self) -> str:
         names = self.names
@@ -267,15 +273,24 @@ class Layer(Told):
 
     def derivatives(self, part: str) -> Array:
         """Give the derivatives by one of its parameters, such as ``"weights"``."""
-        return np.asarray(self.facts.gradients.array(f"{self.name}.{part}"))
+        _, parameters = self.facts.names_of_layer(self.name)
+        if f"{self.name}.{part}" not in parameters:
+            parts = [n.rpartition(".")[2] for n in parameters]
+            raise (
+                choice_error("part", part, parts)
+                if parts
+                else ArgumentError(
+                    f"{self.name} has no parameters, so the loss has no derivative by them."
+                )
+            )
+        return self.facts.gradients.array(f"{self.name}.{part}")
 
     def blocks(self, telling: Telling) -> Sequence[Block]:
-        return list(telling.layer(self.name, self.names))
+        return list(telling.layer(self.name, len(self)))
 
     def record(self) -> dict[str, Any]:
-        names = self.names
-        if len(names) > _ALL_TOLD:
-            names = sorted(names, key=lambda n: -abs(self[n].derivative))[:_ALL_TOLD]
+        many = len(self) > _ALL_TOLD
+        names = self.facts.largest_of_layer(self.name, _ALL_TOLD) if many else self.names
         return {"layer": self.name, "entries": [entry_record(self[n].entry) for n in names]}
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from decimal import ROUND_DOWN, Context, Decimal
 
 from limpide.explain.derivations.expressions import (
     Call,
@@ -45,9 +46,16 @@ def cut(value: float, digits: int) -> float:
     """
     if value == 0 or not math.isfinite(value):
         return value
-    text = f"{abs(value):.17e}"
-    front, _, power = text.partition("e")
-    return math.copysign(float(f"{front[: digits + 1]}e{power}"), value)
+    return _cut(_written(value), digits)
+
+
+def _written(value: float) -> Decimal:
+    """Give a number as it is written: 0.3, not the float next to it."""
+    return Decimal(repr(float(value)))
+
+
+def _cut(value: Decimal, digits: int) -> float:
+    return float(Context(prec=digits, rounding=ROUND_DOWN).plus(value))
 
 
 def seen_value(expression: Expression, digits: int) -> float:
@@ -95,7 +103,8 @@ def by_hand(factors: Sequence[float], value: float, digits: int = BY_HAND) -> By
     exact = rounded(value, digits)
     for how in (rounded, cut):
         shorter = tuple(how(f, digits) for f in factors)
-        product = how(math.prod(shorter), digits)
-        if product != exact:
-            return ByHand(shorter, product, exact, digits, how is cut)
+        product = math.prod(map(_written, shorter), start=Decimal(1))
+        found = _cut(product, digits) if how is cut else rounded(float(product), digits)
+        if found != exact and shorter != tuple(factors):
+            return ByHand(shorter, found, exact, digits, how is cut)
     return None

@@ -18,8 +18,13 @@ from limpide.ir import OPS
 
 def added(terms: Sequence[float]) -> float:
     """Add numbers, rounding once; what is not finite adds as in arrays."""
-    finite = all(map(math.isfinite, terms))
-    return math.fsum(terms) if finite else float(np.sum(terms))
+    if all(map(math.isfinite, terms)):
+        try:
+            return math.fsum(terms)
+        except OverflowError:  # on the way or in the end: arrays have ∞ there
+            pass
+    with np.errstate(all="ignore"):
+        return float(np.sum(terms))
 
 
 def quotient(above: float, below: float) -> float:

@@ -50,6 +50,12 @@ def _rule(op_name: str, position: int, settings: tuple[tuple[str, Any], ...]) ->
     return tracing.trace.finish([node], ["derivative"])
 
 
+def _asked_for(graph: Graph) -> list[bool]:
+    """Tell which inputs a rule reads: the derivative of a + b reads neither."""
+    read = {id(n) for node in graph.nodes for n in node.inputs} | {id(n) for n in graph.outputs}
+    return [id(n) in read for n in graph.inputs]
+
+
 def interpreted(
     graph: Graph, inputs: Sequence[Expression], named: Mapping[str, Any] | None = None
 ) -> list[Expression]:
@@ -119,23 +125,18 @@ class Factors:
         """Give the derivative of a computed number by one of those that it is made of."""
         cells, op = self.cells, self.cells.nodes[result.node].op
         if op.name == "matmul":
-            parts = []
-            for pair in cells.pairs(result):
-                for position in (0, 1):
-                    if cells.settled(pair[position], stops=True) == by:
-                        formulas = [self.formula(side) for side in pair]
-                        parts.append(self._by_rule("multiply", position, (), None, formulas))
-            return plus(parts)
+            return plus(
+                self._by_rule("multiply", position, (), result, pair)
+                for pair, position in cells.pairs_of(result, by)
+            )
         arguments = cells.arguments(result)
         places = [i for i, a in enumerate(arguments) if cells.settled(a, stops=True) == by]
         if op.name in ("sum", "scatter_add"):
-            return plus(self._by_rule("add", 0, (), None, [ONE, ONE]) for _ in places)
+            return plus(self._by_rule("add", 0, (), result, (by, by)) for _ in places)
         if op.kind != "elementwise":
             return plus(self._measured(result, arguments[i]) for i in places)
-        formulas = [self.formula(a) for a in arguments]
         settings = tuple(sorted(cells.nodes[result.node].params.items()))
-        y = self.names.get(result) or cells.written(result, self.names)
-        return plus(self._by_rule(op.name, i, settings, y, formulas) for i in places)
+        return plus(self._by_rule(op.name, i, settings, result, arguments) for i in places)
 
     def formula(self, cell: Cell) -> Expression:
         """Give a number's symbol, or its formula where it has no name."""
@@ -149,14 +150,22 @@ class Factors:
         op: str,
         position: int,
         settings: tuple[tuple[str, Any], ...],
-        y: Expression | None,
-        formulas: Sequence[Expression],
+        result: Cell,
+        arguments: Sequence[Cell],
     ) -> Expression:
+        """Give the derivative by one argument; formulas that the rule does not read stay unmade."""
         graph = _rule(op, position, settings)
         if graph is None:
             return Number(0.0)
-        found = interpreted(graph, [ONE if y is None else y, *formulas])[0]
-        return Slope(op, formulas[0], found.value) if op in _KINKED else found
+        y_read, *read = _asked_for(graph)
+        y: Expression = ONE
+        if y_read:
+            y = self.names.get(result) or self.cells.written(result, self.names)
+        formulas = [
+            self.formula(a) if wanted else ONE for a, wanted in zip(arguments, read, strict=True)
+        ]
+        found = interpreted(graph, [y, *formulas])[0]
+        return Slope(op, self.formula(arguments[0]), found.value) if op in _KINKED else found
 
     def _measured(self, result: Cell, argument: Cell) -> Expression:
         """Give the derivative of an op that is no plain formula: its rule, run on arrays."""

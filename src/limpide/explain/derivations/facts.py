@@ -445,17 +445,19 @@ class Facts:
         for use in self.cells.uses(cell)[:1]:
             target = self._nearest_name(use)
             if self.cells.nodes[use.node].op.name == "matmul" and part == "weights":
-                for pair in self.cells.pairs(use):
-                    if self.cells.settled(pair[1]) == cell:
-                        partner = self.factors.formula(pair[0])
-                        source = unmarked(partner.name) if isinstance(partner, Symbol) else ""
+                for pair, _ in self.cells.pairs_of(use, cell):
+                    partner = self.factors.formula(pair[0])
+                    source = unmarked(partner.name) if isinstance(partner, Symbol) else ""
         found = replace(found, layer=layer, source=source, target=target)
         frozen = parameter in self.setting.frozen
         return replace(found, frozen=frozen, update=() if frozen else self._update(cell))
 
     def _nearest_name(self, cell: Cell) -> str:
-        """Give the value that a number goes into first."""
-        steps = self.factors.steps(cell, _Stations(self.names))
+        """Give the value that a number goes into first, or that it is."""
+        stations = _Stations(self.names)
+        if cell in stations:
+            return unmarked(self.text(cell))
+        steps = self.factors.steps(cell, stations)
         found = {unmarked(self.text(end)) for end in steps}
         return found.pop() if len(found) == 1 else ""
 
@@ -506,6 +508,19 @@ class Facts:
     def largest(self, count: int) -> list[str]:
         """Give the parameters with the largest derivatives, by absolute value, largest first."""
         return self._ranked({n: self.gradients.array(n) for n in self.subject.params}, count)
+
+    def names_of_layer(self, layer: str) -> tuple[list[str], list[str]]:
+        """Give the names of a layer's values on the first row, and its parameters' own names."""
+        families = self.names.of_layer(layer)
+        values = [f.text(f.place(0, i)) for f in families for i in range(f.count)]
+        return values, [n for n in self.subject.params if n.rpartition(".")[0] == layer]
+
+    def largest_of_layer(self, layer: str, count: int) -> list[str]:
+        """Give a layer's numbers with the largest derivatives: values of the first row too."""
+        values, parameters = self.names_of_layer(layer)
+        ranked = self._ranked({n: self.gradients.array(n) for n in parameters}, count)
+        among = {name: self.derivative(self.names.find(name)) for name in (*values, *ranked)}
+        return sorted(among, key=lambda name: -abs(among[name]))[:count]
 
     def most_changed(self, count: int) -> list[str]:
         """Give the parameters that the step changes most, largest change first."""

@@ -42,11 +42,7 @@ STYLE = """
 .limpide-explain math{font-size:1.05em}
 @media (prefers-color-scheme:dark){
  .limpide-explain{color:#e8e8e8}
- .limpide-explain table{border-collapse:collapse;font-variant-numeric:tabular-nums}
-.limpide-explain td,.limpide-explain th{padding:.15rem .7rem;text-align:right}
-.limpide-explain th:first-child{text-align:left;font-weight:normal}
-.limpide-explain thead th{border-bottom:1px solid currentColor}
-.limpide-explain a{color:#8cc4ff}
+ .limpide-explain a{color:#8cc4ff}
  .limpide-explain :target{background:#4a4000}
 }
 """

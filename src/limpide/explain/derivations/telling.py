@@ -222,27 +222,27 @@ class Telling:
         for name in names:
             yield from self.entry(self.facts.entry(self.facts.names.find(name)), once=True)
 
-    def layer(self, name: str, names: Sequence[str]) -> Iterator[Block]:
-        """Tell the numbers of a layer: all of a small one, else a line for each."""
+    def layer(self, name: str, count: int) -> Iterator[Block]:
+        """Tell the numbers of a layer: all of a small one, else a line for each of the largest."""
         facts = self.facts
         yield Heading(self.words.say("Layer {name}", name=name), 1)
-        if len(names) <= _LAYER:
-            for one in names:
+        if count <= _LAYER:
+            values, _ = facts.names_of_layer(name)
+            for one in (*values, *facts.scalars.of_layer(name)):
                 yield from self.entry(facts.entry(facts.names.find(one)), once=True)
             return
-        cells = [facts.names.find(one) for one in names]
-        order = sorted(cells, key=lambda cell: -abs(facts.derivative(cell)))
         yield Paragraph(
             self.words.say(
                 "{count} numbers; the {shown} by which the loss changes most:",
-                count=self.words.whole(len(names)),
+                count=self.words.whole(count),
                 shown=_LAYER,
             )
         )
+        largest = map(facts.names.find, facts.largest_of_layer(name, _LAYER))
         yield Formulas(
             tuple(
                 Equation(facts.by(c), Number(facts.derivative(c)), facts.derivative(c))
-                for c in order[:_LAYER]
+                for c in largest
             )
         )
 
