@@ -6,7 +6,16 @@ derivative of its own, nor networks, which hand themselves in (``limpide.explain
 
 from __future__ import annotations
 
-from limpide.explain.derivations import Derivation, Explained, Facts, Setting, trace_subject
+from limpide.explain.derivations import (
+    Derivation,
+    Explained,
+    Facts,
+    Given,
+    Legend,
+    Made,
+    Setting,
+    trace_subject,
+)
 from limpide.explain.diagrams import (
     Diagram,
     Parts,
@@ -28,7 +37,10 @@ __all__ = [
     "Explained",
     "Facts",
     "Finding",
+    "Given",
     "GradientCheck",
+    "Legend",
+    "Made",
     "Parts",
     "Question",
     "Setting",

@@ -8,6 +8,16 @@ from __future__ import annotations
 
 from limpide.explain.derivations.derivation import Derivation, Explained
 from limpide.explain.derivations.facts import Facts, Setting
+from limpide.explain.derivations.legend import Given, Legend, Made
 from limpide.explain.derivations.subject import trace_subject
 
-__all__ = ["Derivation", "Explained", "Facts", "Setting", "trace_subject"]
+__all__ = [
+    "Derivation",
+    "Explained",
+    "Facts",
+    "Given",
+    "Legend",
+    "Made",
+    "Setting",
+    "trace_subject",
+]

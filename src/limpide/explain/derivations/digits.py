@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from decimal import ROUND_DOWN, Decimal
 from typing import Any
 
 from limpide.explain.derivations.expressions import (
@@ -43,14 +44,13 @@ def rounded(value: float, digits: int) -> float:
 def cut(value: float, digits: int) -> float:
     """Give a number with what follows so many significant digits left away.
 
-    >>> cut(-0.9526096518320006, 3)
-    -0.952
+    >>> cut(-0.9526096518320006, 3), cut(0.172, 3)
+    (-0.952, 0.172)
     """
     if value == 0 or not math.isfinite(value):
         return value
-    text = f"{abs(value):.17e}"
-    front, _, power = text.partition("e")
-    return math.copysign(float(f"{front[: digits + 1]}e{power}"), value)
+    exact = Decimal(repr(float(value)))  # 0.172, not the 0.17199… that stands for it
+    return float(exact.quantize(Decimal((0, (1,), exact.adjusted() + 1 - digits)), ROUND_DOWN))
 
 
 def with_digits(expression: Expression, digits: int) -> Expression:
@@ -97,12 +97,14 @@ class ByHand:
 
 def by_hand(factors: Sequence[float], value: float, digits: int = BY_HAND) -> ByHand | None:
     """Give the product of rounded factors, where it differs in the last digit; else None."""
-    if len(factors) < 2 or not all(math.isfinite(v) for v in (*factors, value)):
+    # With 1 and 0 nobody goes wrong.
+    counting = [f for f in factors if f not in (-1, 0, 1)]
+    if len(counting) < 2 or not all(math.isfinite(v) for v in (*factors, value)):
         return None
     exact = rounded(value, digits)
     for how in (rounded, cut):
         shorter = tuple(how(f, digits) for f in factors)
-        product = how(math.prod(shorter), digits)
+        product = how(float(math.prod(Decimal(repr(f)) for f in shorter)), digits)
         if product != exact:
             return ByHand(shorter, product, exact, digits, how is cut)
     return None
