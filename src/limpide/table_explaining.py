@@ -301,12 +301,28 @@ class TableExplaining(Views):
             line=line,
             inputs=tuple(self._given(table)),
             made=tuple(self._made()),
+            looked=tuple(self._looked()),
             target=_short(target.name),
             cell=repr(float(y[0])) if regression else _cell(cell),
             classes=self._class_names(),
             centre=float(target.centre) if regression else 0.0,
             scale=float(target.scale) if regression else 1.0,
         )
+
+    def _looked(self) -> list[Any]:
+        """Give which column each table of an embedding stands for."""
+        first, name = self.network.layers[0], self.network.placed[0].name
+        parts = self._parts()
+        return [
+            limpide.explain.Looked(
+                f"{name}.{layer.name}.table",
+                _short(parts[places[0]][0].name),
+                tuple(_short(label) for label in parts[places[0]][1].categories),
+                layer.size,
+            )
+            for places, layer in (first.parts if isinstance(first, Columns) else ())
+            if isinstance(layer, Embedding)
+        ]
 
     def _made(self) -> list[Any]:
         """Give what each number of the first layer is."""
@@ -333,7 +349,7 @@ class TableExplaining(Views):
                     found += [made(name, "equal", _short(c)) for c in part.categories]
                     found += [made(name, "missing")] * part.missing
                 elif isinstance(layer, Embedding):
-                    found += [made(name, "embedded", count=layer.size)] * layer.size
+                    found += [None] * layer.size
                 else:
                     found.append(made(name, "scaled"))
         return found

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from limpide.explain.derivations.derivation import Derivation, Explained
 from limpide.explain.derivations.facts import Facts, Setting
-from limpide.explain.derivations.legend import Given, Legend, Made
+from limpide.explain.derivations.legend import Given, Legend, Looked, Made
 from limpide.explain.derivations.subject import trace_subject
 
 __all__ = [
@@ -17,6 +17,7 @@ __all__ = [
     "Facts",
     "Given",
     "Legend",
+    "Looked",
     "Made",
     "Setting",
     "trace_subject",

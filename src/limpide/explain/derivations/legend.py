@@ -7,6 +7,7 @@ classes or the unit of the target, and for saying so. Not for: reading tables, w
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -16,7 +17,7 @@ from limpide.explain.derivations.facts import Equation, Facts
 from limpide.languages import Words
 
 _ALL = 20  # inputs that are all listed
-_MOST = 12  # of more, those by which the loss changes most
+_MOST = 12  # of more, those with the largest share: of any unit, and none for a 0
 _CLASSES = 10
 
 
@@ -55,8 +56,8 @@ class Given:
 class Made:
     """What the first layer makes of a column, one number of it.
 
-    ``how`` is ``"scaled"``, ``"stretch"`` (the ``number``-th of ``count``), ``"missing"``,
-    ``"equal"`` to ``value``, or ``"embedded"`` (one of ``count``).
+    ``how`` is ``"scaled"``, ``"stretch"`` (the ``number``-th of ``count``), ``"missing"``, or
+    ``"equal"`` to ``value``. A number that is looked up has the name of its place in a ``Looked``.
     """
 
     column: str
@@ -79,12 +80,34 @@ class Made:
             )
         if self.how == "missing":
             return words.say("{name} is 1 where {column} is missing.", **known)
-        if self.how == "equal":
-            return words.say("{name} is 1 where {column} is {value}.", value=self.value, **known)
+        return words.say("{name} is 1 where {column} is {value}.", value=self.value, **known)
+
+
+@dataclass(frozen=True)
+class Looked:
+    """A table of learned numbers, a row a category: ``parameter`` is its name.
+
+    ``categories`` are those of codes 1, 2, …; code 0 is any other, the next one a missing cell.
+    """
+
+    parameter: str
+    column: str
+    categories: tuple[str, ...]
+    count: int
+
+    def told(self, name: str, code: int, words: Words) -> str:
+        """Say what a number of the row of this code stands for."""
+        if 0 < code <= len(self.categories):
+            what = words.say("{column}: {cell}", column=self.column, cell=self.categories[code - 1])
+        elif code:
+            what = words.say("{column}: missing", column=self.column)
+        else:
+            what = words.say("{column}: another category", column=self.column)
         return words.say(
-            "{name} is one of the {count} numbers that stand for the category of {column}.",
+            "{name} is one of the {count} numbers that stand for a category, {category}.",
+            name=name,
             count=words.whole(self.count),
-            **known,
+            category=what,
         )
 
 
@@ -98,8 +121,9 @@ class Legend:
         The table, the row counted from 1, and its line where the table is text.
     inputs
         What x1, x2, … are.
-    made
-        What a1, a2, … are: the numbers of the first layer.
+    made, looked
+        What a1, a2, … are, the numbers of the first layer (None for one that is looked up), and
+        where those are looked up.
     target, cell
         The target's column, and what stands there.
     classes
@@ -113,7 +137,8 @@ class Legend:
     inputs: tuple[Given, ...]
     target: str
     cell: str
-    made: tuple[Made, ...] = ()
+    made: tuple[Made | None, ...] = ()
+    looked: tuple[Looked, ...] = ()
     line: int | None = None
     classes: tuple[str, ...] = ()
     centre: float = 0.0
@@ -127,7 +152,12 @@ class Legend:
             told = self.inputs[place].told(words)
             return words.say("{name} is the column {column}.", name=name, column=told)
         if letter == "a" and 0 <= place < len(self.made):
-            return self.made[place].told(name, words)
+            made = self.made[place]
+            return None if made is None else made.told(name, words)
+        found = re.fullmatch(r"(.+)\[(\d+), \d+\]", name)
+        for looked in self.looked:
+            if found is not None and found[1] == looked.parameter:
+                return looked.told(name, int(found[2]), words)
         return None
 
     def blocks(self, facts: Facts, words: Words, digits: int) -> Iterator[Block]:
@@ -144,8 +174,8 @@ class Legend:
         if len(self.inputs) > _ALL:
             yield Paragraph(
                 words.plural(
-                    "Those by which the loss changes most; {n} more input is left out.",
-                    "Those by which the loss changes most; {n} more inputs are left out.",
+                    "Those whose x · ∂L/∂x is largest; {n} more input is left out.",
+                    "Those whose x · ∂L/∂x is largest; {n} more inputs are left out.",
                     left,
                 )
             )
@@ -165,7 +195,8 @@ class Legend:
             lines.append((given, told, change if changes and slope.number else None))
         for name in facts.names.of_kind("target"):
             value = facts.cells.value(facts.names.find(name))
-            told = words.say("{column}: {cell}", column=self.target, cell=self.cell)
+            known = self.cell if self.classes else words.number(float(self.cell), 17)
+            told = words.say("{column}: {cell}", column=self.target, cell=known)
             lines.append((Equation(Symbol(name, value, name), Number(value), value), told, None))
         return Listing(tuple(lines))
 
@@ -173,7 +204,8 @@ class Legend:
         places = range(len(self.inputs))
         if len(places) <= _ALL:
             return list(places)
-        sizes = [abs(facts.derivative(facts.names.find(name))) for name in names]
+        cells = [facts.names.find(name) for name in names]
+        sizes = [abs(facts.cells.value(cell) * facts.derivative(cell)) for cell in cells]
         ranked = sorted(places, key=lambda i: (not sizes[i] > 0, -sizes[i]))
         return sorted(ranked[:_MOST])
 
@@ -182,24 +214,23 @@ class Legend:
         values = [facts.cells.value(facts.names.find(name)) for name in outputs]
         if len(self.classes) == 2 and len(outputs) == 1:
             chances = [1 - values[0], values[0]]
-            yield Paragraph(
-                words.say(
-                    "y is 1 for {one} and 0 for {other}; ŷ is the probability of {one}.",
-                    one=self.classes[1],
-                    other=self.classes[0],
-                )
-            )
+            other, one = self.classes
+            told = words.say("ŷ is the probability of {one}.", one=one)
+            if (other, one) != ("0", "1"):
+                coded = words.say("y is 1 for {one} and 0 for {other}.", one=one, other=other)
+                told = f"{coded} {told}"
+            yield Paragraph(told)
         elif self.classes:
             chances = values
             named = [f"{name}: {label}" for name, label in zip(outputs, self.classes, strict=True)]
             more = ", …" if len(named) > _CLASSES else ""
-            yield Paragraph(
-                words.say(
-                    "y is the number of the class, counted from 0. The outputs are the "
-                    "probabilities of the classes: {classes}.",
-                    classes=", ".join(named[:_CLASSES]) + more,
-                )
+            told = words.say(
+                "The outputs are the probabilities of the classes: {classes}.",
+                classes=", ".join(named[:_CLASSES]) + more,
             )
+            if len(facts.names.of_kind("target")) == 1:
+                told = f"{words.say('y is the number of the class, counted from 0.')} {told}"
+            yield Paragraph(told)
         else:
             if (self.centre, self.scale) != (0, 1):
                 yield from self._scaled(values[0], words)

@@ -266,7 +266,7 @@ class Telling:
                 "There are {count} derivatives. Ask for any of them by its name, such as {one}, or "
                 "for those of a layer, such as {layer}.",
                 count=self.words.whole(len(facts.gradients)),
-                one=first,
+                one=first.replace(", ", ","),  # no line ends within it
                 layer=facts.scalars.locate(first)[0].rpartition(".")[0],
             )
         )

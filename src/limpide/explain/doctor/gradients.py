@@ -314,12 +314,16 @@ def _chosen(params: Mapping[str, Array], seed: int) -> dict[str, list[tuple[int,
 
 
 class _Probe:
-    """The loss as one parameter moves, and the branches that are taken on the way."""
+    """The loss as one parameter moves, and the branches that are taken on the way.
+
+    Only what depends on the parameter is worked out again: of a wide first layer, little.
+    """
 
     def __init__(self, graph: Graph, arrays: Mapping[str, Array]) -> None:
         self._graph = graph
         self._arrays = {name: array.copy() for name, array in arrays.items()}
-        self._forks = [n for n in graph.nodes if n.op.name in _FORKS]
+        self._values = evaluate(graph, list(self._arrays.values()))
+        self._moving: dict[str, list[Node]] = {}
 
     def slope(self, name: str, place: tuple[int, ...]) -> tuple[float, bool]:
         """Give the central difference that crosses no kink, or NaN and True."""
@@ -332,7 +336,7 @@ class _Probe:
                 values, sides = [], []
                 for moved in (h, -h, h / 2, -h / 2):
                     array[place] = before + moved
-                    loss, side = self._loss()
+                    loss, side = self._loss(name)
                     values.append(loss)
                     sides.append(side)
                 if all(np.array_equal(sides[0], side) for side in sides[1:]):
@@ -342,9 +346,26 @@ class _Probe:
             array[place] = before
         return np.nan, True
 
-    def _loss(self) -> tuple[float, Array]:
-        values = evaluate(self._graph, list(self._arrays.values()))
-        sides = [_FORKS[n.op.name](values, n).reshape(-1) for n in self._forks]
+    def _depending(self, name: str) -> list[Node]:
+        """Give the nodes that depend on a parameter, in running order."""
+        if name not in self._moving:
+            reached = {id(n) for n in self._graph.inputs if n.name == name}
+            found = []
+            for node in self._graph.nodes:
+                if any(id(source) in reached for source in node.inputs):
+                    reached.add(id(node))
+                    found.append(node)
+            self._moving[name] = found
+        return self._moving[name]
+
+    def _loss(self, name: str) -> tuple[float, Array]:
+        values, moving = dict(self._values), self._depending(name)
+        with np.errstate(all="ignore"):
+            for node in moving:
+                arguments = [values[id(n)] for n in node.inputs]
+                values[id(node)] = node.op.compute(*arguments, **node.params)
+            forks = [n for n in moving if n.op.name in _FORKS]
+            sides = [_FORKS[n.op.name](values, n).reshape(-1) for n in forks]
         loss = float(values[id(self._graph.outputs[0])])
         # A missing number takes the same branch each time, though NaN is not equal to NaN.
         branches = np.concatenate(sides).astype(np.float64) if sides else np.empty(0)
