@@ -118,9 +118,11 @@ MAY_IMPORT: dict[str, set[str]] = {
     "reporting": {"effects", "ir", "limpide", "metrics", "storage", "tables", "wording"},
     "views": {"errors", "ir", "keywords", "metrics", "model_facts", "network", "plots", "tables"}
     | {"effects", "reporting"},
+    "table_explaining": PARTS
+    | {"explain", "languages", "limpide", "table_layers", "tables", "views", "wording"},
     "model": GROUND
     | {"ir", "history", "engines", "metrics", "network", "parameters", "storage", "tables"}
-    | {"arrays", "checkpoints", "languages", "limpide", "model_facts", "views"},
+    | {"arrays", "checkpoints", "languages", "limpide", "model_facts", "table_explaining"},
     "learning": PARTS
     | REPORTS
     | {"checkpoints", "model", "model_facts", "network", "recipe", "tables"},

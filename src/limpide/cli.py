@@ -15,8 +15,12 @@ import limpide
 from limpide import program
 from limpide.commands.bench import bench
 from limpide.commands.data import data
+from limpide.commands.doctor import doctor
 from limpide.commands.evaluate import evaluate
+from limpide.commands.experiment import experiment
+from limpide.commands.explain import explain
 from limpide.commands.files import export, verify
+from limpide.commands.gradcheck import gradcheck
 from limpide.commands.predict import predict
 from limpide.commands.spoken import group
 from limpide.commands.train import train
@@ -35,6 +39,7 @@ Examples:
   limpide data circle --out circle.csv         a table to try things with
   limpide train circle.csv --target class      learn its column 'class'
   limpide predict circle.safetensors circle.csv
+  limpide explain circle.safetensors circle.csv --row 1
   limpide train --help                         every option of a command
 
 \b
@@ -46,5 +51,8 @@ def limpide_command() -> None:
     """Train a neural network on your own table, and predict with it."""
 
 
-for _command in (train, predict, evaluate, export, verify, data, bench):
+for _command in (
+    *(train, predict, evaluate, explain, doctor, gradcheck),
+    *(export, verify, data, experiment, bench),
+):
     limpide_command.add_command(_command)

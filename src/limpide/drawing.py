@@ -6,6 +6,7 @@ learning (``limpide.network``), or what is drawn.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -35,6 +36,7 @@ class Drawing(Predicting):
         *,
         gradients: bool = False,
         loss: Any = None,
+        captions: Sequence[str] = (),
         language: str | None = None,
         theme: str = "auto",
     ) -> Diagram:
@@ -54,6 +56,8 @@ class Drawing(Predicting):
             Whether ∂L/∂w stands on each connection; it takes x and y.
         loss
             A name or a loss; None: the last fit's, else the output's own.
+        captions
+            What the inputs are, one text each: it stands below the picture.
         language
             ``"en"``, ``"fr"``, ``"uk"``; None: the system's.
         theme
@@ -75,8 +79,13 @@ class Drawing(Predicting):
         """
         check_flag(gradients, "gradients")
         parts, asked = self.asked(x, y, loss, bool(gradients))
+        if captions and len(captions) != self.n_inputs:
+            raise ArgumentError(
+                f"captions has {len(captions)} texts, and the network {self.n_inputs} inputs. "
+                "Give one for each."
+            )
         made: Diagram = limpide.explain.diagrams.network_diagram(
-            parts, asked, language=language, theme=theme
+            parts, asked, captions=tuple(map(str, captions)), language=language, theme=theme
         )
         return made
 

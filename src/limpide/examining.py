@@ -18,7 +18,7 @@ from limpide.drawing import Drawing
 from limpide.errors import ArgumentError, DataError
 from limpide.ir import NUMPY_DTYPES, Array
 from limpide.keywords import known_keywords
-from limpide.losses import Loss, resolve_loss
+from limpide.losses import resolve_loss
 from limpide.optimizers import Optimizer, resolve_optimizer
 from limpide.rng import check_seed
 
@@ -71,10 +71,7 @@ class Examining(Drawing):
         >>> [finding.kind for finding in net.doctor(X, y).findings]
         ['symmetric_neurons']
         """
-        resolved = resolve_loss(loss or self._last_loss, self.output_activation)
-        chosen = self._last_optimizer if optimizer is None else resolve_optimizer(optimizer)
-        case = self._case(X, y, resolved, chosen)
-        return limpide.explain.examine(case, language)
+        return limpide.explain.examine(self.case(X, y, loss, optimizer), language)
 
     @known_keywords
     def gradcheck(
@@ -119,11 +116,10 @@ class Examining(Drawing):
         >>> bool(lp.Network([2, 2, 1], activation="tanh", seed=0).gradcheck(X, y))
         True
         """
-        resolved = resolve_loss(loss or self._last_loss, self.output_activation)
         if check_finite_scalar(tolerance, "tolerance") <= 0:
             raise ArgumentError(f"tolerance must be a positive number; received {tolerance!r}.")
         used, seed = engines.get(engine).name, check_seed(seed)
-        case = self._case(X, y, resolved, None)
+        case = self.case(X, y, loss)
         if not (np.isfinite(case.y).all() and (self._takes_missing or np.isfinite(case.X).all())):
             raise DataError(
                 "gradcheck needs numbers that are finite in X and y. net.doctor(X, y) says where "
@@ -131,22 +127,26 @@ class Examining(Drawing):
             )
         return limpide.explain.check_gradients(case, tolerance, used, seed, language)
 
-    def _case(self, X: Any, y: Any, loss: Loss, optimizer: Optimizer | None) -> Case:
+    def case(
+        self, X: Any, y: Any, loss: Any = None, optimizer: str | Optimizer | None = None
+    ) -> Case:
         """Give what is examined; a number that is not finite passes, to be found there."""
+        resolved = resolve_loss(loss or self._last_loss, self.output_activation)
+        chosen = self._last_optimizer if optimizer is None else resolve_optimizer(optimizer)
         matrix = self._rows_as_they_are(X)
         targets = as_numbers(y, "y")
         whole = np.isfinite(matrix).all(axis=1)
         sound = np.isfinite(targets) if targets.dtype.kind == "f" else np.ones(targets.shape, bool)
         if not sound.all():
             targets = np.where(sound, targets, 0)
-        checked = as_targets(targets, len(matrix), self.n_outputs, loss, self._dtype)
+        checked = as_targets(targets, len(matrix), self.n_outputs, resolved, self._dtype)
         if not sound.all():
             checked = checked.astype(self.dtype)
             checked[~sound.reshape(len(matrix), -1).all(axis=1)] = np.nan
         if whole.all():
             matrix = as_matrix(matrix, self.n_inputs, self._dtype)
         return limpide.explain.Case(
-            self.placed, self.params, self.state, matrix, checked, loss, optimizer
+            self.placed, self.params, self.state, matrix, checked, resolved, chosen
         )
 
     def _rows_as_they_are(self, X: Any) -> Array:

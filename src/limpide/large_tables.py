@@ -16,7 +16,7 @@ import polars as pl
 
 from limpide.arrays import as_targets, as_weights, with_class_weight
 from limpide.ir import Array
-from limpide.learning import Asked, learned_values, new_model, way
+from limpide.learning import Asked, new_model, way
 from limpide.losses import CrossEntropy, Loss
 from limpide.memory import size_text
 from limpide.model import Model
@@ -201,7 +201,9 @@ class _SecondPass:
         model, network = self._model, self._model.network
         X, _ = model.preprocessing.matrix(known, network.dtype)
         y, _ = model.labels.encode(known)
-        values = learned_values(model, y, not isinstance(self._loss, CrossEntropy))
+        values = model.labels.learned(
+            y, model.network.dtype, one_hot=not isinstance(self._loss, CrossEntropy)
+        )
         dtype = network.dtype.name.replace("float", "f")
         learned = as_targets(values, len(X), network.n_outputs, self._loss, dtype)
         if self._factors is not None:

@@ -24,7 +24,6 @@ from limpide.history import History
 from limpide.ir import Array
 from limpide.layers import check_size
 from limpide.losses import CrossEntropy, Loss, Poisson, resolve_loss
-from limpide.memory import check_fits
 from limpide.model import Model
 from limpide.model_facts import Facts
 from limpide.optimizers import AdamW, Optimizer
@@ -310,8 +309,8 @@ def learn(
     one_hot = not isinstance(loss, CrossEntropy)
     if validation is not None:
         Xv, yv, *rest = validation
-        validation = (Xv, learned_values(model, yv, one_hot), *rest)
-    learned = learned_values(model, y, one_hot)
+        validation = (Xv, model.labels.learned(yv, network.dtype, one_hot=one_hot), *rest)
+    learned = model.labels.learned(y, network.dtype, one_hot=one_hot)
     folds, watching = None, as_callbacks(callbacks)
     if network.members > 1 and validation is None and FEW_ROWS < len(X) <= FEW_TO_JUDGE:
         codes = y if model.labels.task in ("binary", "multiclass") else None
@@ -339,16 +338,3 @@ def learn(
     if X.nbytes > _KEPT:  # a model is not to hold on to a large table
         model.facts.history.recording = None
     settle_unseen(network, code_counts(network, X, weights))
-
-
-def learned_values(model: Model, y: Array, one_hot: bool) -> Array:
-    """Give y as the network learns it: scaled, or class numbers, or a column a class."""
-    target = model.labels
-    if target.task == "regression":
-        return target.scaled(y)
-    if target.task != "multiclass" or not one_hot or target.classes is None:
-        return y
-    count = len(target.classes)
-    needed = len(y) * count * model.network.dtype.itemsize
-    check_fits(needed, f"y with a column for each of {count:,} classes", "Use another loss.")
-    return np.asarray(y[:, None] == np.arange(count), model.network.dtype)

@@ -79,10 +79,14 @@ class MemberInput(_Members):
     def parameters(self, inputs: int) -> dict[str, ParameterSpec]:
         return Dense(self.members * self.neurons, self.activation).parameters(inputs)
 
+    def sums(self, params: Tensors, x: Tensor) -> Tensor:
+        """Give the sums before the activation, f[n, members · neurons]."""
+        return x @ params["weights"] + params["bias"]
+
     def forward(
         self, params: Tensors, state: Tensors, x: Tensor, training: RandomSource | None
     ) -> tuple[Tensor, dict[str, Tensor]]:
-        return self.function(x @ params["weights"] + params["bias"]), {}
+        return self.function(self.sums(params, x)), {}
 
     def by_member(self, values: Array) -> dict[str, Array]:
         each = np.repeat(values, self.neurons)

@@ -34,12 +34,12 @@ from limpide.model_facts import (
 )
 from limpide.network import Network
 from limpide.parameters import Parameters
+from limpide.table_explaining import TableExplaining
 from limpide.tables import Table, read_table
 from limpide.tables.numeric import NumberPlan, Numeric
 from limpide.tables.preprocessing import ARRAY, Preprocessing
 from limpide.tables.rows import read_rows
 from limpide.tables.targets import Target
-from limpide.views import Views
 
 TABLE = "table"
 """The tensor of a model file that holds all but the network's arrays, as packed JSON."""
@@ -51,7 +51,7 @@ _FLOATS = (np.dtype(np.float64), np.dtype(np.float32))
 _SMALL = 1e70  # of a sum of squares: then each number is within what float32 holds
 
 
-class Model(Views):
+class Model(TableExplaining):
     """A trained network with the preprocessing and the labels of its table; ``lp.train`` makes it.
 
     Attributes

@@ -125,6 +125,20 @@ class Rate(_Type):
         return converted
 
 
+class Rates(_Type):
+    """Several finite numbers above 0, such as 0.1,1."""
+
+    name = "rates"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> list[float]:
+        if isinstance(value, list):
+            return value
+        one = Rate("--rates 0.1,1,10")
+        return [one.convert(word.strip(), param, ctx) for word in str(value).split(",")]
+
+
 class PathName(_Type):
     """A path; an empty one, such as an unset variable of the shell gives, names nothing."""
 

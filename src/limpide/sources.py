@@ -100,6 +100,11 @@ def for_measuring(data: str, model: Any, reading: Reading) -> Any:
     return _table_of_messages(messages.matrix, repr(data), {model.target: labels})
 
 
+def for_network(data: str, reading: Reading) -> Any:
+    """Give the table for a bare network, which knows of no e-mails and no columns of text."""
+    return _read(data, reading)
+
+
 def _read(source: Any, reading: Reading, text: Sequence[str] = ()) -> Any:
     return limpide.tables.read_table(source, text=text, **_options(reading))
 

@@ -8,10 +8,12 @@ import pytest
 
 from limpide import program
 from limpide.cli import limpide_command
+from limpide.commands.experiment import experiment
 from limpide.commands.spoken import sentences
 from limpide.languages import LANGUAGES, words_in
 
 COMMANDS = [(), *((name,) for name in limpide_command.commands)]
+COMMANDS += [("experiment", name) for name in experiment.commands]
 OTHERS = [language for language in LANGUAGES if language != "en"]
 # Words of English that neither French, nor a name or value on the command line, shares.
 ENGLISH = {"the", "of", "and", "with", "that", "which", "from", "are", "is", "what", "not", "else"}

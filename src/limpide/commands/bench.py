@@ -57,7 +57,7 @@ def bench(
     as_json: bool,
     force: bool,
 ) -> None:
-    """Measure how fast limpide trains beside others, on this machine.
+    """Measure how fast limpide trains beside others on this machine.
 
     Each program runs in a process of its own and trains the same network: before it is timed, its
     losses are compared with limpide's. limpide and a peer are timed in turn; a ratio is the peer's

@@ -40,6 +40,9 @@ threads_option = click.option(
     type=program.Number(int, 1, UNBOUNDED, "--threads 2"),
     help="At most so many; else the processors there are. No result depends on it.",
 )
+target_option = click.option(
+    "--target", metavar="NAME", help="Of a bare network: the column with the answers."
+)
 json_option = click.option(
     "--json", "as_json", is_flag=True, help="Print one JSON object and no more."
 )

@@ -6,7 +6,17 @@ derivative of its own, nor networks, which hand themselves in (``limpide.explain
 
 from __future__ import annotations
 
-from limpide.explain.derivations import Asked, Derivation, Explained, Moment, Step
+from limpide.explain.derivations import (
+    Asked,
+    Derivation,
+    Explained,
+    Given,
+    Legend,
+    Looked,
+    Made,
+    Moment,
+    Step,
+)
 from limpide.explain.diagrams import (
     Diagram,
     Parts,
@@ -28,7 +38,11 @@ __all__ = [
     "Diagram",
     "Explained",
     "Finding",
+    "Given",
     "GradientCheck",
+    "Legend",
+    "Looked",
+    "Made",
     "Moment",
     "Parts",
     "Question",

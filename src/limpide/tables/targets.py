@@ -16,6 +16,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from limpide.errors import ArgumentError, DataError, MemoryLimitError, choice_error, nearest
+from limpide.memory import check_fits
 from limpide.tables.features import as_text, kind_of, plain
 from limpide.tables.table import Table
 
@@ -71,6 +72,19 @@ class Target:
     def scaled(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
         """Give what the network learns for the values of a regression's target."""
         return np.asarray((values / 2 - self.centre / 2) / (self.scale / 2))
+
+    def learned(
+        self, y: NDArray[Any], dtype: np.dtype[Any], *, one_hot: bool = False
+    ) -> NDArray[Any]:
+        """Give y as a network learns it: scaled, or class numbers, or a column a class."""
+        if self.task == "regression":
+            return self.scaled(y)
+        if self.task != "multiclass" or not one_hot or self.classes is None:
+            return y
+        count = len(self.classes)
+        needed = len(y) * count * dtype.itemsize
+        check_fits(needed, f"y with a column for each of {count:,} classes", "Use another loss.")
+        return np.asarray(y[:, None] == np.arange(count), dtype)
 
     def encode(self, table: Table) -> tuple[NDArray[Any], NDArray[np.bool_]]:
         """Give class numbers or values (f64[n]), and which rows have one.

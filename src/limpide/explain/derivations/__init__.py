@@ -8,7 +8,18 @@ from __future__ import annotations
 
 from limpide.explain.derivations.asked import Asked
 from limpide.explain.derivations.derivation import Derivation, Explained
+from limpide.explain.derivations.legend import Given, Legend, Looked, Made
 from limpide.explain.derivations.step import Step
 from limpide.explain.derivations.updates import Moment
 
-__all__ = ["Asked", "Derivation", "Explained", "Moment", "Step"]
+__all__ = [
+    "Asked",
+    "Derivation",
+    "Explained",
+    "Given",
+    "Legend",
+    "Looked",
+    "Made",
+    "Moment",
+    "Step",
+]

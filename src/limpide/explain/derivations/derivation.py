@@ -6,17 +6,21 @@ Answers for looking numbers up and for choosing what of a large network is told.
 
 from __future__ import annotations
 
+import copy
 import json
 import shutil
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from limpide.errors import ArgumentError, choice_error
+from limpide.explain.derivations.blocks import Block
 from limpide.explain.derivations.facts import ByName, Entry, Facts
 from limpide.explain.derivations.html_math import as_html, as_page
 from limpide.explain.derivations.latex import as_latex
+from limpide.explain.derivations.legend import Legend
 from limpide.explain.derivations.records import entry_record, whole_record
-from limpide.explain.derivations.telling import Block, Telling
+from limpide.explain.derivations.telling import Telling
 from limpide.explain.derivations.written_text import as_text
 from limpide.ir import Array
 from limpide.keywords import known_keywords
@@ -227,6 +231,23 @@ class Derivation(Told):
         """Give the k parameters by which the loss changes most, largest first."""
         return [self[name] for name in self.facts.largest(k)]
 
+    @known_keywords
+    def numbers(self, names: Sequence[str]) -> Chosen:
+        """Give several numbers, to be told one after the other.
+
+        Raises
+        ------
+        ArgumentError
+            For a name that there is not.
+        """
+        return Chosen(self.facts, [self[name] for name in names])
+
+    def with_legend(self, legend: Legend) -> Derivation:
+        """Give the same derivation with what its inputs and its target stand for."""
+        facts = copy.copy(self.facts)
+        facts.setting = replace(facts.setting, legend=legend)
+        return Derivation(facts, self._single)
+
     def blocks(self, telling: Telling) -> Sequence[Block]:
         everything = len(self.gradients) <= _ALL_TOLD
         names = list(self.gradients) if everything else self.facts.largest(_LARGEST)
@@ -239,6 +260,19 @@ class Derivation(Told):
 
     def __repr__(self) -> str:
         return f"<Derivation {self.facts.sizes}: loss {self.loss:.6g}>"
+
+
+class Chosen(Told):
+    """Several numbers of a derivation."""
+
+    def __init__(self, facts: Facts, chosen: Sequence[Explained]) -> None:
+        self.facts, self.chosen = facts, tuple(chosen)
+
+    def blocks(self, telling: Telling) -> Sequence[Block]:
+        return [block for one in self.chosen for block in telling.entry(one.entry, once=True)]
+
+    def record(self) -> dict[str, Any]:
+        return {"entries": [one.record() for one in self.chosen]}
 
 
 class Layer(Told):

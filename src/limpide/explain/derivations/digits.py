@@ -41,8 +41,8 @@ def rounded(value: float, digits: int) -> float:
 def cut(value: float, digits: int) -> float:
     """Give a number with what follows so many significant digits left away.
 
-    >>> cut(-0.9526096518320006, 3)
-    -0.952
+    >>> cut(-0.9526096518320006, 3), cut(0.172, 3)
+    (-0.952, 0.172)
     """
     if value == 0 or not math.isfinite(value):
         return value
@@ -98,7 +98,9 @@ class ByHand:
 
 def by_hand(factors: Sequence[float], value: float, digits: int = BY_HAND) -> ByHand | None:
     """Give the product of rounded factors, where it differs in the last digit; else None."""
-    if len(factors) < 2 or not all(math.isfinite(v) for v in (*factors, value)):
+    # With 1 and 0 nobody goes wrong.
+    counting = [f for f in factors if f not in (-1, 0, 1)]
+    if len(counting) < 2 or not all(math.isfinite(v) for v in (*factors, value)):
         return None
     exact = rounded(value, digits)
     for how in (rounded, cut):

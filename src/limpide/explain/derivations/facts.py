@@ -10,12 +10,14 @@ from __future__ import annotations
 from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from limpide.engines.reference import evaluate
 from limpide.explain.derivations.cells import Cell, Cells
 from limpide.explain.derivations.expressions import (
+    ZERO,
     Derivative,
     Expression,
     Number,
@@ -36,8 +38,11 @@ from limpide.layers import BatchNorm, Dropout
 from limpide.optimizers import Optimizer
 from limpide.scalars import Scalars
 
+if TYPE_CHECKING:  # which is told in these terms
+    from limpide.explain.derivations.legend import Legend
+
 _TERMS = 8  # of a sum over ways or rows that are written one by one
-_WRITTEN = 100  # terms of a weighted sum that are all written
+_WRITTEN = 30  # terms of a weighted sum that are all written
 _EQUATIONS = 14  # of one entry, before it refers to others
 
 
@@ -96,6 +101,7 @@ class Setting:
     decays: Mapping[str, Array] = field(default_factory=dict)
     dtype: str = "float64"
     moment: Moment = field(default_factory=Moment)
+    legend: Legend | None = None  # where the row is a table's
 
 
 class ByName(Mapping[str, float]):
@@ -291,11 +297,16 @@ class Facts:
         ``row``: those of one row alone.
         """
         if cell not in self._steps:
-            self._steps[cell] = self.factors.steps(cell, _Stations(self.names))
+            found = self.factors.steps(cell, _Stations(self.names))
+            moving = {end: f for end, f in found.items() if f != ZERO or not self._finite(end)}
+            self._steps[cell] = moving or found
         found = self._steps[cell]
         if row is None:
             return found
         return {end: f for end, f in found.items() if self.names.row_of(end) in (row, None)}
+
+    def _finite(self, cell: Cell) -> bool:
+        return bool(np.isfinite(self.derivative(cell)))
 
     # Equations --------------------------------------------------------------------------------
 
@@ -398,6 +409,10 @@ class Facts:
     def entry(self, cell: Cell) -> Entry:
         """Give what is told of a number that has a name."""
         settled = self.cells.settled(cell) or cell
+        if settled not in self.names:  # a constant of this row, such as the 0 of a missing number
+            value, by = self.cells.value(cell), self.derivative(cell)
+            found = Entry(self.names.own(cell), self.kind(cell), value, by)
+            return replace(found, layer=self.cells.nodes[cell.node].layer)
         name = self.text(settled)
         derivative = self.derivative(settled)
         found = Entry(name, self.kind(settled), self.cells.value(settled), derivative)

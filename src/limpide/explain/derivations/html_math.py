@@ -11,11 +11,19 @@ from collections.abc import Iterable, Iterator, Sequence
 from html import escape
 from typing import ClassVar
 
+from limpide.explain.derivations.blocks import (
+    Block,
+    Formulas,
+    Heading,
+    Listing,
+    Paragraph,
+    Table,
+    place_of,
+)
 from limpide.explain.derivations.digits import digits_for
 from limpide.explain.derivations.expressions import Derivative, Expression, Symbol
 from limpide.explain.derivations.facts import Equation
 from limpide.explain.derivations.notation import Notation
-from limpide.explain.derivations.telling import Block, Formulas, Heading, Paragraph, Table, place_of
 from limpide.explain.derivations.written_text import stages
 from limpide.languages import Words
 
@@ -39,6 +47,8 @@ STYLE = """
 .limpide-explain a{color:#0b5cad;text-decoration:none}
 .limpide-explain a:hover,.limpide-explain a:focus{text-decoration:underline}
 .limpide-explain :target{background:#fff3c4}
+.limpide-explain .listing{margin:.5rem 0 .5rem 1rem;border-spacing:0}
+.limpide-explain .listing td{padding:.15rem 1.5rem .15rem 0;text-align:left}
 .limpide-explain math{font-size:1.05em}
 @media (prefers-color-scheme:dark){
  .limpide-explain{color:#e8e8e8}
@@ -220,6 +230,24 @@ def _markup(
                 own = _anchor_of(equation)
                 yield from _equation(equation, words, digits, anchors - {own}, identified(own))
             yield "</div>"
+        elif isinstance(block, Listing):
+            yield from _listed(block, words, digits)
+
+
+def _listed(block: Listing, words: Words, digits: int) -> Iterator[str]:
+    notation = MathMl(words, digits)
+
+    def value(equation: Equation | None) -> str:
+        if equation is None:
+            return ""
+        number = notation.number(equation.value)
+        return _math(notation.symbols(equation.left), "<mo>=</mo>", number)
+
+    yield '<table class="listing">'
+    for given, told, other in block.lines:
+        cells = (value(given), escape(told), value(other))
+        yield f"<tr>{''.join(f'<td>{cell}</td>' for cell in cells)}</tr>"
+    yield "</table>"
 
 
 def _sentence(block: Paragraph, words: Words) -> str:

@@ -9,12 +9,20 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from typing import ClassVar
 
+from limpide.explain.derivations.blocks import (
+    Block,
+    Formulas,
+    Heading,
+    Listing,
+    Paragraph,
+    Table,
+    place_of,
+)
 from limpide.explain.derivations.digits import digits_for
 from limpide.explain.derivations.expressions import Expression
 from limpide.explain.derivations.facts import Equation
 from limpide.explain.derivations.notation import Notation
-from limpide.explain.derivations.telling import Block, Formulas, Heading, Paragraph, Table, place_of
-from limpide.explain.derivations.written_text import stages
+from limpide.explain.derivations.written_text import stages, value_of
 from limpide.languages import Words, decimal_sign
 
 _GREEK = {"η": r"\eta", "μ": r"\mu", "α": r"\alpha", "β": r"\beta", "ε": r"\epsilon"}
@@ -149,6 +157,19 @@ def _lines(blocks: Iterable[Block], words: Words, digits: int) -> Iterator[str]:
             yield r"\begin{align*}"
             yield " \\\\\n".join(_equation(e, words, digits) for e in block.equations)
             yield r"\end{align*}"
+        elif isinstance(block, Listing):
+            yield from _listed(block, words, digits)
+
+
+def _listed(block: Listing, words: Words, digits: int) -> Iterator[str]:
+    notation = Latex(words, digits)
+    yield r"\begin{tabular}{@{}lll@{}}"
+    for given, told, other in block.lines:
+        cells = [f"${value_of(given, notation)}$", _escaped(told)]
+        if other is not None:
+            cells.append(rf"$\displaystyle {value_of(other, notation)}$")
+        yield " & ".join(cells) + r" \\"
+    yield "\\end{tabular}\n"
 
 
 def _sentence(block: Paragraph, words: Words) -> str:

@@ -28,7 +28,8 @@ _LOOKED_AT = 4096  # elements of a node that are asked whether they are used mor
 class Family:
     """The numbers of one node, named alike: h1, h2, …
 
-    ``kind`` is input, target, parameter, state, sum, value, output, between, row loss or loss.
+    ``kind`` is input, target, parameter, state, sum, member, value, output, between, row loss or
+    loss.
     """
 
     kind: str
@@ -122,11 +123,15 @@ class Names:
             size = self.cells.arrays[family.node].size
             for place in range(size):
                 cell = self.cells.settled(Cell(family.node, place))
-                if cell is not None and self.cells.variable[cell.node]:
+                if cell is not None and (self.cells.variable[cell.node] or self._is_fact(cell)):
                     row = None if family.axis is None else family.split(place)[0]
                     self._moved.setdefault(cell, (family.text(place), row))
         else:
             self._by_node.setdefault(family.node, family)
+
+    def _is_fact(self, cell: Cell) -> bool:
+        """Say whether a constant says something of a row, as the 1 of a category does."""
+        return cell.node in self._axes and self.cells.value(cell) != 0
 
     def _name_ends(self) -> None:
         x, y = (self.cells.index(self.subject.input(n)) for n in ("X", "y"))
@@ -164,6 +169,8 @@ class Names:
                 letter, start, kind, alone = "ŷ", 1, "output", count == 1
             else:
                 counted[letter] += count
+            if stage.apart is not None:
+                self._family("member", "z_m", self.cells.index(stage.apart), 1, stage.name)
             if stage.sums is not None:
                 self._name_sums(stage, "z_o" if last else f"z_{letter}", start)
             node = self.cells.index(stage.output)
@@ -213,6 +220,10 @@ class Names:
     def _index(self, cell: Cell) -> tuple[int, ...]:
         shape = self.cells.arrays[cell.node].shape
         return tuple(int(i) for i in np.unravel_index(cell.place, shape))
+
+    def own(self, cell: Cell) -> str:
+        """Give the name that a number has where it stands, though it came from elsewhere."""
+        return next(f.text(cell.place) for f in self.families if f.node == cell.node)
 
     def row_of(self, cell: Cell) -> int | None:
         """Give the row that a named number belongs to, or None."""
@@ -342,7 +353,9 @@ def _row_axis(node: Node, axis: int, source: int, cells: Cells) -> int | None:
         left = cells.index(node.inputs[0]) == source
         return axis if left and axis != len(before) - 1 else None
     if name == "gather":
-        return axis if cells.index(node.inputs[1]) == source else None
+        if cells.index(node.inputs[1]) == source:
+            return axis
+        return axis if axis < params["axis"] else None  # columns of the same rows
     return axis if len(node.spec.shape) == len(before) else None
 
 

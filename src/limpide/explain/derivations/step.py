@@ -9,10 +9,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from limpide.explain.derivations.blocks import Block
 from limpide.explain.derivations.derivation import Derivation, Explained, Told
 from limpide.explain.derivations.facts import ByName, Facts
 from limpide.explain.derivations.records import number, whole_record
-from limpide.explain.derivations.telling import Block, Telling
+from limpide.explain.derivations.telling import Telling
 from limpide.ir import Array
 
 _ALL_TOLD = 60  # parameters; of more those are told that the step changes most

@@ -15,6 +15,7 @@ from limpide.activations import Activation, linear
 from limpide.ir import Array, Graph, Node, Spec, layer_scope, spec_of
 from limpide.layers import Layer, Placed
 from limpide.losses import Loss, row_means, weighted_mean
+from limpide.members import MemberDense, MemberInput, MemberOutput
 from limpide.ops import RandomSource
 from limpide.steps import repeated, repeated_weights
 from limpide.tensor import Tensor, Tracing, tracing_into
@@ -22,12 +23,16 @@ from limpide.tensor import Tensor, Tracing, tracing_into
 
 @dataclass(frozen=True)
 class Stage:
-    """One layer in the graph: the node of its output, and of its weighted sum where it has one."""
+    """One layer in the graph: the node of its output, and of its weighted sum where it has one.
+
+    ``apart``: of an ensemble's last layer the node of its members' own sums.
+    """
 
     name: str
     layer: Layer
     output: Node
     sums: Node | None = None
+    apart: Node | None = None
 
 
 @dataclass(frozen=True)
@@ -118,7 +123,7 @@ def _trace(
         activation: Activation = linear
         for i, (name, layer, _, _) in enumerate(placed):
             with layer_scope(name):
-                z, activation = x, linear
+                before, z, activation = x, x, linear
                 own = {k[len(name) + 1 :]: v for k, v in values.items() if k.startswith(f"{name}.")}
                 last = i == len(placed) - 1 or hasattr(layer, "weighted_sum")
                 # In training the members of an ensemble answer each for itself.
@@ -128,14 +133,16 @@ def _trace(
                     z, activation = summed
                     x = activation(z)
                     sums = tracing.lift(z).node if activation is not linear else None
-                    stages.append(Stage(name, layer, tracing.lift(x).node, sums))
+                    each = _own_sums(layer, own, before, tracing)
+                    stages.append(Stage(name, layer, tracing.lift(x).node, sums, each))
                     continue
                 context = None
                 if training is not None:
                     seed, step = (Tensor(v, dtype="uint32") for v in training)
                     context = RandomSource(seed, step, i)
+                sums = _own_sums(layer, own, x, tracing)
                 x, _ = layer.forward(own, own, x, context)
-                stages.append(Stage(name, layer, tracing.lift(x).node))
+                stages.append(Stage(name, layer, tracing.lift(x).node, sums))
                 z = x
         with layer_scope("loss"):
             answers = z.shape[0] // batch[0].shape[0]
@@ -147,6 +154,17 @@ def _trace(
         outputs = [tracing.lift(value).node for value in (x, losses, total)]
     graph = tracing.trace.finish(outputs, ["prediction", "losses", "loss"])
     return graph, stages, fused and not _goes_through(outputs[2], outputs[0])
+
+
+def _own_sums(
+    layer: Layer, params: Mapping[str, Tensor], x: Tensor, tracing: Tracing
+) -> Node | None:
+    """Give the node of the sums of an ensemble's members: the trace merges it with forward's."""
+    if not isinstance(layer, (MemberInput, MemberDense)):
+        return None
+    if layer.function is linear and not isinstance(layer, MemberOutput):
+        return None  # its outputs are its sums
+    return tracing.lift(layer.sums(params, x)).node
 
 
 def _goes_through(end: Node, node: Node) -> bool:

@@ -6,66 +6,32 @@ blocks are written (``written_text`` and its like), or the formulas.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 
+from limpide.activations import linear
+from limpide.explain.derivations.blocks import Block, Formulas, Heading, Paragraph, Table, inline
 from limpide.explain.derivations.digits import by_hand, digits_for
-from limpide.explain.derivations.expressions import Derivative, Expression, Number, Product
+from limpide.explain.derivations.expressions import (
+    Derivative,
+    Expression,
+    Number,
+    Product,
+    call,
+    divided,
+    plus,
+)
 from limpide.explain.derivations.facts import Entry, Equation, Facts
 from limpide.explain.derivations.updates import RATE
 from limpide.languages import Words
+from limpide.members import MemberOutput
+from limpide.ops import sigmoid
 
+_BIAS = re.compile(r"b\d+|.+\.bias\[[\d, ]+\]")
 _SHOWN = 5  # outputs whose unfused loss is told
 _LAYER = 24  # numbers of a layer that are all told
 _ROWS = 12  # numbers of rows that are listed
 _SAME = 1e-9  # relative: what two ways of working out a derivative may differ by
-_PLACE = 0xE000  # private characters stand for formulas within a sentence
-
-
-@dataclass(frozen=True)
-class Heading:
-    """A title; ``anchor`` is what links lead to."""
-
-    text: str
-    level: int = 1
-    anchor: str = ""
-
-
-@dataclass(frozen=True)
-class Paragraph:
-    """A sentence; a private character in it stands for the formula of that number."""
-
-    text: str
-    formulas: tuple[Expression, ...] = ()
-    digits: int = 6
-
-
-@dataclass(frozen=True)
-class Formulas:
-    """Equations, one below the other."""
-
-    equations: tuple[Equation, ...]
-
-
-@dataclass(frozen=True)
-class Table:
-    """Rows of cells under a head; the first column is text, the others are numbers."""
-
-    head: tuple[str, ...]
-    rows: tuple[tuple[str, ...], ...]
-
-
-Block = Heading | Paragraph | Formulas | Table
-
-
-def inline(number: int) -> str:
-    """Give the character that stands for a formula of a paragraph."""
-    return chr(_PLACE + number)
-
-
-def place_of(character: str) -> int:
-    """Give the number of the formula that a character stands for, negative for none."""
-    return ord(character) - _PLACE if _PLACE <= ord(character) < _PLACE + 64 else -1
 
 
 class Telling:
@@ -90,6 +56,7 @@ class Telling:
     def entry(self, entry: Entry, once: bool = False) -> Iterator[Block]:
         """Tell one number; ``once`` leaves out formulas that were told before."""
         yield Heading(self.title(entry), 2, entry.name)
+        yield from self._meanings(entry)
         if entry.worked_out:
             yield Formulas(entry.worked_out)
         elif entry.kind != "loss":
@@ -104,6 +71,14 @@ class Telling:
             yield Formulas(entry.update)
         elif entry.frozen:
             yield Paragraph(self.words.say("It is frozen: a step leaves it as it is."))
+
+    def _meanings(self, entry: Entry) -> Iterator[Block]:
+        """Tell which column of a table a number is, or the input of a weight."""
+        legend = self.facts.setting.legend
+        if legend is not None:
+            told = legend.meaning(entry.source or entry.name, self.words)
+            if told is not None:
+                yield Paragraph(told)
 
     def _chain(self, entry: Entry, once: bool) -> Iterator[Block]:
         if not entry.chain:
@@ -178,7 +153,7 @@ class Telling:
                     source=entry.source,
                     target=neuron(entry.target),
                 )
-            if name.startswith("b") and "[" not in name and entry.target:
+            if _BIAS.fullmatch(name) and entry.target:
                 return words.say(
                     "{name}, the bias of {target}", name=name, target=neuron(entry.target)
                 )
@@ -189,6 +164,7 @@ class Telling:
             "target": lambda: words.say("{name}, the target", name=name),
             "state": lambda: words.say("{name}, kept by {layer}", name=name, layer=layer),
             "sum": lambda: words.say("{name}, the weighted sum of a neuron", name=name),
+            "member": lambda: words.say("{name}, the weighted sum of a member", name=name),
             "output": lambda: words.say("{name}, the output", name=name),
             "between": lambda: words.say(
                 "{name}, used more than once in {layer}", name=name, layer=layer
@@ -208,6 +184,8 @@ class Telling:
     def whole(self, names: Sequence[str], forward: bool) -> Iterator[Block]:
         """Tell a whole derivation, or of a large network its outline and some parameters."""
         yield from self._setting()
+        if self.facts.setting.legend is not None:
+            yield from self.facts.setting.legend.blocks(self.facts, self.words, self.digits)
         if forward:
             yield from self._forward()
         else:
@@ -338,16 +316,41 @@ class Telling:
     def _outline(self) -> Iterator[Block]:
         facts = self.facts
         yield Heading(self.words.say("Forward"), 1)
+        first = next(iter(facts.scalars))
         yield Paragraph(
             self.words.say(
-                "{count} derivatives; {one} tells one of them, {layer} those of a layer.",
+                "There are {count} derivatives. Ask for any of them by its name, such as {one}, or "
+                "for those of a layer, such as {layer}.",
                 count=self.words.whole(len(facts.gradients)),
-                one=f'd["{next(iter(facts.scalars))}"]',
-                layer=f'd.layer("{facts.subject.stages[-1].name}")',
+                one=first.replace(", ", ","),  # no line ends within it
+                layer=facts.scalars.locate(first)[0].rpartition(".")[0],
             )
         )
+        yield from self._members()
         *_, last = facts.forward(ends_only=True)
         yield Formulas(tuple(last))
+
+    def _members(self) -> Iterator[Block]:
+        """Tell how the members of an ensemble answer together."""
+        facts, words = self.facts, self.words
+        layer = facts.subject.stages[-1].layer
+        if not isinstance(layer, MemberOutput):
+            return
+        yield Paragraph(
+            words.plural(
+                "{n} member answers: the output is the mean of what the members give, each of "
+                "its own sum z_m1, z_m2, … In training each learns by a loss of its own.",
+                "{n} members answer together: the output is the mean of what the members give, "
+                "each of its own sum z_m1, z_m2, … In training each learns by a loss of its own.",
+                layer.members,
+            )
+        )
+        sums = [facts.symbol(facts.names.find(n)) for n in facts.names.of_kind("member")]
+        if layer.neurons == 1 and layer.function in (sigmoid, linear) and facts.rows == 1:
+            given = [call("sigmoid", [z]) if layer.function is sigmoid else z for z in sums]
+            mean = divided(plus(given), Number(float(len(sums))))
+            cell = facts.names.find("ŷ")
+            yield Formulas((Equation(facts.symbol(cell), mean, mean.value),))
 
     def _unfused(self) -> Iterator[Block]:
         facts = self.facts

@@ -10,10 +10,18 @@ import re
 import textwrap
 from collections.abc import Iterable, Iterator
 
+from limpide.explain.derivations.blocks import (
+    Block,
+    Formulas,
+    Heading,
+    Listing,
+    Paragraph,
+    Table,
+    place_of,
+)
 from limpide.explain.derivations.digits import digits_for
 from limpide.explain.derivations.facts import Equation
 from limpide.explain.derivations.notation import Notation
-from limpide.explain.derivations.telling import Block, Formulas, Heading, Paragraph, Table, place_of
 from limpide.languages import Words
 
 _BREAKS = re.compile(r"(?<=[^ (]) (?=[+−·/] )")  # before an operator that has room around it
@@ -34,7 +42,39 @@ def as_text(blocks: Iterable[Block], words: Words, digits: int, width: int) -> s
         elif isinstance(block, Formulas):
             for equation in block.equations:
                 lines += equation_lines(equation, words, digits, width)
+        elif isinstance(block, Listing):
+            lines += _listed(block, words, digits, width)
     return "\n".join(lines)
+
+
+def _listed(block: Listing, words: Words, digits: int, width: int) -> list[str]:
+    """Write a list in columns; what a number is, is cut where the line ends."""
+    notation = Notation(words, digits)
+    cells = [
+        [value_of(given, notation), told, "" if other is None else value_of(other, notation)]
+        for given, told, other in block.lines
+    ]
+    first, last = (max(len(row[i]) for row in cells) for i in (0, 2))
+    room = max(width - first - last - 6, 12)
+    middle = min(max(len(row[1]) for row in cells), room)
+    return [
+        f"  {given:<{first}}  {shortened_text(told, middle):<{middle}}  {other}".rstrip()
+        for given, told, other in cells
+    ]
+
+
+def value_of(equation: Equation, notation: Notation) -> str:
+    """Write what a number is called and what it is."""
+    return f"{notation.symbols(equation.left)} = {notation.number(equation.value)}"
+
+
+def shortened_text(text: str, most: int) -> str:
+    """Give a text in so many characters.
+
+    >>> shortened_text("minutes_since_oven", 8)
+    'minutes…'
+    """
+    return text if len(text) <= most else f"{text[: most - 1]}…"
 
 
 def _sentence(block: Paragraph, words: Words) -> str:

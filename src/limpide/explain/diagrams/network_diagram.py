@@ -49,6 +49,7 @@ def network_diagram(
     parts: Parts,
     asked: Question | None = None,
     *,
+    captions: tuple[str, ...] = (),
     language: str | None = None,
     theme: str = "auto",
 ) -> Diagram:
@@ -60,6 +61,8 @@ def network_diagram(
         The network's layers and arrays.
     asked
         A row, and with a target the loss and the gradients.
+    captions
+        What each input is.
 
     Raises
     ------
@@ -70,7 +73,7 @@ def network_diagram(
     words = words_in(language)
     seen = None if asked is None else values_of(parts, asked)
     writer = writer_for(parts, seen, words)
-    drawing = _Drawing(parts, asked, seen, writer)
+    drawing = _Drawing(parts, asked, seen, writer, captions)
     return framed(
         "network",
         drawing.size,
@@ -91,9 +94,15 @@ class _Drawing:
     """A network that has been laid out, from left to right."""
 
     def __init__(
-        self, parts: Parts, asked: Question | None, seen: Values | None, writer: Writer
+        self,
+        parts: Parts,
+        asked: Question | None,
+        seen: Values | None,
+        writer: Writer,
+        captions: tuple[str, ...],
     ) -> None:
         self._parts, self._asked, self._seen, self._writer = parts, asked, seen, writer
+        self._captions = captions
         every = columns_of(parts, seen, writer)
         self._all = every
         self.left_out = 0
@@ -262,6 +271,9 @@ class _Drawing:
         """Give the lines of the legend that say what is not drawn."""
         words = self._writer.words
         lines = []
+        if self._captions:
+            drawn_inputs = [node for node in self._all[0].shown if node is not None]
+            lines += [f"{node.name}: {self._captions[node.index]}" for node in drawn_inputs]
         if self.left_out:
             lines.append(
                 words.plural(

@@ -46,7 +46,8 @@ def examine(case: Case, language: str | None = None, most_rows: int = MOST_ROWS)
     else:
         findings += examine_values(sampled, seen) + examine_rate(sampled)
         findings += overlooked_classes(case, sampled, seen)
-    return Diagnosis(tuple(findings), len(sampled.X), case.n_rows, SEED, language)
+    told = tuple(replace(finding, target=case.target) for finding in findings)
+    return Diagnosis(told, len(sampled.X), case.n_rows, SEED, language)
 
 
 def _sound_rows(case: Case) -> Case:

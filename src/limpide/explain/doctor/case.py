@@ -47,6 +47,8 @@ class Case:
         By what; None where nobody has said, and then no rate is judged.
     n_rows
         How many rows X was drawn from.
+    columns, classes, target
+        Names of the columns of X, of the classes and of the target, where they are a table's.
     """
 
     placed: tuple[Placed, ...]
@@ -57,6 +59,9 @@ class Case:
     loss: Loss
     optimizer: Optimizer | None = None
     n_rows: int = 0
+    columns: tuple[str, ...] = ()
+    classes: tuple[str, ...] = ()
+    target: str = ""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "n_rows", self.n_rows or len(self.X))
@@ -74,6 +79,10 @@ class Case:
     def with_params(self, params: Mapping[str, Array], state: Mapping[str, Array]) -> Case:
         """Give the case with other arrays."""
         return replace(self, params=params, state=state)
+
+    def column(self, place: int) -> str:
+        """Give the name of a column of X: x1, x2, … where it has none of its own."""
+        return self.columns[place] if self.columns else f"x{place + 1}"
 
     @property
     def output(self) -> Placed:

@@ -6,6 +6,7 @@ Answers for what can be typed. Not for: saying what it does (``wording``).
 from __future__ import annotations
 
 import json
+import shlex
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
 
 def code(finding: Finding) -> str:
     """Give the remedy as code, or an empty text where it is none."""
+    if finding.target:
+        return _OF_TABLE.get(finding.kind, lambda f: "")(finding)
     return _CODE[finding.kind](finding)
 
 
@@ -50,6 +53,24 @@ def _code_bad(f: Finding) -> str:
     return _code_rate(f) if "better_rate" in f.figures else ""
 
 
+def _drop_from_table(f: Finding) -> str:
+    # What is a column for each of several inputs, such as a date, is dropped once.
+    names = list(dict.fromkeys(f.where["columns"]))
+    dropped = [word for name in names for word in ("--drop", name)]
+    return f"limpide train DATA {shlex.join(['--target', f.target, *dropped])}"
+
+
+def _balanced_table(f: Finding) -> str:
+    return f'lp.train(data, {_quoted(f.target)}, class_weight="balanced")'
+
+
+_OF_TABLE: Mapping[str, Callable[[Any], str]] = {
+    "class_imbalance": _balanced_table,
+    "constant_columns": _drop_from_table,
+    "duplicate_columns": _drop_from_table,
+    "leaking_columns": _drop_from_table,
+    "row_numbers": _drop_from_table,
+}
 _CODE: Mapping[str, Callable[[Any], str]] = {
     "dead_neurons": _code_dead,
     "saturated_neurons": lambda f: "net = lp.Network([...])  # weights=lp.glorot, the default",

@@ -6,6 +6,9 @@ classes that a network overlooks. Not for: text or categories (``limpide.tables`
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 import numpy as np
 
 from limpide.explain.doctor.case import SEED, Case, Look, class_codes
@@ -30,16 +33,16 @@ def unsound(case: Case) -> list[Finding]:
             continue
         row, column = np.argwhere(bad)[0].tolist()
         columns = np.flatnonzero(bad.any(axis=0)).tolist()
-        letter = name.lower()
+        named = case.column if name == "X" else "y{}".format
         figures = {
             "array": name,
             "count": int(bad.sum()),
             "rows": int(bad.any(axis=1).sum()),
             "first_row": row,
             "first_value": float(array[row, column]),
-            "first_column": f"{letter}{column + 1}",
+            "first_column": named(column),
         }
-        where = {"columns": [f"{letter}{i + 1}" for i in columns]}
+        where = {"columns": list(map(named, columns))}
         findings.append(Finding("unsound_data", "serious", where, figures))
     return findings
 
@@ -69,8 +72,8 @@ def _compared(case: Case) -> tuple[Array, Array]:
     return X, case.y[rows]
 
 
-def _names(places: Array) -> list[str]:
-    return [f"x{i + 1}" for i in places.tolist()]
+def _names(case: Case, places: Array) -> list[str]:
+    return [case.column(i) for i in places.tolist()]
 
 
 # Scales ------------------------------------------------------------------------------------------
@@ -98,13 +101,13 @@ def _unscaled(case: Case, X: Array) -> list[Finding]:
     least, most = compared[own.argmin()], compared[own.argmax()]
     figures = {
         "largest": float(own.max()),
-        "largest_column": f"x{most + 1}",
+        "largest_column": case.column(int(most)),
         "smallest": float(own.min()),
-        "smallest_column": f"x{least + 1}",
+        "smallest_column": case.column(int(least)),
         "ratio": ratio,
-        "sizes": {f"x{i + 1}": float(sizes[i]) for i in compared.tolist()},
+        "sizes": {case.column(i): float(sizes[i]) for i in compared.tolist()},
     }
-    return [Finding("unscaled_inputs", "warning", {"columns": _names(places)}, figures)]
+    return [Finding("unscaled_inputs", "warning", {"columns": _names(case, places)}, figures)]
 
 
 def _constant(case: Case, constant: Array, X: Array) -> list[Finding]:
@@ -116,8 +119,10 @@ def _constant(case: Case, constant: Array, X: Array) -> list[Finding]:
     places = np.flatnonzero(told)
     if not len(places):
         return []
-    values = {f"x{i + 1}": float(X[0, i]) for i in places.tolist()}
-    return [Finding("constant_columns", "note", {"columns": _names(places)}, {"values": values})]
+    values = {case.column(i): float(X[0, i]) for i in places.tolist()}
+    return [
+        Finding("constant_columns", "note", {"columns": _names(case, places)}, {"values": values})
+    ]
 
 
 # Repeated columns --------------------------------------------------------------------------------
@@ -140,7 +145,7 @@ def _repeated(case: Case, constant: Array, X: Array) -> list[Finding]:
     groups = _same(own, allowed)
     if not groups:
         return []
-    named = [[f"x{places[i] + 1}" for i in group] for group in groups]
+    named = [[case.column(int(places[i])) for i in group] for group in groups]
     figures = {"groups": named, "exact": bool(exact or _equal_bits(X[:, places], groups))}
     where = {"columns": [name for group in named for name in group[1:]]}
     return [Finding("duplicate_columns", "note", where, figures)]
@@ -183,9 +188,9 @@ def _leaking(case: Case, constant: Array, X: Array, y: Array) -> list[Finding]:
     suspects = np.flatnonzero(~constant)
     figures: dict[str, float]
     if codes is None:
-        figures, measure = _by_line(X, y, suspects), "r2"
+        figures, measure = _by_line(case, X, y, suspects), "r2"
     else:
-        figures, measure = _by_classes(X, codes_of(y), suspects)
+        figures, measure = _by_classes(case, X, codes_of(y), suspects)
     if figures:
         where = {"columns": list(figures)}
         found.append(Finding("leaking_columns", "warning", where, {measure: figures}))
@@ -202,7 +207,7 @@ def codes_of(y: Array) -> Array:
     return y[:, 0].astype(np.int64) if y.shape[1] == 1 else np.asarray(y.argmax(axis=1))
 
 
-def _by_line(X: Array, y: Array, suspects: Array) -> dict[str, float]:
+def _by_line(case: Case, X: Array, y: Array, suspects: Array) -> dict[str, float]:
     if len(X) < limit("rows to judge") or not len(suspects):
         return {}
     own = X[:, suspects] - X[:, suspects].mean(axis=0)
@@ -212,10 +217,12 @@ def _by_line(X: Array, y: Array, suspects: Array) -> dict[str, float]:
         whole = np.square(own).sum(axis=0)[:, None] * np.square(target).sum(axis=0)
         r2 = np.where(whole > 0, shared / whole, 0).max(axis=1)
     leaks = np.flatnonzero(r2 >= limit("leaking R²")).tolist()
-    return {f"x{suspects[i] + 1}": float(r2[i]) for i in leaks}
+    return {case.column(int(suspects[i])): float(r2[i]) for i in leaks}
 
 
-def _by_classes(X: Array, codes: Array, suspects: Array) -> tuple[dict[str, float], str]:
+def _by_classes(
+    case: Case, X: Array, codes: Array, suspects: Array
+) -> tuple[dict[str, float], str]:
     classes, counts = np.unique(codes, return_counts=True)
     measure = "auc" if len(classes) == 2 else "order"
     if len(classes) < 2 or counts.min() < limit("rows to judge"):
@@ -231,7 +238,7 @@ def _by_classes(X: Array, codes: Array, suspects: Array) -> tuple[dict[str, floa
             continue
         figure = judge(X[rows, column], codes[rows])
         if figure >= limit("leaking area"):
-            found[f"x{column + 1}"] = figure
+            found[case.column(column)] = figure
     return found, measure
 
 
@@ -266,7 +273,7 @@ def _counting_rows(case: Case, suspects: Array) -> list[str]:
         if own.max() - own.min() == n - 1 and (own[0] == np.floor(own[0])):
             step = np.diff(np.sort(own))
             if (step == 1).all():
-                found.append(f"x{column + 1}")
+                found.append(case.column(column))
     return found
 
 
@@ -292,11 +299,13 @@ def overlooked_classes(case: Case, sampled: Case, seen: Look) -> list[Finding]:
         return []
     table = dict(zip(classes.tolist(), counts.tolist(), strict=True))
     worst = min(overlooked, key=lambda c: table[c])
+    label: Callable[[int], Any] = case.classes.__getitem__ if case.classes else int
     figures = {
-        "counts": table,
+        "counts": {label(c): count for c, count in table.items()},
         "ratio": float(counts.max() / table[worst]),
-        "rare_class": worst,
+        "rare_class": label(worst),
         "share_of_rows": table[worst] / len(codes),
-        "found": overlooked,
+        "found": {label(c): share for c, share in overlooked.items()},
     }
-    return [Finding("class_imbalance", "warning", {"classes": list(overlooked)}, figures)]
+    where = {"classes": [label(c) for c in overlooked]}
+    return [Finding("class_imbalance", "warning", where, figures)]

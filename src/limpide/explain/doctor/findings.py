@@ -40,12 +40,15 @@ class Finding:
         ``epochs`` (from 1), those of them that there are.
     figures
         What was measured, in full precision.
+    target
+        The column that the model of a table predicts; empty for a network with X and y.
     """
 
     kind: str
     severity: str
     where: Mapping[str, Any] = field(default_factory=dict)
     figures: Mapping[str, Any] = field(default_factory=dict)
+    target: str = ""
 
     def title(self, language: str | None = None) -> str:
         """Name the illness."""
@@ -83,7 +86,7 @@ class Finding:
 
     def to_text(self, language: str | None = None, width: int | None = None) -> str:
         """Give it as lines of text."""
-        words, width = words_in(language), _columns(width)
+        words, width = words_in(language), columns_of_text(width)
         head = f"{self.title(language)} ({wording.severity(self.severity, words)})"
         parts = [(words.say("Seen"), self.seen(language)), (words.say("Why"), self.why(language))]
         parts.append((words.say("Remedy"), self.remedy(language)))
@@ -159,7 +162,7 @@ class Diagnosis:
     def to_text(self, language: str | None = None, width: int | None = None) -> str:
         """Give it as text of at most ``width`` columns; None is the terminal's."""
         language = language or self.language
-        parts = [textwrap.fill(self.head(language), _columns(width))]
+        parts = [textwrap.fill(self.head(language), columns_of_text(width))]
         for i, finding in enumerate(self.findings, 1):
             parts.append(f"{i}. {finding.to_text(language, width)}")
         return "\n\n".join(parts)
@@ -226,7 +229,8 @@ overflow-x:auto;font:13px/1.5 ui-monospace,monospace}
 """
 
 
-def _columns(width: int | None) -> int:
+def columns_of_text(width: int | None) -> int:
+    """Give how wide a text may be; None is the terminal's width."""
     asked = shutil.get_terminal_size((88, 24)).columns if width is None else width
     return max(_NARROW, min(asked, _WIDE))
 

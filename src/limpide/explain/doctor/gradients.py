@@ -7,6 +7,7 @@ Answers for ``check_gradients`` and what it reports. Not for: functions of one's
 from __future__ import annotations
 
 import json
+import textwrap
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
@@ -16,6 +17,7 @@ import numpy as np
 from limpide import engines
 from limpide.engines.reference import evaluate
 from limpide.explain.doctor.case import Case
+from limpide.explain.doctor.findings import columns_of_text
 from limpide.gradient import gradient
 from limpide.ir import Array, Graph, Node, Spec, needed, spec_of
 from limpide.languages import Words, words_in
@@ -29,6 +31,7 @@ MOST_PARAMETERS = 512
 _LEAST = 8  # parameters of each array
 _STEPS = (2.0**-13, 2.0**-16, 2.0**-19)
 _SHOWN = 5
+_NO_SIDE = 9.0
 
 
 @dataclass(frozen=True)
@@ -110,19 +113,18 @@ class GradientCheck:
 
     def to_text(self, language: str | None = None, width: int | None = None) -> str:
         """Give the verdict, and the worst of them as a table."""
-        words = words_in(language or self.language)
+        words, width = words_in(language or self.language), columns_of_text(width)
         shown = self.failures[:_SHOWN] or (self.worst,)
-        lines = [self._verdict(words), *_table(shown, words)]
+        lines = [*textwrap.wrap(self._verdict(words), width), *_table(shown, words, width)]
         if self.kinks:
-            lines.append(
-                words.plural(
-                    "{n} parameter stands at a corner of the loss (such as relu at 0), where there "
-                    "is no one derivative: there only the engines are compared.",
-                    "{n} parameters stand at a corner of the loss (such as relu at 0), where there "
-                    "is no one derivative: there only the engines are compared.",
-                    len(self.kinks),
-                )
+            corners = words.plural(
+                "{n} parameter stands at a corner of the loss (such as relu at 0), where there "
+                "is no one derivative: there only the engines are compared.",
+                "{n} parameters stand at a corner of the loss (such as relu at 0), where there "
+                "is no one derivative: there only the engines are compared.",
+                len(self.kinks),
             )
+            lines += textwrap.wrap(corners, width)
         return "\n".join(lines)
 
     def _verdict(self, words: Words) -> str:
@@ -185,7 +187,8 @@ def _as_json(scalar: CheckedScalar) -> dict[str, Any]:
     }
 
 
-def _table(scalars: tuple[CheckedScalar, ...], words: Words) -> list[str]:
+def _table(scalars: tuple[CheckedScalar, ...], words: Words, width: int) -> list[str]:
+    """Give a table; where it is too wide, a list for each."""
     heads = ["", words.say("by the rules"), words.say("by the engine")]
     heads += [words.say("by differences"), words.say("apart by"), words.say("allowed")]
     rows = [heads]
@@ -193,6 +196,16 @@ def _table(scalars: tuple[CheckedScalar, ...], words: Words) -> list[str]:
         numbers = [words.number(v, 10) for v in (s.reference, s.engine, s.numeric)]
         rows.append([s.name, *numbers, words.number(s.difference, 2), words.number(s.allowed, 2)])
     widths = [max(len(row[i]) for row in rows) for i in range(len(heads))]
+    if sum(widths) + 2 * len(widths) > width:
+        named = [(row[0], zip(heads[1:], row[1:], strict=True)) for row in rows[1:]]
+        return [
+            line
+            for name, cells in named
+            for line in (
+                f"  {name}",
+                *("    " + words.say("{head}: {number}", head=h, number=n) for h, n in cells),
+            )
+        ]
     return [
         "  " + "  ".join([row[0].ljust(widths[0]), *map(str.rjust, row[1:], widths[1:])])
         for row in rows
@@ -301,12 +314,16 @@ def _chosen(params: Mapping[str, Array], seed: int) -> dict[str, list[tuple[int,
 
 
 class _Probe:
-    """The loss as one parameter moves, and the branches that are taken on the way."""
+    """The loss as one parameter moves, and the branches that are taken on the way.
+
+    Only what depends on the parameter is worked out again: of a wide first layer, little.
+    """
 
     def __init__(self, graph: Graph, arrays: Mapping[str, Array]) -> None:
         self._graph = graph
         self._arrays = {name: array.copy() for name, array in arrays.items()}
-        self._forks = [n for n in graph.nodes if n.op.name in _FORKS]
+        self._values = evaluate(graph, list(self._arrays.values()))
+        self._moving: dict[str, list[Node]] = {}
 
     def slope(self, name: str, place: tuple[int, ...]) -> tuple[float, bool]:
         """Give the central difference that crosses no kink, or NaN and True."""
@@ -319,7 +336,7 @@ class _Probe:
                 values, sides = [], []
                 for moved in (h, -h, h / 2, -h / 2):
                     array[place] = before + moved
-                    loss, side = self._loss()
+                    loss, side = self._loss(name)
                     values.append(loss)
                     sides.append(side)
                 if all(np.array_equal(sides[0], side) for side in sides[1:]):
@@ -329,11 +346,30 @@ class _Probe:
             array[place] = before
         return np.nan, True
 
-    def _loss(self) -> tuple[float, Array]:
-        values = evaluate(self._graph, list(self._arrays.values()))
-        sides = [_FORKS[n.op.name](values, n).reshape(-1) for n in self._forks]
+    def _depending(self, name: str) -> list[Node]:
+        """Give the nodes that depend on a parameter, in running order."""
+        if name not in self._moving:
+            reached = {id(n) for n in self._graph.inputs if n.name == name}
+            found = []
+            for node in self._graph.nodes:
+                if any(id(source) in reached for source in node.inputs):
+                    reached.add(id(node))
+                    found.append(node)
+            self._moving[name] = found
+        return self._moving[name]
+
+    def _loss(self, name: str) -> tuple[float, Array]:
+        values, moving = dict(self._values), self._depending(name)
+        with np.errstate(all="ignore"):
+            for node in moving:
+                arguments = [values[id(n)] for n in node.inputs]
+                values[id(node)] = node.op.compute(*arguments, **node.params)
+            forks = [n for n in moving if n.op.name in _FORKS]
+            sides = [_FORKS[n.op.name](values, n).reshape(-1) for n in forks]
         loss = float(values[id(self._graph.outputs[0])])
-        return loss, np.concatenate(sides) if sides else np.empty(0, bool)
+        # A missing number takes the same branch each time, though NaN is not equal to NaN.
+        branches = np.concatenate(sides).astype(np.float64) if sides else np.empty(0)
+        return loss, np.nan_to_num(branches, nan=_NO_SIDE)
 
 
 def _first_wins(values: Mapping[int, Array], node: Node) -> Array:

@@ -220,11 +220,12 @@ def _seen_unscaled(f: Finding, words: Words) -> str:
 
 def _seen_classes(f: Finding, words: Words) -> str:
     g = f.figures
+    rare = g["rare_class"]
     return words.plural(
         "Class {rare} has {n} row ({share}), and the network finds {found} of them.",
         "Class {rare} has {n} rows ({share}), and the network finds {found} of them.",
         g["counts"][g["rare_class"]],
-        rare=words.whole(g["rare_class"]),
+        rare=words.whole(rare) if isinstance(rare, int) else rare,
         share=_percent(g["share_of_rows"], words),
         found=_percent(g["found"][g["rare_class"]], words),
     )
