@@ -111,9 +111,20 @@ MAY_IMPORT: dict[str, set[str]] = {
     "model_facts": {"languages", "retelling", "wording", "errors", "history", "storage", "tables"},
     # looking at models: figures' pictures, what columns do, the report; the model is handed in
     "plots": {"errors", "ir", "keywords", "metrics"},
-    "effects": {"errors", "ir", "metrics", "plots", "rng", "tables"},
-    "reporting": {"effects", "ir", "limpide", "metrics", "storage", "tables", "wording"},
-    "views": {"errors", "ir", "keywords", "metrics", "model_facts", "network", "plots", "tables"}
+    "effects": {"errors", "ir", "metrics", "plots", "rng", "tables", "languages", "wording"},
+    "reporting": {"effects", "ir", "limpide", "metrics", "storage", "tables"}
+    | {"languages", "retelling", "wording"},
+    "views": {
+        "languages",
+        "errors",
+        "ir",
+        "keywords",
+        "metrics",
+        "model_facts",
+        "network",
+        "plots",
+        "tables",
+    }
     | {"effects", "reporting"},
     "model": GROUND
     | {"ir", "history", "engines", "metrics", "network", "parameters", "storage", "tables"}

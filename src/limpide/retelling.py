@@ -121,6 +121,14 @@ _SENTENCES = sentences_kept(
         "target {name} holds {n} different whole numbers: learned as numbers; task='multiclass' "
         "(--task multiclass) takes them as classes",
     ),
+    # where a table came from
+    "dict of columns",
+    "NumPy array",
+    # why a run ended early
+    "a callback asked for it",
+    ("{figure} has not fallen for {n} epoch", "{figure} has not fallen for {n} epochs"),
+    ("{figure} has not risen for {n} epoch", "{figure} has not risen for {n} epochs"),
+    "no rows are held out, since there are only {count}",
     "learned from disk: the whole table would take about {size} of memory, and learning from it "
     "three times as much",
 )
@@ -145,6 +153,38 @@ def retold(text: str, words: Words) -> str:
             if found is not None:
                 return _said(forms, found.groupdict(), words)
     return text
+
+
+def kind_told(kind: str, words: Words) -> str:
+    """Say what kind of values a column holds.
+
+    >>> from limpide.languages import words_in
+    >>> kind_told("text", words_in("fr"))
+    'texte'
+    """
+    say = words.say
+    known = {
+        "number": say("number"),
+        "text": say("text"),
+        "boolean": say("boolean"),
+        "date": say("date"),
+        "datetime": say("datetime"),
+        "time": say("time"),
+        "duration": say("duration"),
+    }
+    return known.get(kind, kind)
+
+
+def task_told(task: str, words: Words) -> str:
+    """Say what a model was trained for."""
+    say = words.say
+    known = {
+        "binary": say("binary"),
+        "multiclass": say("multiclass"),
+        "multilabel": say("multilabel"),
+        "regression": say("regression"),
+    }
+    return known.get(task, task)
 
 
 def retold_of(text: str, words: Words) -> str:

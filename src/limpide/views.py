@@ -18,6 +18,7 @@ from limpide import effects, plots, reporting
 from limpide.errors import ArgumentTypeError, DataError, LimpideWarning, choice_error
 from limpide.ir import Array
 from limpide.keywords import known_keywords
+from limpide.languages import words_in
 from limpide.metrics.figures import figure_intervals
 from limpide.model_facts import Facts
 from limpide.network import Network
@@ -309,6 +310,7 @@ class Views:
         *,
         model_file: str | os.PathLike[str] | None = None,
         overwrite: bool = True,
+        language: str | None = None,
     ) -> None:
         """Write what was learned as one HTML file that needs no network and no script.
 
@@ -323,11 +325,14 @@ class Views:
             Where the model is saved, for the commands that use it.
         overwrite
             False: an existing file is left as it is, with a FileError.
+        language
+            "en", "fr" or "uk"; None is the system's.
 
         Raises
         ------
-        DataError, FileError
+        ArgumentError, DataError, FileError
         """
+        words = words_in(language)
         self._check_one_target()
         study = self._study
         if data is not None:
@@ -339,7 +344,7 @@ class Views:
                 None,
                 "given",
             )
-        reporting.write(self, study, path, model_file, overwrite)
+        reporting.write(self, study, path, model_file, overwrite, words)
 
 
 def spread(n: int, most: int) -> Array:
