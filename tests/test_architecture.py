@@ -139,7 +139,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     | {"ir", "arrays", "checkpoints", "large_tables", "learning", "model", "recipe", "tables"}
     | {"threads"},
     # estimators: scikit-learn's classes around a model, and the only importer of scikit-learn
-    "estimator_html": {"history", "model"},
+    "estimator_html": {"history", "languages", "model", "retelling", "wording"},
     "estimator_metrics": {"errors", "ir", "callbacks", "metrics", "model"},
     "estimating": GROUND
     | REPORTS
