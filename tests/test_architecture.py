@@ -110,7 +110,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "recipe": PARTS | {"members", "network", "table_layers", "tables"},
     "model_facts": {"languages", "retelling", "wording", "errors", "history", "storage", "tables"},
     # looking at models: figures' pictures, what columns do, the report; the model is handed in
-    "plots": {"errors", "ir", "keywords", "metrics"},
+    "plots": {"errors", "ir", "keywords", "languages", "metrics", "wording"},
     "effects": {"errors", "ir", "metrics", "plots", "rng", "tables", "languages", "wording"},
     "reporting": {"effects", "ir", "limpide", "metrics", "storage", "tables"}
     | {"languages", "retelling", "wording"},

@@ -55,7 +55,7 @@ class History:
     def steps_per_second(self) -> float:
         return self.steps / self.seconds if self.seconds > 0 else 0.0
 
-    def plot(self, axes: Any = None, metric: str | None = None) -> Any:
+    def plot(self, axes: Any = None, metric: str | None = None, language: str | None = None) -> Any:
         """Draw the losses, or a metric, and give matplotlib's axes; see `limpide.plots.history`.
 
         Raises
@@ -67,7 +67,7 @@ class History:
         """
         from limpide import plots  # an optional extra: training loads none of it
 
-        return plots.history(self, axes, metric)
+        return plots.history(self, axes, metric, language)
 
     def __repr__(self) -> str:
         last = f", loss {self.loss[-1]:.6g}" if self.loss else ""

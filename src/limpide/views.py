@@ -263,7 +263,7 @@ class Views:
         return [f"P({labels[1]!r})"] if len(labels) == 2 else [str(label) for label in labels]
 
     @known_keywords
-    def plot(self, kind: str, data: Any, axes: Any = None) -> Any:
+    def plot(self, kind: str, data: Any, axes: Any = None, language: str | None = None) -> Any:
         """Draw a picture of the predictions for a table that has the target.
 
         Parameters
@@ -275,6 +275,8 @@ class Views:
             A table with the target, best of rows that were not trained on.
         axes
             matplotlib's axes to draw on; None: a new figure's.
+        language
+            Of the words: "en", "fr" or "uk"; None is the system's.
 
         Returns
         -------
@@ -292,15 +294,15 @@ class Views:
         rows = self._rows_of(data)
         found = self.predicted(rows.X)
         if classes is None:
-            return plots.residuals(rows.y, found, axes, self._target.name)
+            return plots.residuals(rows.y, found, axes, self._target.name, language)
         if kind == "calibration":
-            return plots.calibration(rows.y, found, axes)
+            return plots.calibration(rows.y, found, axes, language=language)
         draw = {
             "roc": plots.roc,
             "precision_recall": plots.precision_recall,
             "confusion": plots.confusion,
         }[kind]
-        return draw(rows.y, found, classes.tolist(), axes)
+        return draw(rows.y, found, classes.tolist(), axes, language=language)
 
     @known_keywords
     def report(

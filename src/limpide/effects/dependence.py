@@ -55,9 +55,9 @@ class PartialDependence:
     outputs: tuple[str, ...]
     rows: int
 
-    def plot(self, axes: Any = None) -> Any:
+    def plot(self, axes: Any = None, language: str | None = None) -> Any:
         """Draw it with matplotlib and give its axes; see `limpide.plots.partial_dependence`."""
-        return plots.partial_dependence(self, axes)
+        return plots.partial_dependence(self, axes, language)
 
     def to_json(self) -> dict[str, Any]:
         """Give it as plain values; dates as ISO text."""
