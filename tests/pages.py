@@ -49,12 +49,12 @@ class Page(HTMLParser):
         return " ".join(" ".join(self.words).split())
 
 
-def check(text: str) -> Page:
-    """Hold a page to what every report promises; give it parsed."""
+def check(text: str, language: str = "en") -> Page:
+    """Hold a page to what every report promises, in its language; give it parsed."""
     page = Page(text)
     names = [name for name, _ in page.tags]
     assert text.startswith("<!DOCTYPE html>")
-    assert page.find("html") == [{"lang": "en"}]
+    assert page.find("html") == [{"lang": language}]
     assert len(page.find("title")[0]) == 0
     assert {"script", "img", "link", "iframe", "object", "foreignobject"}.isdisjoint(names)
     ids = [a["id"] for _, a in page.tags if "id" in a]
@@ -125,5 +125,26 @@ def evil(n: int = 60) -> pl.DataFrame:
             "a\x00\u202eb\ud7ff": random.normal(size=n),
             "&amp;\"'": random.choice(["<b onclick=1>", "</style>", "]]>"], n),
             "</title>": random.choice(["--><svg onload=1>", "javascript:1"], n),
+        }
+    )
+
+
+def every_kind(n: int = 60) -> pl.DataFrame:
+    """One column of each kind that there is, and some that are hard to draw."""
+    random = np.random.default_rng(0)
+    start, minutes = datetime.datetime(2024, 1, 1), random.integers(0, 9999, n).tolist()
+    first, last = datetime.date(1, 1, 1), datetime.date(9999, 12, 31)
+    return pl.DataFrame(
+        {
+            "took": [datetime.timedelta(minutes=m) for m in minutes],
+            "at": [datetime.time(m % 24, m % 60) for m in minutes],
+            "stamp": [start + datetime.timedelta(hours=m) for m in minutes],
+            "perhaps": [None if i % 5 == 0 else bool(i % 2) for i in range(n)],
+            "nothing": [None] * n,
+            "huge": random.normal(size=n) * 1e300,
+            "tiny": random.normal(size=n) * 1e-300,
+            "words": [f"word{i % 40}" for i in range(n)],
+            "日本語": ["日本語の長い名前がここに" if i % 2 else "مرحبا" for i in range(n)],
+            "ages": [first if i % 2 else last for i in range(n)],
         }
     )

@@ -113,10 +113,21 @@ MAY_IMPORT: dict[str, set[str]] = {
     "recipe": PARTS | {"members", "network", "table_layers", "tables"},
     "model_facts": {"languages", "retelling", "wording", "errors", "history", "storage", "tables"},
     # looking at models: figures' pictures, what columns do, the report; the model is handed in
-    "plots": {"errors", "ir", "keywords", "metrics"},
-    "effects": {"errors", "ir", "metrics", "plots", "rng", "tables"},
-    "reporting": {"effects", "ir", "limpide", "metrics", "storage", "tables", "wording"},
-    "views": {"errors", "ir", "keywords", "metrics", "model_facts", "network", "plots", "tables"}
+    "plots": {"errors", "ir", "keywords", "languages", "metrics", "wording"},
+    "effects": {"errors", "ir", "metrics", "plots", "rng", "tables", "languages", "wording"},
+    "reporting": {"effects", "ir", "limpide", "metrics", "storage", "tables"}
+    | {"languages", "retelling", "wording"},
+    "views": {
+        "languages",
+        "errors",
+        "ir",
+        "keywords",
+        "metrics",
+        "model_facts",
+        "network",
+        "plots",
+        "tables",
+    }
     | {"effects", "reporting"},
     "table_explaining": PARTS
     | {"explain", "languages", "limpide", "table_layers", "tables", "views", "wording"},
@@ -133,7 +144,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     | {"ir", "arrays", "checkpoints", "large_tables", "learning", "model", "recipe", "tables"}
     | {"threads"},
     # estimators: scikit-learn's classes around a model, and the only importer of scikit-learn
-    "estimator_html": {"history", "model"},
+    "estimator_html": {"history", "languages", "model", "retelling", "wording"},
     "estimator_metrics": {"errors", "ir", "callbacks", "metrics", "model"},
     "estimating": GROUND
     | REPORTS

@@ -183,3 +183,53 @@ def test_without_matplotlib_every_plot_says_what_to_install(monkeypatch):
     for call in calls:
         with pytest.raises(lp.MissingExtraError, match=r"pip install 'limpide\[plot\]'"):
             call()
+
+
+def drawn_texts(axes) -> set[str]:
+    """Give all that is written on axes: names, titles, ticks, the legend, notes."""
+    from matplotlib.text import Text
+
+    axes.figure.draw_without_rendering()
+    shown = (text for text in axes.figure.findobj(Text) if text.get_visible())
+    return {text.get_text() for text in shown if text.get_text()}
+
+
+def pictures(language: str) -> list:
+    """Draw one picture of each kind, and those that have more words than others."""
+    numbers = lp.train({"a": [0.5, 1.5, None, 2.5] * 12, "y": [0, 1] * 24}, "y", epochs=1)
+    table = {"a": [0.5, 1.5, None, 2.5] * 12, "y": [0, 1] * 24}
+    again = {"language": language}
+    wide = np.linspace(0, 2e3, 6000)
+    lasting = lp.History(loss=[100.0, 1.0], validation_loss=[90.0, 2.0], best_epoch=1)
+    plots = lp.plots
+    found = [plots.roc(Y, P, **again), plots.roc(YK, PK, **again)]
+    found += [plots.precision_recall(Y, P, **again), plots.precision_recall(YK, PK, **again)]
+    found += [plots.calibration(Y, P, **again), plots.calibration(YK, PK, **again)]
+    found += [plots.confusion(Y, P > 0.5, **again), plots.residuals(wide, wide - 0.5, **again)]
+    found += [plots.residuals(wide[:9], wide[:9], unit="€", **again), HISTORY.plot(**again)]
+    found += [lasting.plot(**again), numbers.plot("roc", table, **again)]
+    found += [numbers.partial_dependence(table, "a").plot(**again)]
+    found += [numbers.permutation_importance(table, repeats=1).plot(**again)]
+    return found
+
+
+@pytest.mark.filterwarnings("ignore::limpide.LimpideWarning")
+@pytest.mark.parametrize("language", ["fr", "uk"])
+def test_pictures_speak_the_language(language, monkeypatch):
+    monkeypatch.delitem(sys.modules, "matplotlib.pyplot", raising=False)  # it keeps every figure
+    allowed = {"a", "€", "P(1)", "validation"}
+    for english, other in zip(pictures("en"), pictures(language), strict=True):
+        before, after = drawn_texts(english), drawn_texts(other)
+        worded = {text for text in before if any(c.isalpha() for c in text) and "$" not in text}
+        assert len(worded) > 1
+        assert worded & after - allowed == set()
+        assert not [text for text in after if any(a.isdigit() for a in text.partition(".")[2])]
+
+
+def test_ticks_have_a_decimal_comma(monkeypatch):
+    monkeypatch.delitem(sys.modules, "matplotlib.pyplot", raising=False)
+    axes = lp.plots.residuals([0.1, 0.2], [0.15, 0.15], language="fr")
+    assert any("," in text for text in drawn_texts(axes))
+    assert axes.get_xlabel() == "prédiction"
+    with pytest.raises(lp.ArgumentError, match="Did you mean 'fr'"):
+        lp.plots.residuals([0.1], [0.1], language="frr")

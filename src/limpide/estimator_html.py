@@ -8,11 +8,15 @@ from __future__ import annotations
 
 import html
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
 from limpide.history import History
+from limpide.languages import Words, words_in
 from limpide.model import Model
+from limpide.retelling import kind_told, retold
+from limpide.wording import in_language
 
 _MOST_COLUMNS = 40
 _WIDTH, _HEIGHT, _LEFT, _BOTTOM = 420, 160, 52, 24
@@ -32,48 +36,62 @@ border-bottom:1px solid #8886;vertical-align:top}
 """.replace("\n", "")
 
 
-def with_fitted(shown: str, model: Model, history: History) -> str:
-    """Give scikit-learn's HTML of an estimator with a section on what was learned."""
+def with_fitted(shown: str, model: Model, history: History, language: str | None = None) -> str:
+    """Give scikit-learn's HTML of an estimator with a section on what was learned.
+
+    The section is in a language; None is the system's.
+    """
+    words = words_in(language)
+    made = [_network(model, history, words), _curves(history, words), _columns(model, words)]
     section = (
-        f'<section class="limpide-fitted"><style>{_STYLE}</style>'
-        f"{_network(model, history)}{_curves(history)}{_columns(model)}{_notes(model)}</section>"
+        f'<section class="limpide-fitted" lang="{words.language}"><style>{_STYLE}</style>'
+        f"{''.join(made)}{_notes(model, words)}</section>"
     )
     head, body, tail = shown.rpartition("</body>")
     return f"{head}{section}{body}{tail}" if body else shown + section
 
 
-def _network(model: Model, history: History) -> str:
-    network = model.network
+def _network(model: Model, history: History, words: Words) -> str:
+    network, say, plural = model.network, words.say, words.plural
     rows = [
         (
             html.escape(place.name),
             html.escape(place.layer.describe()),
-            f"{place.outputs:,}",
+            words.whole(place.outputs),
         )
         for place in network.placed
     ]
-    recipe = model.facts.recipe
-    told = (
-        f"{network.n_parameters:,} parameters, {network.dtype.name}; trained on "
-        f"{model.facts.rows:,} rows, {history.epochs:,} epochs of batches of "
-        f"{history.batch_size:,}, rate {recipe['learning_rate']:g}, engine {history.engine}"
+    told = say(
+        "{parameters}, {dtype}; trained on {rows}, {epochs} of batches of {batch}, rate {rate}, "
+        "engine {engine}",
+        parameters=plural("{n} parameter", "{n} parameters", network.n_parameters),
+        dtype=network.dtype.name,
+        rows=plural("{n} row", "{n} rows", model.facts.rows),
+        epochs=plural("{n} epoch", "{n} epochs", history.epochs),
+        batch=words.whole(history.batch_size),
+        rate=in_language(f"{model.facts.recipe['learning_rate']:g}", words.language),
+        engine=history.engine,
     )
     if history.best_epoch is not None:
-        told += f"; the weights are those of epoch {history.best_epoch + 1}"
-    return (
-        f"<h4>Network of {network.n_inputs:,} inputs</h4>"
-        f"{_table(('layer', 'what it does', 'outputs'), rows)}<p>{html.escape(told)}</p>"
-    )
+        told = say("{told}; the weights are those of epoch {epoch}", told=told,
+                   epoch=words.whole(history.best_epoch + 1))  # fmt: skip
+    title = plural("Network of {n} input", "Network of {n} inputs", network.n_inputs)
+    head = (say("layer"), say("what it does"), say("outputs"))
+    return f"<h4>{_text(title)}</h4>{_table(head, rows)}<p>{_text(told)}</p>"
+
+
+def _text(said: str) -> str:
+    """Give what is said as HTML; quotation marks may stand in text as they are."""
+    return html.escape(said, quote=False)
 
 
 def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     """Give a table of cells that are escaped already; figures stand in the last column."""
-    titles = "".join(f'<th scope="col">{title}</th>' for title in head)
+    titles = "".join(f'<th scope="col">{_text(title)}</th>' for title in head)
     body = "".join(
         "<tr>"
         + "".join(
-            f'<td class="n">{cell}</td>' if cell.replace(",", "").isdigit() else f"<td>{cell}</td>"
-            for cell in row
+            f'<td class="n">{cell}</td>' if _is_whole(cell) else f"<td>{cell}</td>" for cell in row
         )
         + "</tr>"
         for row in rows
@@ -84,65 +102,87 @@ def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     )
 
 
-def _columns(model: Model) -> str:
-    columns = model.preprocessing.columns
-    rows = [
-        (
-            html.escape(column.name[:60]),
-            column.kind,
-            html.escape(column.treatment if column.parts else f"left out: {column.treatment}"),
-            f"{column.missing:,}",
-        )
-        for column in columns[:_MOST_COLUMNS]
-    ]
+def _is_whole(cell: str) -> bool:
+    return cell.replace(",", "").replace("\u202f", "").isdigit()
+
+
+def _columns(model: Model, words: Words) -> str:
+    columns, say = model.preprocessing.columns, words.say
+    rows = []
+    for column in columns[:_MOST_COLUMNS]:
+        done = retold(column.treatment, words)
+        if not column.parts:
+            done = say("left out: {why}", why=done)
+        kind, missing = kind_told(column.kind, words), words.whole(column.missing)
+        rows.append((html.escape(column.name[:60]), kind, html.escape(done), missing))
     more = len(columns) - len(rows)
-    rest = f"<p>and {more:,} more</p>" if more > 0 else ""
-    head = ("column", "kind", "what is done to it", "missing")
-    return (
-        f"<details><summary>What is done to each of {len(columns):,} columns</summary>"
-        f"{_table(head, rows)}{rest}</details>"
+    rest = f"<p>{words.plural('and {n} more', 'and {n} more', more)}</p>" if more > 0 else ""
+    head = (say("column"), say("kind"), say("what is done to it"), say("missing"))
+    title = words.plural(
+        "What is done to each of {n} column",
+        "What is done to each of {n} columns",
+        len(columns),
     )
+    return f"<details><summary>{_text(title)}</summary>{_table(head, rows)}{rest}</details>"
 
 
-def _notes(model: Model) -> str:
-    notes = "".join(f"<li>{html.escape(note)}</li>" for note in model.facts.notes[:20])
-    return f"<h4>Notes</h4><ul>{notes}</ul>" if notes else ""
+def _notes(model: Model, words: Words) -> str:
+    notes = "".join(f"<li>{html.escape(retold(n, words))}</li>" for n in model.facts.notes[:20])
+    return f"<h4>{_text(words.say('Notes'))}</h4><ul>{notes}</ul>" if notes else ""
 
 
-def _curves(history: History) -> str:
+def _curves(history: History, words: Words) -> str:
     """Draw the losses over the epochs."""
-    curves = [("training", history.loss), ("validation", history.validation_loss)]
+    say = words.say
+    curves = [(say("training"), history.loss), (say("validation"), history.validation_loss)]
     shown = [(name, np.array(values)) for name, values in curves if len(values) > 1]
     if not shown:
         return ""
     every = np.concatenate([values for _, values in shown])
     low, high = float(every.min()), float(every.max())
-    span = high - low or 1.0
-    lines = []
-    for (name, values), (colour, dash) in zip(shown, _CURVES, strict=False):
-        places = np.unique(np.linspace(0, len(values) - 1, 200).round().astype(int))
-        x = _LEFT + places / (len(values) - 1) * (_WIDTH - _LEFT - 90)
-        y = 8 + (high - values[places]) / span * (_HEIGHT - _BOTTOM - 16)
-        points = " ".join(f"{a:.1f},{b:.1f}" for a, b in zip(x, y, strict=True))
-        lines.append(
-            f'<polyline points="{points}" fill="none" stroke="{colour}" stroke-width="1.8" '
-            f'stroke-dasharray="{dash}"/>'
-        )
-        above = -4 if len(shown) > 1 and values[-1] >= max(v[-1] for _, v in shown) else 10
-        lines.append(
-            f'<text x="{x[-1] + 5:.1f}" y="{y[-1] + (above if len(shown) > 1 else 4):.1f}" '
-            f'fill="{colour}">{name}</text>'
-        )
-    said = "; ".join(f"{name} from {v[0]:.4g} to {v[-1]:.4g}" for name, v in shown)
-    base = _HEIGHT - _BOTTOM
+    lines = [
+        _curve(name, values, look, (low, high), max(v[-1] for _, v in shown) if shown[1:] else None)
+        for (name, values), look in zip(shown, _CURVES, strict=False)
+    ]
+    said = "; ".join(
+        say("{name} from {first} to {last}", name=name, first=_short(values[0], 4, words),
+            last=_short(values[-1], 4, words)) for name, values in shown
+    )  # fmt: skip
+    base, right, title = _HEIGHT - _BOTTOM, _WIDTH - 90, say("Loss by epoch")
+    epochs = words.whole(history.epochs)
     return (
-        f'<h4>Loss by epoch</h4><svg role="img" viewBox="0 0 {_WIDTH} {_HEIGHT}" '
+        f'<h4>{title}</h4><svg role="img" viewBox="0 0 {_WIDTH} {_HEIGHT}" '
         f'width="{_WIDTH}" height="{_HEIGHT}" font-size="11" fill="currentColor">'
-        f"<title>Loss by epoch: {said}</title>"
-        f'<path d="M{_LEFT} 4V{base}H{_WIDTH - 90}" fill="none" stroke="currentColor"/>'
-        f'<text x="{_LEFT - 4}" y="12" text-anchor="end">{high:.3g}</text>'
-        f'<text x="{_LEFT - 4}" y="{base}" text-anchor="end">{low:.3g}</text>'
+        f"<title>{_text(say('{title}: {told}', title=title, told=said))}</title>"
+        f'<path d="M{_LEFT} 4V{base}H{right}" fill="none" stroke="currentColor"/>'
+        f'<text x="{_LEFT - 4}" y="12" text-anchor="end">{_short(high, 3, words)}</text>'
+        f'<text x="{_LEFT - 4}" y="{base}" text-anchor="end">{_short(low, 3, words)}</text>'
         f'<text x="{_LEFT}" y="{_HEIGHT - 8}">1</text>'
-        f'<text x="{_WIDTH - 90}" y="{_HEIGHT - 8}" text-anchor="end">{history.epochs:,}</text>'
+        f'<text x="{right}" y="{_HEIGHT - 8}" text-anchor="end">{epochs}</text>'
         f"{''.join(lines)}</svg>"
     )
+
+
+def _curve(
+    name: str,
+    values: np.ndarray[Any, np.dtype[Any]],
+    look: tuple[str, str],
+    ends: tuple[float, float],
+    highest: float | None,
+) -> str:
+    """Draw one line with its name behind it: above or below, where there are several."""
+    (colour, dash), (low, high) = look, ends
+    places = np.unique(np.linspace(0, len(values) - 1, 200).round().astype(int))
+    x = _LEFT + places / (len(values) - 1) * (_WIDTH - _LEFT - 90)
+    y = 8 + (high - values[places]) / (high - low or 1.0) * (_HEIGHT - _BOTTOM - 16)
+    points = " ".join(f"{a:.1f},{b:.1f}" for a, b in zip(x, y, strict=True))
+    lower = 4 if highest is None else -4 if values[-1] >= highest else 10
+    return (
+        f'<polyline points="{points}" fill="none" stroke="{colour}" stroke-width="1.8" '
+        f'stroke-dasharray="{dash}"/>'
+        f'<text x="{x[-1] + 5:.1f}" y="{y[-1] + lower:.1f}" fill="{colour}">{_text(name)}</text>'
+    )
+
+
+def _short(value: float, digits: int, words: Words) -> str:
+    return in_language(f"{value:.{digits}g}", words.language)

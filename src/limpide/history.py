@@ -61,7 +61,7 @@ class History:
     def steps_per_second(self) -> float:
         return self.steps / self.seconds if self.seconds > 0 else 0.0
 
-    def plot(self, axes: Any = None, metric: str | None = None) -> Any:
+    def plot(self, axes: Any = None, metric: str | None = None, language: str | None = None) -> Any:
         """Draw the losses, or a metric, and give matplotlib's axes; see `limpide.plots.history`.
 
         Raises
@@ -73,7 +73,7 @@ class History:
         """
         from limpide import plots  # an optional extra: training loads none of it
 
-        return plots.history(self, axes, metric)
+        return plots.history(self, axes, metric, language)
 
     def replay(self, step: int) -> Any:
         """Go through the run again up to a step, and tell it: what ``Network.explain_step`` tells.

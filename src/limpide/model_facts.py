@@ -16,7 +16,7 @@ import numpy as np
 from limpide.errors import ModelFileError
 from limpide.history import History
 from limpide.languages import Words
-from limpide.retelling import retold
+from limpide.retelling import kind_told, retold, task_told
 from limpide.storage.vocabulary import (
     expect_bool,
     expect_choice,
@@ -111,8 +111,8 @@ def _more_figures(target: Target) -> tuple[str, ...]:
 
 def _task_lines(target: Target, facts: Facts, words: Words) -> Iterator[str]:
     say, why = words.say, retold(target.why, words)
-    task = _tasks(words).get(target.task, target.task)
-    source, name = _cut(facts.source), _cut(target.name)
+    task = task_told(target.task, words)
+    source, name = _cut(retold(facts.source, words)), _cut(target.name)
     yield say(
         "{source}: {task} of '{target}' ({why})", source=source, task=task, target=name, why=why
     )
@@ -134,16 +134,6 @@ def _task_lines(target: Target, facts: Facts, words: Words) -> Iterator[str]:
         yield say("rows: {rows} trained on, {held} held out", rows=rows, held=held)
     else:
         yield say("rows: {rows} trained on, none held out", rows=rows)
-
-
-def _tasks(words: Words) -> dict[str, str]:
-    say = words.say
-    return {
-        "binary": say("binary"),
-        "multiclass": say("multiclass"),
-        "multilabel": say("multilabel"),
-        "regression": say("regression"),
-    }
 
 
 def _network_line(facts: Facts, parameters: int, words: Words) -> str:
@@ -228,20 +218,7 @@ def _line(columns: Sequence[Column], words: Words) -> tuple[str, ...]:
     missing = low if low == high else f"{low}–{high}"
     treatment = retold(first.treatment, words)
     told = treatment if first.parts else words.say("left out: {why}", why=treatment)
-    return name, _kinds(words).get(first.kind, first.kind), missing, told
-
-
-def _kinds(words: Words) -> dict[str, str]:
-    say = words.say
-    return {
-        "number": say("number"),
-        "text": say("text"),
-        "boolean": say("boolean"),
-        "date": say("date"),
-        "datetime": say("datetime"),
-        "time": say("time"),
-        "duration": say("duration"),
-    }
+    return name, kind_told(first.kind, words), missing, told
 
 
 def _many(count: int, what: str) -> str:

@@ -22,7 +22,7 @@ def sentences_kept(*sentences: Forms) -> tuple[Forms, ...]:
     """Note sentences that are kept in English; ``translations/update.py`` finds them here.
 
     A pair has two forms, told apart by the number ``{n}``. ``{told}`` and ``{listed}`` are told in
-    turn, ``{count}`` is a whole number, ``{number}`` one with a decimal sign.
+    turn, ``{count}`` and ``{all}`` are whole numbers, ``{number}`` is one with a decimal sign.
     """
     return sentences
 
@@ -121,10 +121,101 @@ _SENTENCES = sentences_kept(
         "target {name} holds {n} different whole numbers: learned as numbers; task='multiclass' "
         "(--task multiclass) takes them as classes",
     ),
+    "no rows are held out, since each class has a single one",
+    "whole numbers beyond 64 bits are rounded to floating-point numbers, which makes them all "
+    "equal: subtract their least value, or put a letter before them if they are names",
+    (
+        "column {name} is text: {count} of {all} cells are numbers with {unit}, {n} is not, the "
+        "first {example} in {told}",
+        "column {name} is text: {count} of {all} cells are numbers with {unit}, {n} are not, the "
+        "first {example} in {told}",
+    ),
+    (
+        "column {name} is text: {count} of {all} cells are numbers, {n} is not, the first "
+        "{example} in {told}",
+        "column {name} is text: {count} of {all} cells are numbers, {n} are not, the first "
+        "{example} in {told}",
+    ),
+    "row {count} (line {all})",
+    "index {count}",
+    "column {name} is text: it looks like numbers with several units, {marks}",
+    "column {name} is text: it looks like numbers with the decimal sign {sign}",
+    "column names such as {example} are taken as text",
+    "the index ({kind}) is ignored: call reset_index() to use it",
+    (
+        "{count} of {n} cell holds a category that the model does not know ({examples}); they are "
+        "taken as other",
+        "{count} of {n} cells hold categories that the model does not know ({examples}); they are "
+        "taken as other",
+    ),
+    (
+        "{count} of {n} cell holds a category that were rare in training ({examples}); they are "
+        "taken as other",
+        "{count} of {n} cells hold categories that were rare in training ({examples}); they are "
+        "taken as other",
+    ),
+    (
+        "{n} of {count} cells is missing, and none was in training; they are taken as other",
+        "{n} of {count} cells are missing, and none was in training; they are taken as other",
+    ),
+    "the first line {example} obeyed",
+    "the first line {example} skipped",
+    ("{n} blank line skipped", "{n} blank lines skipped"),
+    "unnamed first column of running numbers (an index) dropped",
+    "UTF-8 byte-order mark skipped",
+    "delimiter {sign} and decimal comma recognised",
+    "delimiter {sign} recognised",
+    "decimal comma recognised",
+    "text such as {example} looks like {likely} rather than {encoding}",
+    "classes {names} of {name} differ only in case or blanks, and are taken as different; correct "
+    "the column if they are the same",
+    (
+        "classes {names} of {name} differ only in case or blanks, and are taken as different, and "
+        "{n} more such group; correct the column if they are the same",
+        "classes {names} of {name} differ only in case or blanks, and are taken as different, and "
+        "{n} more such groups; correct the column if they are the same",
+    ),
+    (
+        "{n} row is held out, as many as memory allows: {share} were asked for",
+        "{n} rows are held out, as many as memory allows: {share} were asked for",
+    ),
+    ("{n} label of 0 and 1", "{n} labels of 0 and 1"),
+    ("{n} number a row", "{n} numbers a row"),
+    # warnings of runs
+    (
+        "batch_size is {count}, and there are {n} row to train on: each step takes them all. Pass "
+        "batch_size={all} to say so.",
+        "batch_size is {count}, and there are {n} rows to train on: each step takes them all. Pass "
+        "batch_size={all} to say so.",
+    ),
+    (
+        "{n} file is no message by its name and was passed over, first {example}. Messages end in "
+        ".eml or .txt, or have no suffix.",
+        "{n} files are no messages by their names and were passed over, first {example}. Messages "
+        "end in .eml or .txt, or have no suffix.",
+    ),
+    "{path} holds {told}; it will be replaced, since this run begins anew.",
+    (
+        "a finished run: {done} of {n} epoch, written {written}",
+        "a finished run: {done} of {n} epochs, written {written}",
+    ),
+    "{path} was written elsewhere ({other}): last digits may differ from those of a run that was "
+    "never broken off.",
+    "the lock of checkpoint {path} is lost: another run may have taken it over. This one goes on "
+    "without a checkpoint.",
+    # where a table came from
+    "dict of columns",
+    "NumPy array",
+    # why a run ended early
+    "a callback asked for it",
+    ("{figure} has not fallen for {n} epoch", "{figure} has not fallen for {n} epochs"),
+    ("{figure} has not risen for {n} epoch", "{figure} has not risen for {n} epochs"),
+    "no rows are held out, since there are only {count}",
     "learned from disk: the whole table would take about {size} of memory, and learning from it "
     "three times as much",
 )
-_PATTERNS = {"n": r"\d[\d,]*", "count": r"\d[\d,]*", "number": r"[-+\d.e]+", "told": ".+"}
+_WHOLE = r"\d[\d,]*"
+_PATTERNS = {"n": _WHOLE, "count": _WHOLE, "all": _WHOLE, "number": r"[-+\d.e]+", "told": ".+"}
 _PATTERNS["name"] = "'.*?'|\".*?\""  # as repr writes it
 
 
@@ -147,11 +238,45 @@ def retold(text: str, words: Words) -> str:
     return text
 
 
+def kind_told(kind: str, words: Words) -> str:
+    """Say what kind of values a column holds.
+
+    >>> from limpide.languages import words_in
+    >>> kind_told("text", words_in("fr"))
+    'texte'
+    """
+    say = words.say
+    known = {
+        "number": say("number"),
+        "text": say("text"),
+        "boolean": say("boolean"),
+        "date": say("date"),
+        "datetime": say("datetime"),
+        "time": say("time"),
+        "duration": say("duration"),
+    }
+    return known.get(kind, kind)
+
+
+def task_told(task: str, words: Words) -> str:
+    """Say what a model was trained for."""
+    say = words.say
+    known = {
+        "binary": say("binary"),
+        "multiclass": say("multiclass"),
+        "multilabel": say("multilabel"),
+        "regression": say("regression"),
+    }
+    return known.get(task, task)
+
+
 def retold_of(text: str, words: Words) -> str:
     """Tell a sentence that has what it is about before it: ``'bakery.csv': …``."""
     about, colon, sentence = text.partition(": ")
     said = retold(text, words)
-    return said if said != text or not colon else about + colon + retold(sentence, words)
+    if said != text or not colon:
+        return said
+    return retold(about, words) + colon + retold(sentence, words)
 
 
 @functools.cache
@@ -184,12 +309,15 @@ def _value(name: str, text: str, words: Words) -> str:
         return retold(text, words)
     if name == "listed":
         return ", ".join(retold(each, words) for each in text.split(", "))
-    if name == "count":
+    if name in ("count", "all"):
         return words.whole(_whole(text))
     if name == "number":
         return words.number(float(text), 17)
-    if name == "marks":  # empty (62), ? (3) and NA (1)
-        return text.replace("empty (", f"{words.say('empty')} (").replace(" and ", ", ")
+    if name == "marks":  # empty (62), ? (3) and NA (1); none (2) and € (5)
+        text = text.replace("empty (", f"{words.say('empty')} (").replace(" and ", ", ")
+        return text.replace("none (", f"{words.say('none')} (")
+    if name == "names":  # 'a' and 'A'
+        return re.sub(r"(?<=['\"]) and (?=['\"])", ", ", text)
     return text
 
 

@@ -18,6 +18,7 @@ from limpide import effects, plots, reporting
 from limpide.errors import ArgumentTypeError, DataError, LimpideWarning, choice_error
 from limpide.ir import Array
 from limpide.keywords import known_keywords
+from limpide.languages import words_in
 from limpide.metrics.figures import figure_intervals
 from limpide.model_facts import Facts
 from limpide.network import Network
@@ -262,7 +263,7 @@ class Views:
         return [f"P({labels[1]!r})"] if len(labels) == 2 else [str(label) for label in labels]
 
     @known_keywords
-    def plot(self, kind: str, data: Any, axes: Any = None) -> Any:
+    def plot(self, kind: str, data: Any, axes: Any = None, language: str | None = None) -> Any:
         """Draw a picture of the predictions for a table that has the target.
 
         Parameters
@@ -274,6 +275,8 @@ class Views:
             A table with the target, best of rows that were not trained on.
         axes
             matplotlib's axes to draw on; None: a new figure's.
+        language
+            Of the words: "en", "fr" or "uk"; None is the system's.
 
         Returns
         -------
@@ -291,15 +294,15 @@ class Views:
         rows = self._rows_of(data)
         found = self.predicted(rows.X)
         if classes is None:
-            return plots.residuals(rows.y, found, axes, self._target.name)
+            return plots.residuals(rows.y, found, axes, self._target.name, language)
         if kind == "calibration":
-            return plots.calibration(rows.y, found, axes)
+            return plots.calibration(rows.y, found, axes, language=language)
         draw = {
             "roc": plots.roc,
             "precision_recall": plots.precision_recall,
             "confusion": plots.confusion,
         }[kind]
-        return draw(rows.y, found, classes.tolist(), axes)
+        return draw(rows.y, found, classes.tolist(), axes, language=language)
 
     @known_keywords
     def report(
@@ -309,6 +312,7 @@ class Views:
         *,
         model_file: str | os.PathLike[str] | None = None,
         overwrite: bool = True,
+        language: str | None = None,
     ) -> None:
         """Write what was learned as one HTML file that needs no network and no script.
 
@@ -323,11 +327,14 @@ class Views:
             Where the model is saved, for the commands that use it.
         overwrite
             False: an existing file is left as it is, with a FileError.
+        language
+            "en", "fr" or "uk"; None is the system's.
 
         Raises
         ------
-        DataError, FileError
+        ArgumentError, DataError, FileError
         """
+        words = words_in(language)
         self._check_one_target()
         study = self._study
         if data is not None:
@@ -339,7 +346,7 @@ class Views:
                 None,
                 "given",
             )
-        reporting.write(self, study, path, model_file, overwrite)
+        reporting.write(self, study, path, model_file, overwrite, words)
 
 
 def spread(n: int, most: int) -> Array:

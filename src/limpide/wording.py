@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import math
 import shlex
+from datetime import timedelta
 
-from limpide.languages import decimal_sign
+from limpide.languages import Words, decimal_sign
 
 NO_BREAK = "\u00a0\u202f"
 
@@ -31,10 +32,16 @@ def number(value: float, language: str = "en") -> str:
 
 
 def in_language(written: str, language: str) -> str:
-    """Give a number that is written as in English with another language's signs."""
+    """Give a number that is written as in English with another language's signs.
+
+    >>> in_language("1,234.5", "fr"), in_language("12,345.6", "fr")
+    ('1234,5', '12\u202f345,6')
+    """
     if language == "en":
         return written
-    return written.replace(",", "\u202f").replace(".", decimal_sign(language))
+    first, _, rest = written.lstrip("-−").partition(",")
+    apart = "" if len(first) == 1 and "," not in rest else "\u202f"  # from 10,000 on
+    return written.replace(",", apart).replace(".", decimal_sign(language))
 
 
 def counted(n: int, noun: str) -> str:
@@ -44,6 +51,19 @@ def counted(n: int, noun: str) -> str:
     ('1 row', '1,200 rows')
     """
     return f"{n:,} {noun}" if n == 1 else f"{n:,} {noun}s"
+
+
+def duration(length: timedelta, words: Words) -> str:
+    """Give a length of time.
+
+    >>> length = timedelta(days=2, hours=3)
+    >>> duration(length, Words("en")), duration(length, Words("fr"))
+    ('2 days, 3:00:00', '2 jours, 3:00:00')
+    """
+    if not length.days or words.language == "en":
+        return str(length)
+    rest = str(length).rpartition(", ")[2]
+    return words.plural("{n} day, {rest}", "{n} days, {rest}", length.days, rest=rest)
 
 
 def printable(text: object) -> str:
@@ -77,7 +97,16 @@ def percent(share: float, language: str = "en") -> str:
     >>> percent(0.8671), percent(0.99999), percent(1)
     ('86.7 %', '99.9 %', '100 %')
     """
-    apart = {"fr": "\u202f", "uk": "\u00a0"}.get(language, " ")
     if share in (0, 1):
-        return f"{100 * share:.0f}{apart}%"
-    return f"{in_language(f'{min(max(100 * share, 0.1), 99.9):.1f}', language)}{apart}%"
+        return per_cent(f"{100 * share:.0f}", language)
+    return per_cent(f"{min(max(100 * share, 0.1), 99.9):.1f}", language)
+
+
+def per_cent(written: str, language: str = "en") -> str:
+    """Give a number that is written as in English with a language's sign of per cent.
+
+    >>> per_cent("12.5"), per_cent("12.5", "fr")
+    ('12.5 %', '12,5\u202f%')
+    """
+    apart = {"fr": "\u202f", "uk": "\u00a0"}.get(language, " ")
+    return f"{in_language(written, language)}{apart}%"

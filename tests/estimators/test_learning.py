@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import functools
 import pickle
+import re
 import runpy
 
 import cloudpickle
@@ -649,6 +650,24 @@ def test_its_html_tells_of_the_network(frame, answer):
     assert "&lt;script&gt;alert(1)&lt;/script&gt;" in shown
     for text in ("Network of", "Loss by epoch", "validation from", "one-hot", "parameters, float3"):
         assert text in shown
+
+
+@pytest.mark.parametrize("language", ["fr", "uk"])
+def test_its_html_is_in_the_systems_language(frame, answer, language, monkeypatch):
+    fitted = classifier(early_stopping=True, epochs=5).fit(frame, answer)
+    both = []
+    for each in ("en", language):
+        monkeypatch.setenv("LANGUAGE", each)
+        section = fitted._repr_html_().partition('<section class="limpide-fitted"')[2]
+        told = section.partition("</style>")[2]
+        both.append({text.strip() for text in re.findall(">([^<>]+)<", told)})
+    names = {"one-hot", "validation", "date", *frame.columns}
+    for place in fitted.model_.network.placed:
+        names |= {place.name, place.layer.describe()}
+    assert len(both[0]) > 20
+    assert {text for text in both[0] & both[1] if re.search("[a-z]{3}", text)} - names == set()
+    assert f'lang="{language}"' in section
+    assert not [text for text in both[1] if re.search(r"(?<!Dropout\(0)\.\d", text)]
 
 
 @pytest.mark.parametrize("random_state", [0, None])

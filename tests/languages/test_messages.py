@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import shutil
+import warnings
 from collections import Counter
 from pathlib import Path
 
@@ -154,6 +155,58 @@ def test_nothing_that_is_said_of_columns_is_left_in_english(language: str, task:
             assert english(model.summary(language=language), language) == set()
 
 
+def _odd_files() -> dict[str, str]:
+    """Give text tables whose reading leaves a note each, by what is odd of them."""
+    rows = [f"{i % 7};{'Aa'[i % 2]} {i % 3};{'ab'[i % 2]}" for i in range(60)]
+    kinds = [f"{i},{i % 5} {'€' if i % 3 else 'kg'},{'xy'[i % 2]}" for i in range(60)]
+    mixed = [f"{i},{i if i % 3 else 'unknown'},{'xy'[i % 2]}" for i in range(60)]
+    huge = [f"{2**70 + i},{i % 9},{'xy'[i % 2]}" for i in range(60)]
+    return {
+        "delimiter": "\ufeffx;b;y\n" + "\n".join(rows),
+        "comma": "x;y\n" + "\n".join(f"{i % 7},5;{i % 2}" for i in range(60)),
+        "sep": "sep=;\nx;b;y\n\n" + "\n".join(rows),
+        "index": ",b,y\n" + "\n".join(kinds),
+        "not a number": "x,b,y\n" + "\n".join(mixed),
+        "beyond": "x,b,y\n" + "\n".join(huge),
+        "alike": "x,y\n" + "\n".join(f"{i % 7},{['no', 'No', 'N o'][i % 3]}" for i in range(60)),
+        "single": "x,y\n" + "\n".join(f"{i},class {i}" for i in range(30)),
+        "few": "x,y\n1,a\n2,b\n3,a",
+    }
+
+
+@pytest.mark.parametrize("language", OTHERS)
+@pytest.mark.filterwarnings("ignore::limpide.LimpideWarning")
+def test_notes_on_odd_files_are_retold(language: str) -> None:
+    said, words = {}, words_in(language)
+    for what, text in _odd_files().items():
+        Path("odd.csv").write_text(text, encoding="utf-8")
+        model = lp.train("odd.csv", "y", epochs=1, progress=False)
+        said[what] = [*model.notes, *[column.treatment for column in model.preprocessing.columns]]
+        for sentence in said[what]:
+            assert retold(sentence, words) != sentence, sentence
+            assert english(retold(sentence, words), language) - {"unknown"} == set(), sentence
+    assert all(len(notes) > 1 for notes in said.values())
+
+
+@pytest.mark.parametrize("language", OTHERS)
+def test_warnings_of_predictions_and_runs_are_retold(language: str) -> None:
+    a = ["u", "v", "w", None] * 15
+    b = ["rare" if i == 3 else "uvw"[i % 3] for i in range(60)]
+    table = {"a": a, "b": b, "c": ["u", "v", "w"] * 20, "y": ["p", "q"] * 30}
+    model = lp.train(table, "y", epochs=1, progress=False)
+    with warnings.catch_warnings(record=True) as found:
+        warnings.simplefilter("always")
+        model.predict({"a": ["z", "u"], "b": ["rare", "u"], "c": [None, "u"], "d": [1, 2]})
+        model.predict({"a": ["z"], "b": ["u"], "c": ["u"]})
+        lp.train(table, "y", epochs=1, batch_size=5000, progress=False)
+    words = words_in(language)
+    sentences = {str(warning.message) for warning in found}
+    assert len(sentences) >= 5
+    for sentence in sentences:
+        assert retold_of(sentence, words) != sentence
+        assert english(retold_of(sentence, words), language) == set(), sentence
+
+
 def test_what_is_retold_keeps_its_values() -> None:
     french, ukrainian = words_in("fr"), words_in("uk")
     text = "'t.csv': column 'a: b': 1 of 1,234 cells is missing, and none was in training; "
@@ -175,7 +228,7 @@ def test_a_sentence_is_kept_once_and_recognised_as_itself() -> None:
     assert [form for form, count in Counter(forms).items() if count > 1] == []
     for sentences, patterns in retelling._recognised():
         for form, pattern in zip(retelling._each(sentences), patterns, strict=True):
-            values = {"n": "3", "count": "4", "number": "2.5", "told": "as asked"}
+            values = {"n": "3", "count": "4", "all": "5", "number": "2.5", "told": "as asked"}
             filled = form.format_map(_Filled(values))
             assert pattern.fullmatch(filled), form
             assert retold(filled, words_in("fr")) != filled

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 import limpide as lp
+from limpide.languages import words_in
 from limpide.reporting.network_picture import draw, stages_of
 
 
@@ -18,8 +19,8 @@ def test_members_lie_side_by_side():
     random = np.random.default_rng(0)
     X = random.normal(size=(260, 3))
     model = lp.Classifier(hidden=[4, 2], n_ensemble=2, epochs=1, random_state=0).fit(X, X[:, 0] > 0)
-    drawn, note = draw(model.network_, "inputs", "an answer")
-    assert [stage.count for stage in stages_of(model.network_, "inputs")] == [
+    drawn, note = draw(model.network_, "an answer", words_in("en"))
+    assert [stage.count(words_in("en")) for stage in stages_of(model.network_, "inputs")] == [
         *("3", "2 × 4", "2 × 2", "1"),
     ]
     assert note.startswith("2 networks lie side by side")
@@ -28,6 +29,6 @@ def test_members_lie_side_by_side():
 
 def test_one_network_is_wholly_connected():
     net = lp.Network([3, 8, 4, 1], seed=0)
-    drawn, note = draw(net, "inputs", "an answer")
+    drawn, note = draw(net, "an answer", words_in("en"))
     assert note == ""
     assert _lines(str(drawn)) == [3 * 8, 8 * 4, 4 * 1]

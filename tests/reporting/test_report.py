@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import datetime
 import pickle
 import re
 import sys
@@ -15,7 +14,7 @@ import pytest
 import limpide as lp
 from limpide.reporting.markup import clean
 from limpide.reporting.style import STYLE
-from pages import EVIL, check, evil, mixed
+from pages import EVIL, check, every_kind, evil, mixed
 
 
 @pytest.fixture(scope="module")
@@ -124,27 +123,6 @@ def test_tiny_tables_have_a_report(rows, tmp_path):
     page = check(written(model, tmp_path))
     flattered = "they flatter" in page.text or "figures flatter it" in page.text
     assert flattered == (rows < 20)
-
-
-def every_kind(n: int = 60) -> pl.DataFrame:
-    """One column of each kind that there is, and some that are hard to draw."""
-    random = np.random.default_rng(0)
-    start, minutes = datetime.datetime(2024, 1, 1), random.integers(0, 9999, n).tolist()
-    first, last = datetime.date(1, 1, 1), datetime.date(9999, 12, 31)
-    return pl.DataFrame(
-        {
-            "took": [datetime.timedelta(minutes=m) for m in minutes],
-            "at": [datetime.time(m % 24, m % 60) for m in minutes],
-            "stamp": [start + datetime.timedelta(hours=m) for m in minutes],
-            "perhaps": [None if i % 5 == 0 else bool(i % 2) for i in range(n)],
-            "nothing": [None] * n,
-            "huge": random.normal(size=n) * 1e300,
-            "tiny": random.normal(size=n) * 1e-300,
-            "words": [f"word{i % 40}" for i in range(n)],
-            "日本語": ["日本語の長い名前がここに" if i % 2 else "مرحبا" for i in range(n)],
-            "ages": [first if i % 2 else last for i in range(n)],
-        }
-    )
 
 
 @pytest.mark.parametrize("target", ["classes", "numbers"])

@@ -55,6 +55,14 @@ def test_training_writes_a_report_with_the_right_commands(limpide: Run) -> None:
     assert limpide("evaluate", "bakery.safetensors", "bakery.csv").status == 0
 
 
+def test_the_report_is_in_the_language_of_the_command(limpide: Run) -> None:
+    result = limpide(*TRAIN, "--report", "bakery.html", "--language", "fr")
+    assert "Le rapport est bakery.html\n" in result.out
+    page = check(Path("bakery.html").read_text(encoding="utf-8"), "fr")
+    assert page.text.startswith("Ce qui a été appris de « sold_out »")
+    assert "limpide predict bakery.safetensors bakery.csv" in page.text
+
+
 def test_json_names_the_report(limpide: Run) -> None:
     result = limpide(*TRAIN, "--report", "r.html", "--json")
     said = json.loads(result.out)

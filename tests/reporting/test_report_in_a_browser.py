@@ -72,15 +72,19 @@ def houses() -> dict[str, object]:
     return {"size in square metres, of all rooms together": price / 3000, "price": price}
 
 
-@pytest.mark.parametrize("which", ["classes", "numbers", "evil"])
-def test_a_phone_shows_all_of_it_and_nothing_is_loaded(which, tmp_path):
+@pytest.mark.parametrize(
+    ("which", "language"),
+    [("classes", "en"), ("numbers", "en"), ("evil", "en"), ("classes", "fr"), ("numbers", "uk")],
+)
+def test_a_phone_shows_all_of_it_and_nothing_is_loaded(which, language, tmp_path):
     data, target = {
         "classes": (mixed(), "label"),
         "numbers": (houses(), "price"),
         "evil": (evil(), "</title>"),
     }[which]
     model = lp.train(data, target, epochs=3)
-    model.report(tmp_path / "report.html", model_file="a/rather/long/path/" * 4 + "m.safetensors")
+    file = "a/rather/long/path/" * 4 + "m.safetensors"
+    model.report(tmp_path / "report.html", model_file=file, language=language)
     found, said = shown(tmp_path, 320)
     assert found["client"] == 320
     assert found["scroll"] == 320

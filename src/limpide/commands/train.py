@@ -160,7 +160,8 @@ def train(
         path, fault = place.save(model)
     interrupted = model.history.interrupted or session.stop.asked
     if report is not None:
-        fault = _write_report(model, report, path, force or resume) or fault
+        written = _write_report(model, report, path, force or resume, session.words.language)
+        fault = written or fault
     if as_json:
         said = limpide.reports.training_report(model, path, interrupted)
         if report is not None:
@@ -177,10 +178,12 @@ def train(
     return program.INTERRUPTED if interrupted else program.DONE
 
 
-def _write_report(model: Any, report: str, path: str, force: bool) -> FileError | None:
+def _write_report(
+    model: Any, report: str, path: str, force: bool, language: str
+) -> FileError | None:
     """Write the report of a model that is saved; what goes wrong is said after the figures."""
     try:
-        model.report(report, model_file=path, overwrite=force)
+        model.report(report, model_file=path, overwrite=force, language=language)
     except FileError as error:
         return FileError(f"{error} The model itself is saved in {path!r}.")
     return None

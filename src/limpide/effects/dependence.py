@@ -17,10 +17,12 @@ import polars as pl
 from limpide import plots
 from limpide.errors import ArgumentError, ArgumentTypeError
 from limpide.ir import Array
+from limpide.languages import Words, decimal_sign, words_in
 from limpide.tables import Table
 from limpide.tables.columns import from_objects
 from limpide.tables.features import Column, plain
 from limpide.tables.preprocessing import Preprocessing
+from limpide.wording import duration
 
 POINTS = 20
 """How many values are tried, at most, unless they are given."""
@@ -53,9 +55,9 @@ class PartialDependence:
     outputs: tuple[str, ...]
     rows: int
 
-    def plot(self, axes: Any = None) -> Any:
+    def plot(self, axes: Any = None, language: str | None = None) -> Any:
         """Draw it with matplotlib and give its axes; see `limpide.plots.partial_dependence`."""
-        return plots.partial_dependence(self, axes)
+        return plots.partial_dependence(self, axes, language)
 
     def to_json(self) -> dict[str, Any]:
         """Give it as plain values; dates as ISO text."""
@@ -64,7 +66,12 @@ class PartialDependence:
     @property
     def labels(self) -> tuple[str, ...]:
         """The values of the grid as people write them."""
-        return tuple(shown(value) for value in self.grid)
+        return self.labels_in("en")
+
+    def labels_in(self, language: str | None = None) -> tuple[str, ...]:
+        """Give the values of the grid as people write them; None is the system's language."""
+        words = words_in(language)
+        return tuple(shown(value, words) for value in self.grid)
 
     def __str__(self) -> str:
         head = [self.column, *self.outputs[:6]]
@@ -80,21 +87,21 @@ class PartialDependence:
         return "\n".join([*lines, f"mean over {self.rows:,} rows"])
 
 
-def shown(value: Any) -> str:
+def shown(value: Any, words: Words) -> str:
     """Give a value of a grid as text.
 
-    >>> shown(None), shown(0.30000000000000004), shown("a")
-    ('missing', '0.3', 'a')
+    >>> [shown(value, words_in("en")) for value in (None, 0.30000000000000004, "a")]
+    ['missing', '0.3', 'a']
     """
     if value is None:
-        return "missing"
+        return words.say("missing")
     if isinstance(value, bool):
-        return str(value).lower()
+        return words.say("true") if value else words.say("false")
     if isinstance(value, float):
-        return f"{value:.6g}"
+        return f"{value:.6g}".replace(".", decimal_sign(words.language))
     if isinstance(value, datetime.datetime):
         return value.isoformat(" ", "minutes")
-    return str(value)
+    return duration(value, words) if isinstance(value, datetime.timedelta) else str(value)
 
 
 def _plain(value: Any) -> Any:

@@ -47,9 +47,9 @@ class Importance:
     rows: int
     repeats: int
 
-    def plot(self, axes: Any = None) -> Any:
+    def plot(self, axes: Any = None, language: str | None = None) -> Any:
         """Draw a bar a column with matplotlib and give its axes; see `limpide.plots.importance`."""
-        return plots.importance(self, axes)
+        return plots.importance(self, axes, language)
 
     def to_json(self) -> dict[str, Any]:
         """Give it as plain values."""

@@ -1,4 +1,4 @@
-"""The figures that a model is told by: which there are, what each takes and means.
+"""The figures that a model is told by: which there are, and what each takes.
 
 Answers for the table of them, and for all of a task's at once, with intervals. Not for: working
 one out (``classification`` and its neighbours), or printing.
@@ -26,12 +26,10 @@ from limpide.metrics.resampling import Interval, bootstrap
 
 @dataclass(frozen=True)
 class Figure:
-    """What there is to say of a figure.
+    """What there is to know of a figure.
 
     Attributes
     ----------
-    title, meaning
-        Its name for people, and how to read it.
     higher
         Whether more is better.
     kind
@@ -43,8 +41,6 @@ class Figure:
         The function for two classes (or numbers), and for more.
     """
 
-    title: str
-    meaning: str
     higher: bool
     kind: str
     takes: str
@@ -53,93 +49,32 @@ class Figure:
 
 
 def _figure(
-    title: str,
-    meaning: str,
     kind: str,
     takes: str,
     two: Callable[..., Any],
     more: Callable[..., Any] | None = None,
     higher: bool = False,
 ) -> Figure:
-    return Figure(title, meaning, higher, kind, takes, two, more or two)
+    return Figure(higher, kind, takes, two, more or two)
 
 
 CLASSIFICATION: dict[str, Figure] = {
-    "accuracy": _figure(
-        "accuracy", "the share of rows answered right", "share", "labels", accuracy, higher=True
-    ),
-    "auc": _figure(
-        "AUC",
-        "how well classes are told apart: 1 is perfect, 0.5 is guessing",
-        "number",
-        "scores",
-        auc,
-        auc_ovr,
-        higher=True,
-    ),
-    "log_loss": _figure(
-        "log loss",
-        "0 is perfect; confident mistakes cost most",
-        "number",
-        "probabilities",
-        log_loss,
-    ),
-    "balanced_accuracy": _figure(
-        "balanced accuracy",
-        "the mean of each class's share answered right, rare ones counting as much",
-        "share",
-        "labels",
-        balanced_accuracy,
-        higher=True,
-    ),
-    "f1_macro": _figure(
-        "F1, macro",
-        "precision and recall in one, the mean over classes: 1 is perfect",
-        "number",
-        "labels",
-        functools.partial(f1, average="macro"),
-        higher=True,
-    ),
+    "accuracy": _figure("share", "labels", accuracy, higher=True),
+    "auc": _figure("number", "scores", auc, auc_ovr, higher=True),
+    "log_loss": _figure("number", "probabilities", log_loss),
+    "balanced_accuracy": _figure("share", "labels", balanced_accuracy, higher=True),
+    "f1_macro": _figure("number", "labels", functools.partial(f1, average="macro"), higher=True),
     "average_precision": _figure(
-        "average precision",
-        "precision over all thresholds: 1 is perfect, the class's share is guessing",
-        "number",
-        "scores",
-        average_precision,
-        average_precision_ovr,
-        higher=True,
+        "number", "scores", average_precision, average_precision_ovr, higher=True
     ),
-    "brier": _figure(
-        "Brier score",
-        "mean squared error of the probabilities: 0 is perfect",
-        "number",
-        "probabilities",
-        brier,
-    ),
-    "calibration_error": _figure(
-        "calibration error",
-        "how far probabilities are from what comes true, on average: 0 is perfect",
-        "number",
-        "probabilities",
-        calibration_error,
-    ),
+    "brier": _figure("number", "probabilities", brier),
+    "calibration_error": _figure("number", "probabilities", calibration_error),
 }
 REGRESSION: dict[str, Figure] = {
-    "rmse": _figure(
-        "RMSE", "root of the mean squared error: large errors count more", "unit", "numbers", rmse
-    ),
-    "mae": _figure("MAE", "mean absolute error", "unit", "numbers", mae),
-    "r2": _figure(
-        "R²",
-        "1 is perfect, 0 is as good as always answering the mean",
-        "number",
-        "numbers",
-        r2,
-        higher=True,
-    ),
-    "median_absolute_error": _figure(
-        "median error", "half of the errors are smaller", "unit", "numbers", median_absolute_error
-    ),
+    "rmse": _figure("unit", "numbers", rmse),
+    "mae": _figure("unit", "numbers", mae),
+    "r2": _figure("number", "numbers", r2, higher=True),
+    "median_absolute_error": _figure("unit", "numbers", median_absolute_error),
 }
 
 

@@ -6,6 +6,7 @@ global setting of matplotlib, which is the user's.
 
 from __future__ import annotations
 
+import functools
 import sys
 from collections.abc import Sequence
 from typing import Any
@@ -13,6 +14,8 @@ from typing import Any
 import numpy as np
 
 from limpide.errors import ArgumentTypeError, MissingExtraError
+from limpide.languages import Words
+from limpide.wording import per_cent
 
 # Okabe and Ito, "Color universal design" (2008), in the order of their contrast with white.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#000000")
@@ -70,14 +73,31 @@ def whole_numbers(axes: Any, count: int) -> None:
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
 
 
-def share_axes(axes: Any, x: str, y: str) -> Any:
+def in_words(axes: Any, words: Words) -> Any:
+    """Write the numbers of both axes as a language does; in English they are matplotlib's own."""
+    if words.language == "en":
+        return axes
+    from matplotlib.ticker import FuncFormatter, ScalarFormatter
+
+    for axis in (axes.xaxis, axes.yaxis):
+        if isinstance(axis.get_major_formatter(), ScalarFormatter):
+            axis.set_major_formatter(FuncFormatter(functools.partial(_tick, words)))
+    return axes
+
+
+def _tick(words: Words, value: float, _: object) -> str:
+    return words.number(value)
+
+
+def share_axes(axes: Any, x: str, y: str, words: Words) -> Any:
     """Set both axes from 0 to 1, in per cent, each with its name."""
     axes.set(xlim=(-0.01, 1.01), ylim=(-0.01, 1.01), aspect="equal")
     axes.set_xlabel(x)
     axes.set_ylabel(y)
     steps = np.linspace(0, 1, 6)
-    axes.set_xticks(steps, [f"{100 * step:.0f} %" for step in steps])
-    axes.set_yticks(steps, [f"{100 * step:.0f} %" for step in steps])
+    texts = [per_cent(f"{100 * step:.0f}", words.language) for step in steps]
+    axes.set_xticks(steps, texts)
+    axes.set_yticks(steps, texts)
     return tidy(axes)
 
 

@@ -15,11 +15,13 @@ from numpy.typing import ArrayLike
 from limpide.errors import DataError, ShapeError
 from limpide.ir import Array
 from limpide.keywords import known_keywords
+from limpide.languages import Words, words_in
 from limpide.metrics.classification import auc, confusion_matrix
 from limpide.metrics.curves import average_precision, precision_recall_curve, roc_curve
 from limpide.metrics.inputs import check_same_length, read_codes, read_probabilities
 from limpide.metrics.probabilities import calibration_curve, calibration_error
 from limpide.plots.canvas import COLOURS, DASHES, GREY, fitting, new_axes, share_axes
+from limpide.wording import in_language, per_cent
 
 _MOST_LINES = 6  # that a legend names; of more classes, those that do worst
 _MOST_COUNTED = 12  # classes whose counts are written into the matrix
@@ -33,6 +35,7 @@ def roc(
     classes: Sequence[Any] | None = None,
     axes: Any = None,
     sample_weight: ArrayLike | None = None,
+    language: str | None = None,
 ) -> Any:
     """Draw ROC curves: of class 1 for two classes, else of each class against the rest.
 
@@ -46,6 +49,8 @@ def roc(
     axes
         matplotlib's axes to draw on; None: a new figure's.
     sample_weight : f64[n], optional
+    language
+        Of the words: "en", "fr" or "uk"; None is the system's.
 
     Returns
     -------
@@ -69,16 +74,18 @@ def roc(
         area = auc(truth, score, sample_weight)
         return curve.false_positive_rate, curve.true_positive_rate, area
 
+    say = words_in(language).say
     found = _each_class(y, probabilities, classes, points, both=True)
     axes = new_axes(axes, _SQUARE)
     axes.plot([0, 1], [0, 1], color=GREY, linewidth=1, linestyle=(0, (1, 2)))
-    axes.annotate("guessing", (0.5, 0.5), (4, -4), textcoords="offset points", color=GREY,
-                  va="top", fontsize="small")  # fmt: skip
-    _draw_curves(axes, found, "AUC", "lower right", "default")
+    _aside(axes, say("guessing"), (0.5, 0.5), (4, -4))
+    told = say("{name}: AUC {area}")
+    _draw_curves(axes, found, told, "lower right", "default", words_in(language))
     return share_axes(
         axes,
-        "false positive rate: others answered as the class",
-        "true positive rate: share of the class found",
+        say("false positive rate: others answered as the class"),
+        say("true positive rate: share of the class found"),
+        words_in(language),
     )
 
 
@@ -89,6 +96,7 @@ def precision_recall(
     classes: Sequence[Any] | None = None,
     axes: Any = None,
     sample_weight: ArrayLike | None = None,
+    language: str | None = None,
 ) -> Any:
     """Draw precision-recall curves; arguments as for `roc`.
 
@@ -111,21 +119,28 @@ def precision_recall(
         area = average_precision(truth, score, sample_weight)
         return curve.recall[:-1], curve.precision[:-1], area
 
+    say = words_in(language).say
     found = _each_class(y, probabilities, classes, points, both=False)
     axes = new_axes(axes, _SQUARE)
     if read_probabilities(probabilities).shape[1] == 2:
         weights = None if sample_weight is None else np.asarray(sample_weight, float)
         share = float(np.average(np.asarray(y, float).reshape(-1), weights=weights))
         axes.axhline(share, color=GREY, linewidth=1, linestyle=(0, (1, 2)))
-        side = 4 if share < 0.9 else -4
-        axes.annotate("guessing", (0.02, share), (0, side), textcoords="offset points", color=GREY,
-                      va="bottom" if side > 0 else "top", fontsize="small")  # fmt: skip
-    _draw_curves(axes, found, "average precision", "lower left", "steps-pre")
+        _aside(axes, say("guessing"), (0.02, share), (0, 4 if share < 0.9 else -4))
+    told = say("{name}: average precision {area}")
+    _draw_curves(axes, found, told, "lower left", "steps-pre", words_in(language))
     return share_axes(
         axes,
-        "recall: share of the class found",
-        "precision: share of the answers that are right",
+        say("recall: share of the class found"),
+        say("precision: share of the answers that are right"),
+        words_in(language),
     )
+
+
+def _aside(axes: Any, text: str, place: tuple[float, float], moved: tuple[int, int]) -> None:
+    """Write beside a grey line what it is, moved by so many points."""
+    axes.annotate(text, place, moved, textcoords="offset points", color=GREY, fontsize="small",
+                  va="bottom" if moved[1] > 0 else "top")  # fmt: skip
 
 
 Curve = tuple[str, Array, Array, float | None]
@@ -158,16 +173,22 @@ def _each_class(
     return sorted(found, key=lambda curve: (curve[3] is None, curve[3]))
 
 
-def _draw_curves(axes: Any, found: list[Curve], area: str, place: str, style: str) -> None:
+def _draw_curves(
+    axes: Any, found: list[Curve], told: str, place: str, style: str, words: Words
+) -> None:
+    """Draw curves; ``told`` says a curve's name and its area."""
     for _, x, height, _ in found[_MOST_LINES:]:
         axes.plot(x, height, color="#BBBBBB", linewidth=0.8, drawstyle=style)
     for i, (name, x, height, size) in enumerate(found[:_MOST_LINES]):
-        told = f"{fitting(name)}: {area} {size:.3f}"
+        area = in_language(f"{size:.3f}", words.language)
         marker = "o" if len(x) <= 3 else None
-        axes.plot(x, height, color=COLOURS[i], linestyle=DASHES[i], linewidth=1.8, label=told,
+        axes.plot(x, height, color=COLOURS[i], linestyle=DASHES[i], linewidth=1.8,
+                  label=told.format(name=fitting(name), area=area),
                   drawstyle=style, marker=marker, markersize=4)  # fmt: skip
     more = len(found) - _MOST_LINES
-    title = f"the {_MOST_LINES} lowest of {len(found)} classes" if more > 0 else None
+    title = None
+    if more > 0:
+        title = words.say("the {shown} lowest of {all} classes", shown=_MOST_LINES, all=len(found))
     axes.legend(loc=place, fontsize="small", title=title, title_fontsize="small", framealpha=0.9)
 
 
@@ -178,6 +199,7 @@ def confusion(
     classes: Sequence[Any] | None = None,
     axes: Any = None,
     sample_weight: ArrayLike | None = None,
+    language: str | None = None,
 ) -> Any:
     """Draw the confusion matrix: a row for each true class, shaded by its share of the row.
 
@@ -187,7 +209,7 @@ def confusion(
     predicted : codes ``[n]``, or probabilities f64[n, k]
     classes
         The names of the classes; None: as many as are needed, by number.
-    axes, sample_weight
+    axes, sample_weight, language
         As for `roc`.
 
     Returns
@@ -205,7 +227,7 @@ def confusion(
     >>> [text.get_text() for text in axes.texts]
     ['1', '0', '1', '1']
     """
-    guess = np.asarray(predicted)
+    words, guess = words_in(language), np.asarray(predicted)
     if guess.ndim == 2 and guess.shape[1] > 1:
         k = guess.shape[1]
         guess = read_probabilities(guess).argmax(axis=1)
@@ -222,18 +244,20 @@ def confusion(
     picture = axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
     if k <= _MOST_COUNTED:
         for (i, j), count in np.ndenumerate(counts):
-            text = f"{count:,}" if sample_weight is None else f"{count:.4g}"
+            written = f"{count:,}" if sample_weight is None else f"{count:.4g}"
+            text = in_language(written, words.language)
             colour = "white" if shares[i, j] > 0.55 else "black"
             axes.text(j, i, text, ha="center", va="center", color=colour,
                       fontweight="bold" if i == j else "normal", fontsize="small")  # fmt: skip
     small = "medium" if k <= _MOST_COUNTED else "small" if k <= 30 else 6
     axes.set_xticks(range(k), names, fontsize=small, rotation=90 if long else 0)
     axes.set_yticks(range(k), names, fontsize=small)
-    axes.set_xlabel("predicted class")
-    axes.set_ylabel("true class")
+    axes.set_xlabel(words.say("predicted class"))
+    axes.set_ylabel(words.say("true class"))
     bar = axes.figure.colorbar(picture, ax=axes, shrink=0.8)
-    bar.set_label("share of the true class's rows")
-    bar.set_ticks([0, 0.5, 1], labels=["0 %", "50 %", "100 %"])
+    bar.set_label(words.say("share of the true class's rows"))
+    texts = [per_cent(written, words.language) for written in ("0", "50", "100")]
+    bar.set_ticks([0, 0.5, 1], labels=texts)
     return axes
 
 
@@ -244,6 +268,7 @@ def calibration(
     axes: Any = None,
     bins: int = 10,
     sample_weight: ArrayLike | None = None,
+    language: str | None = None,
 ) -> Any:
     """Draw how often it came true against how probable it was said to be, in bins of equal weight.
 
@@ -252,7 +277,7 @@ def calibration(
     y, probabilities, sample_weight
         As for `limpide.metrics.calibration_curve`: of two classes the probability of class 1, of
         more the highest of each row.
-    axes
+    axes, language
         As for `roc`.
     bins
         How many, at most.
@@ -267,22 +292,23 @@ def calibration(
     >>> axes.lines[1].get_ydata().tolist()
     [0.0, 0.5]
     """
+    words = words_in(language)
     curve = calibration_curve(y, probabilities, sample_weight, bins=bins)
     error = calibration_error(y, probabilities, sample_weight)
     two = read_probabilities(probabilities).shape[1] == 2
     axes = new_axes(axes, _SQUARE)
     axes.plot([0, 1], [0, 1], color=GREY, linewidth=1, linestyle=(0, (1, 2)))
-    axes.annotate("as it should be", (0.5, 0.5), (4, -4), textcoords="offset points", color=GREY,
-                  va="top", fontsize="small")  # fmt: skip
+    _aside(axes, words.say("as it should be"), (0.5, 0.5), (4, -4))
     axes.plot(curve.predicted, curve.observed, color=COLOURS[0], marker="o", linewidth=1.8)
-    share_axes(
-        axes,
-        "probability of class 1, mean of the bin"
-        if two
-        else "highest probability, mean of the bin",
-        "share of class 1 in the bin" if two else "share answered right in the bin",
-    )
-    axes.set_title(f"calibration error {error:.3f}", fontsize="medium")
+    if two:
+        x = words.say("probability of class 1, mean of the bin")
+        height = words.say("share of class 1 in the bin")
+    else:
+        x = words.say("highest probability, mean of the bin")
+        height = words.say("share answered right in the bin")
+    share_axes(axes, x, height, words)
+    written = in_language(f"{error:.3f}", words.language)
+    axes.set_title(words.say("calibration error {error}", error=written), fontsize="medium")
     return axes
 
 

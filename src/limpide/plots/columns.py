@@ -10,14 +10,15 @@ from typing import Any
 import numpy as np
 
 from limpide.keywords import known_keywords
-from limpide.plots.canvas import COLOURS, DASHES, fitting, label_ends, new_axes, tidy
+from limpide.languages import Words, words_in
+from limpide.plots.canvas import COLOURS, DASHES, fitting, in_words, label_ends, new_axes, tidy
 
 _MOST_BARS = 20
 _MOST_LINES = 6
 
 
 @known_keywords
-def importance(importance: Any, axes: Any = None) -> Any:
+def importance(importance: Any, axes: Any = None, language: str | None = None) -> Any:
     """Draw a bar a column, the most important on top, with the spread over the repeats.
 
     Parameters
@@ -26,6 +27,8 @@ def importance(importance: Any, axes: Any = None) -> Any:
         From ``model.permutation_importance``.
     axes
         matplotlib's axes to draw on; None: a new figure's.
+    language
+        Of the words: "en", "fr" or "uk"; None is the system's.
 
     Returns
     -------
@@ -36,7 +39,7 @@ def importance(importance: Any, axes: Any = None) -> Any:
     ------
     MissingExtraError
     """
-    count = min(len(importance.columns), _MOST_BARS)
+    words, count = words_in(language), min(len(importance.columns), _MOST_BARS)
     axes = new_axes(axes, (6.4, 1.2 + 0.28 * count))
     places = np.arange(count)[::-1]
     axes.barh(
@@ -46,24 +49,26 @@ def importance(importance: Any, axes: Any = None) -> Any:
     axes.set_yticks(places, [fitting(name, 32) for name in importance.columns[:count]])
     axes.set_ylim(-0.6, count - 0.4)
     axes.axvline(0, color="black", linewidth=0.8)
-    axes.set_ylabel("column")
-    axes.set_xlabel(f"how much worse {fitting(importance.metric)} gets when the column is shuffled")
+    axes.set_ylabel(words.say("column"))
+    worse = words.say("how much worse {metric} gets when the column is shuffled",
+                      metric=fitting(importance.metric))  # fmt: skip
+    axes.set_xlabel(worse)
     if len(importance.columns) > count:
-        axes.set_title(
-            f"the {count} that matter most, of {len(importance.columns)}", fontsize="medium"
-        )
-    return tidy(axes, "x")
+        title = words.say("the {shown} that matter most, of {all}", shown=count,
+                          all=len(importance.columns))  # fmt: skip
+        axes.set_title(title, fontsize="medium")
+    return tidy(in_words(axes, words), "x")
 
 
 @known_keywords
-def partial_dependence(dependence: Any, axes: Any = None) -> Any:
+def partial_dependence(dependence: Any, axes: Any = None, language: str | None = None) -> Any:
     """Draw the mean prediction for each value of a column.
 
     Parameters
     ----------
     dependence : limpide.effects.PartialDependence
         From ``model.partial_dependence``.
-    axes
+    axes, language
         As for `importance`.
 
     Returns
@@ -76,28 +81,30 @@ def partial_dependence(dependence: Any, axes: Any = None) -> Any:
     ------
     MissingExtraError
     """
-    means = np.asarray(dependence.mean, float)
+    words, means = words_in(language), np.asarray(dependence.mean, float)
     swing = means.max(axis=0) - means.min(axis=0)
     chosen = np.argsort(-swing, kind="stable")[:_MOST_LINES]
     known = [i for i, value in enumerate(dependence.grid) if value is not None]
     ordered = dependence.kind not in ("text", "boolean") and len(known) > 1
     axes = new_axes(axes, (6.4, 4.0))
     if ordered:
-        _draw_lines(axes, dependence, means, chosen, known)
+        _draw_lines(axes, dependence, means, chosen, known, words)
     else:
-        _draw_points(axes, dependence, means, chosen)
+        _draw_points(axes, dependence, means, chosen, words)
     axes.set_xlabel(fitting(dependence.column, 60))
-    what = dependence.outputs[0] if len(dependence.outputs) == 1 else "probability of the class"
-    axes.set_ylabel(f"mean of {fitting(what, 40)}")
+    several = words.say("probability of the class")
+    what = dependence.outputs[0] if len(dependence.outputs) == 1 else several
+    axes.set_ylabel(words.say("mean of {what}", what=fitting(what, 40)))
     if len(dependence.outputs) > len(chosen):
-        axes.set_title(
-            f"the {len(chosen)} classes that change most, of {len(dependence.outputs)}",
-            fontsize="medium",
-        )
-    return tidy(axes)
+        title = words.say("the {shown} classes that change most, of {all}", shown=len(chosen),
+                          all=len(dependence.outputs))  # fmt: skip
+        axes.set_title(title, fontsize="medium")
+    return tidy(in_words(axes, words))
 
 
-def _draw_lines(axes: Any, dependence: Any, means: Any, chosen: Any, known: list[int]) -> None:
+def _draw_lines(
+    axes: Any, dependence: Any, means: Any, chosen: Any, known: list[int], words: Words
+) -> None:
     values = [dependence.grid[i] for i in known]
     kind = type(values[0]).__name__
     x = np.arange(len(values)) if kind in ("time", "timedelta") else values
@@ -108,7 +115,8 @@ def _draw_lines(axes: Any, dependence: Any, means: Any, chosen: Any, known: list
                   markersize=4)  # fmt: skip
         ends.append((x[-1], means[known[-1], k], fitting(dependence.outputs[k]), COLOURS[i]))
     if kind in ("time", "timedelta"):
-        axes.set_xticks(x, [dependence.labels[i] for i in known], rotation=90)
+        labels = dependence.labels_in(words.language)
+        axes.set_xticks(x, [labels[i] for i in known], rotation=90)
     elif kind in ("date", "datetime"):
         axes.tick_params(axis="x", rotation=45)
         axes.margins(x=0)  # beyond the years 1 and 9999 there are no dates to be drawn
@@ -118,7 +126,7 @@ def _draw_lines(axes: Any, dependence: Any, means: Any, chosen: Any, known: list
         axes.axhline(level, color=COLOURS[i], linewidth=0.8, linestyle=(0, (1, 2)))
         if i == 0:
             axes.annotate(
-                "missing",
+                words.say("missing"),
                 (0.01, level),
                 (0, 3),
                 xycoords=axes.get_yaxis_transform(),
@@ -130,12 +138,12 @@ def _draw_lines(axes: Any, dependence: Any, means: Any, chosen: Any, known: list
         label_ends(axes, [(float(axes.convert_xunits(x)), y, n, c) for x, y, n, c in ends])
 
 
-def _draw_points(axes: Any, dependence: Any, means: Any, chosen: Any) -> None:
+def _draw_points(axes: Any, dependence: Any, means: Any, chosen: Any, words: Words) -> None:
     places = np.arange(len(dependence.grid))
     for i, k in enumerate(chosen):
         axes.plot(places, means[:, k], color=COLOURS[i], marker="os^Dv<"[i], linestyle="none",
                   label=fitting(dependence.outputs[k]))  # fmt: skip
-    names = [fitting(label) for label in dependence.labels]
+    names = [fitting(label) for label in dependence.labels_in(words.language)]
     long = sum(map(len, names)) > 50
     axes.set_xticks(places, names, rotation=90 if long else 0)
     axes.set_xlim(-0.5, len(places) - 0.5)

@@ -13,17 +13,20 @@ from numpy.typing import ArrayLike
 from limpide.errors import ArgumentError, ShapeError, choice_error
 from limpide.ir import Array
 from limpide.keywords import known_keywords
+from limpide.languages import Words, words_in
 from limpide.metrics.inputs import check_same_length, read_column
 from limpide.plots.canvas import (
     COLOURS,
     DASHES,
     GREY,
     fitting,
+    in_words,
     label_ends,
     new_axes,
     tidy,
     whole_numbers,
 )
+from limpide.wording import in_language
 
 _MOST_POINTS = 5_000  # more would be one blot
 _WIDE = 20  # a loss that falls by more is drawn on a logarithmic axis
@@ -31,7 +34,11 @@ _WIDE = 20  # a loss that falls by more is drawn on a logarithmic axis
 
 @known_keywords
 def residuals(
-    y: ArrayLike, prediction: ArrayLike, axes: Any = None, unit: str | None = None
+    y: ArrayLike,
+    prediction: ArrayLike,
+    axes: Any = None,
+    unit: str | None = None,
+    language: str | None = None,
 ) -> Any:
     """Draw the errors of a regression, prediction − truth, against the predictions.
 
@@ -44,6 +51,8 @@ def residuals(
         matplotlib's axes to draw on; None: a new figure's.
     unit
         What is predicted, with its unit, for the names of the axes.
+    language
+        Of the words: "en", "fr" or "uk"; None is the system's.
 
     Returns
     -------
@@ -62,7 +71,8 @@ def residuals(
     """
     truth, guess = read_column("y", y), read_column("prediction", prediction)
     check_same_length("y", truth, "prediction", guess)
-    step = -(-len(truth) // _MOST_POINTS)
+    words, step = words_in(language), -(-len(truth) // _MOST_POINTS)
+    say = words.say
     axes = new_axes(axes, (6.4, 4.2))
     axes.axhline(0, color=GREY, linewidth=1)
     axes.scatter(
@@ -70,21 +80,24 @@ def residuals(
         alpha=max(0.15, min(0.8, 30 / len(truth[::step]) ** 0.5)),
     )  # fmt: skip
     named = fitting(unit, 40) if unit else None
-    axes.set_xlabel(f"prediction of {named}" if named else "prediction")
-    axes.set_ylabel(f"error: prediction − {named or 'truth'}")
+    axes.set_xlabel(say("prediction of {what}", what=named) if named else say("prediction"))
+    axes.set_ylabel(say("error: prediction − {truth}", truth=named or say("truth")))
     if step > 1:
-        axes.set_title(f"every {step}th of {len(truth):,} rows", fontsize="medium")
-    return tidy(axes)
+        title = say("every {step}th of {rows} rows", step=step, rows=words.whole(len(truth)))
+        axes.set_title(title, fontsize="medium")
+    return tidy(in_words(axes, words))
 
 
 @known_keywords
-def history(history: Any, axes: Any = None, metric: str | None = None) -> Any:
+def history(
+    history: Any, axes: Any = None, metric: str | None = None, language: str | None = None
+) -> Any:
     """Draw the losses of a run, an epoch at a time; the epoch that counts is marked.
 
     Parameters
     ----------
     history : limpide.History
-    axes
+    axes, language
         As for `residuals`.
     metric
         The name of one of ``history.metrics``, to draw in the place of the losses.
@@ -110,14 +123,15 @@ def history(history: Any, axes: Any = None, metric: str | None = None) -> Any:
     """
     if not history.loss:
         raise ArgumentError("There is nothing to plot: no epoch was finished.")
-    lines = _curves(history, metric)
+    words = words_in(language)
+    lines = _curves(history, metric, words)
     axes = new_axes(axes, (6.4, 4.0))
-    axes.set_xlabel("epoch")
-    axes.set_ylabel("loss" if metric is None else fitting(metric, 40))
+    axes.set_xlabel(words.say("epoch"))
+    axes.set_ylabel(words.say("loss") if metric is None else fitting(metric, 40))
     every = np.concatenate(list(lines.values()))
     if metric is None and (every > 0).all() and every.max() > _WIDE * every.min():
         axes.set_yscale("log")
-        axes.set_ylabel("loss (logarithmic axis)")
+        axes.set_ylabel(words.say("loss (logarithmic axis)"))
     ends = []
     for i, (name, losses) in enumerate(lines.items()):
         epochs = np.arange(1, len(losses) + 1)
@@ -125,15 +139,15 @@ def history(history: Any, axes: Any = None, metric: str | None = None) -> Any:
         axes.plot(epochs, losses, color=COLOURS[i], linestyle=DASHES[i], label=name, marker=alone)
         ends.append((float(epochs[-1]), float(losses[-1]), name, COLOURS[i]))
     whole_numbers(axes, history.epochs)
-    tidy(axes)
-    _mark_best(axes, history, lines)
+    tidy(in_words(axes, words))
+    _mark_best(axes, history, [*lines.values()][-1], len(lines) > 1, words)
     if len(lines) > 1:
         label_ends(axes, ends)
     return axes
 
 
-def _curves(history: Any, metric: str | None) -> dict[str, Array]:
-    """Give what is drawn, by the names of the lines."""
+def _curves(history: Any, metric: str | None, words: Words) -> dict[str, Array]:
+    """Give what is drawn, by the names of the lines; that of the rows held out is the last."""
     if metric is not None:
         if metric not in history.metrics:
             if not history.metrics:
@@ -143,20 +157,19 @@ def _curves(history: Any, metric: str | None) -> dict[str, Array]:
                 )
             raise choice_error("metric", metric, history.metrics)
         return {metric: np.asarray(history.metrics[metric], float)}
-    lines = {"training": np.asarray(history.loss, float)}
+    lines = {words.say("training"): np.asarray(history.loss, float)}
     if history.validation_loss:
-        lines["validation"] = np.asarray(history.validation_loss, float)
+        lines[words.say("validation")] = np.asarray(history.validation_loss, float)
     return lines
 
 
-def _mark_best(axes: Any, history: Any, lines: dict[str, Array]) -> None:
+def _mark_best(axes: Any, history: Any, losses: Array, has_validation: bool, words: Words) -> None:
     """Mark the epoch whose weights were kept, or else where the validation loss was lowest."""
-    losses = lines.get("validation")
+    say = words.say
     if history.best_epoch is not None:
-        place, word = history.best_epoch, "best (●)"
-        losses = next(iter(lines.values())) if losses is None else losses
-    elif losses is not None:
-        place, word = int(losses.argmin()), "lowest on validation (●)"
+        place, told = history.best_epoch, say("best (●): epoch {epoch}, {loss}")
+    elif has_validation:
+        place, told = int(losses.argmin()), say("lowest on validation (●): epoch {epoch}, {loss}")
     else:
         return
     if not 0 <= place < len(losses):
@@ -164,4 +177,6 @@ def _mark_best(axes: Any, history: Any, lines: dict[str, Array]) -> None:
             f"history.best_epoch is {place}, and there are {len(losses)} epochs. Correct it."
         )
     axes.scatter([place + 1], [losses[place]], s=28, color="black", zorder=5)
-    axes.set_title(f"{word}: epoch {place + 1}, {losses[place]:.4g}", fontsize="medium", loc="left")
+    loss = in_language(f"{losses[place]:.4g}", words.language)
+    title = told.format(epoch=place + 1, loss=loss)
+    axes.set_title(title, fontsize="medium", loc="left")

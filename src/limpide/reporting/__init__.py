@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 from typing import Any
 
+from limpide.languages import Words
 from limpide.reporting.page import page
 from limpide.reporting.study import Study
 from limpide.storage import atomic_write
@@ -22,12 +23,13 @@ def write(
     path: str | os.PathLike[str],
     model_file: str | os.PathLike[str] | None,
     overwrite: bool,
+    words: Words,
 ) -> None:
-    """Write a model's report.
+    """Write a model's report in words of a language.
 
     Raises
     ------
     FileError
         It cannot be written; an existing file is as it was.
     """
-    atomic_write(path, page(model, study, model_file).encode(), overwrite=overwrite)
+    atomic_write(path, page(model, study, words, model_file).encode(), overwrite=overwrite)

@@ -11,8 +11,9 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
+from limpide.languages import Words
 from limpide.reporting.markup import Html, join, number, shortened, shortened_inside, tag
-from limpide.reporting.scales import FAR, Scale, log_ticks, padded, tick_texts, ticks
+from limpide.reporting.scales import ENGLISH, FAR, Scale, log_ticks, padded, tick_texts, ticks
 
 WIDTH = 340  # of every picture, in its own units: a phone shows it at nearly that many pixels
 _HEIGHT = 250
@@ -39,7 +40,7 @@ class Series:
 
 @dataclass(frozen=True)
 class Axis:
-    """An axis: what it says, from where to where, and how its numbers are written."""
+    """An axis: what it says, from where to where, and how its numbers are written, in words."""
 
     label: str
     low: float
@@ -47,6 +48,7 @@ class Axis:
     percent: bool = False
     log: bool = False
     texts: Sequence[tuple[float, str]] = field(default=())
+    words: Words = ENGLISH
 
 
 def picture(name: str, title: str, told: str, *parts: object, height: float = _HEIGHT) -> Html:
@@ -172,29 +174,29 @@ def _axes(across: Scale, up: Scale, x: Axis, y: Axis) -> Html:
     parts: list[Html] = []
     bottom = _HEIGHT - _BOTTOM
     rises = log_ticks(y.low, y.high) if y.log else ticks(y.low, y.high)
-    for value, words in zip(rises, tick_texts(rises, y.percent), strict=True):
+    for value, written in zip(rises, tick_texts(rises, y.percent, y.words), strict=True):
         height = up.place(value)
         parts.append(tag("path", d=f"M{_LEFT} {number(height)}H{number(across.end)}", class_="g"))
-        parts.append(text(_LEFT - 5, height + 4, words, "k", "end"))
+        parts.append(text(_LEFT - 5, height + 4, written, "k", "end"))
     parts.append(tag("path", d=f"M{_LEFT} {bottom}H{number(across.end)}", class_="x"))
-    steps = list(x.texts) or _named(ticks(x.low, x.high, 4), x.percent)
+    steps = list(x.texts) or _named(ticks(x.low, x.high, 4), x)
     ends = [_LEFT - 30.0, -math.inf]
-    for value, words in steps:
+    for value, written in steps:
         place = across.place(value)
-        half = len(words) * _LETTER / 2
+        half = len(written) * _LETTER / 2
         if place - half < ends[-1] + 6:  # no two numbers may touch
             continue
         ends.append(place + half)
         beyond = place + half > WIDTH
-        parts.append(text(WIDTH if beyond else place, bottom + 15, words, "k",
+        parts.append(text(WIDTH if beyond else place, bottom + 15, written, "k",
                           "end" if beyond else "middle"))  # fmt: skip
     parts.append(text(across.end, bottom + 33, shortened_inside(x.label, 46), "a", "end"))
     parts.append(text(0, 12, shortened(y.label, 50), "a"))
     return join(parts)
 
 
-def _named(values: Sequence[float], percent: bool) -> list[tuple[float, str]]:
-    return list(zip(values, tick_texts(values, percent), strict=True))
+def _named(values: Sequence[float], axis: Axis) -> list[tuple[float, str]]:
+    return list(zip(values, tick_texts(values, axis.percent, axis.words), strict=True))
 
 
 def points(
@@ -293,11 +295,17 @@ def bars(
 
 
 def histogram(
-    name: str, title: str, told: str, edges: Sequence[float], counts: Sequence[int], label: str
+    name: str,
+    title: str,
+    told: str,
+    edges: Sequence[float],
+    counts: Sequence[int],
+    label: str,
+    words: Words = ENGLISH,
 ) -> Html:
-    """Draw counts between edges as bars that touch."""
-    x = Axis(label, edges[0], edges[-1])
-    y = Axis("rows", 0, max(*counts, 1))
+    """Draw counts of rows between edges as bars that touch."""
+    x = Axis(label, edges[0], edges[-1], words=words)
+    y = Axis(words.say("rows"), 0, max(*counts, 1), words=words)
     across = Scale(x.low, x.high, _LEFT, WIDTH - _RIGHT)
     up = Scale(y.low, y.high, _HEIGHT - _BOTTOM, _TOP)
     parts = [_axes(across, up, x, y)]

@@ -6,6 +6,7 @@ themselves (``limpide.effects``).
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -14,8 +15,8 @@ from limpide.effects import Importance, PartialDependence
 from limpide.effects import partial_dependence as dependence_of
 from limpide.effects import permutation_importance as importance_of
 from limpide.effects.dependence import matrix_places
-from limpide.metrics.figures import CLASSIFICATION, REGRESSION
-from limpide.reporting import words
+from limpide.languages import Words
+from limpide.reporting import figures
 from limpide.reporting.charts import (
     MOST_BARS,
     Axis,
@@ -28,54 +29,58 @@ from limpide.reporting.charts import (
 )
 from limpide.reporting.markup import Html, shortened, shortened_inside, tag
 from limpide.reporting.study import Study
-from limpide.reporting.words import percent
-from limpide.wording import counted, number
+from limpide.reporting.telling import percent, value
+from limpide.wording import number
 
 _EFFECTS = 6  # columns whose effect is drawn
 _WORK = 2e10  # multiplications that importance may take, about: a few seconds
 
 
-def effects(model: Any, study: Study | None) -> list[Html]:
+def effects(model: Any, study: Study | None, words: Words) -> list[Html]:
     """Give what shuffling each column costs, and the effect of those that matter most."""
     if study is None or study.y is None or not model.features:
         return []
-    importance = _importance(model, study)
+    say, importance = words.say, _importance(model, study)
     if importance is None:
-        return [tag("p", "There are too many columns to try each of them here; see "
-                    "model.permutation_importance.")]  # fmt: skip
-    known = CLASSIFICATION if model.classes is not None else REGRESSION
-    figure = known[importance.metric]
-    told = (
-        f"Each column in turn is shuffled among the rows, so that it says nothing more, and the "
-        f"{figure.title} is taken again: {number(importance.baseline)} before. Columns that say "
-        "the same can stand in for each other, so that neither seems to matter; and what matters "
-        "to the model need not be a cause."
+        return [tag("p", say("There are too many columns to try each of them here; see "
+                             "model.permutation_importance."))]  # fmt: skip
+    told = say(
+        "Each column in turn is shuffled among the rows, so that it says nothing more, and the "
+        "{figure} is taken again: {baseline} before. Columns that say the same can stand in for "
+        "each other, so that neither seems to matter; and what matters to the model need not be a "
+        "cause.",
+        figure=figures.title(importance.metric, words),
+        baseline=number(importance.baseline, words.language),
     )
-    count = len(importance.columns)
-    shown = count if count <= MOST_BARS + 1 else MOST_BARS
-    means, stds = list(importance.mean[:shown]), list(importance.std[:shown])
-    texts = [_signed(mean) for mean in means]
-    listed = zip(importance.columns[:shown], texts, strict=True)
-    spoken = "; ".join(f"{shortened_inside(name, 40)}: {text}" for name, text in listed)
-    title = f"How much worse the {figure.title} gets without a column"
-    if shown < count:
-        title += f" (the first {shown} of {count})"
-    chart = bars("importance", title, f"Bars, longest first. {spoken}.",
-                 importance.columns[:shown], means, texts, stds)  # fmt: skip
-    again = counted(importance.repeats, "shuffle")
-    note = f"On {counted(importance.rows, 'row')}, {again} each"
-    note += "; thin lines are ± 1 deviation." if importance.repeats > 1 else "."
-    parts = [tag("p", told), tag("div", with_note(chart, note), class_="charts")]
-    drawn = _dependences(model, study, importance)
+    parts = [tag("p", told), tag("div", _importance_chart(importance, words), class_="charts")]
+    drawn = _dependences(model, study, importance, words)
     if drawn:
-        parts += [tag("h3", "What each of them does"),
-                  tag("p", "The mean answer over the rows, when the column is set to one value in "
-                      "all of them."), tag("div", *drawn, class_="charts")]  # fmt: skip
+        mean = say("The mean answer over the rows, when the column is set to one value in all of "
+                   "them.")  # fmt: skip
+        parts += [tag("h3", say("What each of them does")), tag("p", mean),
+                  tag("div", *drawn, class_="charts")]  # fmt: skip
     return parts
 
 
-def _signed(value: float) -> str:
-    return words.value(value, "unit")
+def _importance_chart(importance: Importance, words: Words) -> Html:
+    say, count = words.say, len(importance.columns)
+    shown = count if count <= MOST_BARS + 1 else MOST_BARS
+    means, stds = list(importance.mean[:shown]), list(importance.std[:shown])
+    texts = [value(mean, "unit", words) for mean in means]
+    listed = zip(importance.columns[:shown], texts, strict=True)
+    spoken = "; ".join(f"{shortened_inside(name, 40)}: {text}" for name, text in listed)
+    title = say("How much worse the {figure} gets without a column",
+                figure=figures.title(importance.metric, words))  # fmt: skip
+    if shown < count:
+        title = say("{title} (the first {shown} of {all})", title=title, shown=shown,
+                    all=words.whole(count))  # fmt: skip
+    chart = bars("importance", title, say("Bars, longest first. {spoken}.", spoken=spoken),
+                 importance.columns[:shown], means, texts, stds)  # fmt: skip
+    again = words.plural("{n} shuffle each", "{n} shuffles each", importance.repeats)
+    note = words.plural("On {n} row, {again}", "On {n} rows, {again}", importance.rows, again=again)
+    if importance.repeats > 1:
+        return with_note(chart, say("{note}; thin lines are ± 1 deviation.", note=note))
+    return with_note(chart, f"{note}.")
 
 
 def _importance(model: Any, study: Study) -> Importance | None:
@@ -93,7 +98,7 @@ def _importance(model: Any, study: Study) -> Importance | None:
     return importance_of(model.predicted, X[chosen], y[chosen], places, None, repeats)
 
 
-def _dependences(model: Any, study: Study, importance: Importance) -> list[Html]:
+def _dependences(model: Any, study: Study, importance: Importance, words: Words) -> list[Html]:
     used = {one.name: one for one in model.preprocessing.used}
     pairs = zip(importance.columns, importance.mean, strict=True)
     names = [name for name, mean in pairs if mean > 0][:_EFFECTS]
@@ -102,54 +107,67 @@ def _dependences(model: Any, study: Study, importance: Importance) -> list[Html]
     X, _ = model.preprocessing.matrix(table)
     outputs = model._output_names()
     if model.classes is not None and len(outputs) == 1:
-        outputs = [f"probability of {shortened(model.classes.tolist()[1], 30)}"]
+        outputs = [_probability(model.classes.tolist()[1], words)]
     drawn = []
     for i, name in enumerate(names):
         found, _ = dependence_of(model._outputs, model.preprocessing, table, X, used[name], outputs)
-        drawn.append(_dependence(found, i, shares=model.classes is not None))
+        drawn.append(_dependence(found, i, model.classes is not None, words))
     return drawn
 
 
-def _dependence(found: PartialDependence, place: int, shares: bool) -> Html:
-    means = np.asarray(found.mean)
+def _probability(label: object, words: Words) -> str:
+    return words.say("probability of {label}", label=shortened(label, 30))
+
+
+def _dependence(found: PartialDependence, place: int, shares: bool, words: Words) -> Html:
+    """Draw what one column does: bars for texts, else lines; ``shares``: to probabilities."""
+    means, labels = np.asarray(found.mean), found.labels_in(words.language)
     swing = means.max(axis=0) - means.min(axis=0)
     chosen = np.argsort(-swing, kind="stable")[:3]
-    what = found.outputs[0] if len(found.outputs) == 1 else "probability"
-    title = shortened_inside(found.column, 40)
-    name = f"effect{place}"
-    pairs = zip(found.labels, means[:, chosen[0]], strict=True)
-    spoken = "; ".join(f"{shortened(label, 30)}: {number(float(mean))}" for label, mean in pairs)
+    pairs = zip(labels, means[:, chosen[0]], strict=True)
+    spoken = "; ".join(
+        f"{shortened(label, 30)}: {number(float(mean), words.language)}" for label, mean in pairs
+    )
     told = f"{shortened(found.outputs[chosen[0]], 40)}. {spoken}."
     known = [i for i, value in enumerate(found.grid) if value is not None]
     if found.kind in ("text", "boolean") or len(known) < 2:
-        best = int(chosen[0])
-        if len(found.outputs) > 1:
-            what = f"probability of {shortened(found.outputs[best], 30)}"
-        values = means[:, best].tolist()
-        written = [percent(v) if shares else number(v) for v in values]
-        shown = slice(0, MOST_BARS)
-        title = f"{title}: mean {shortened(what, 44)}"
-        return bars(name, title, told, found.labels[shown], values[shown], written[shown])
-    x, texts = _across(found, known)
+        return _dependence_bars(found, place, told, int(chosen[0]), shares, words)
+    x, texts = _across(found, known, labels)
     missing = [i for i, value in enumerate(found.grid) if value is None]
     series = [
         Series(shortened(found.outputs[k], 24), x, means[known, k].tolist(), len(x) <= 20, int(k))
         for k in sorted(chosen)
     ]
     series = told_apart(series, len(found.outputs))
-    level = (float(means[missing[0], chosen[0]]), "missing") if missing else None
-    extra = [level[0]] if level else []
-    low, high = range_of(*(each.y for each in series), extra, share=0.08)
+    level = (float(means[missing[0], chosen[0]]), words.say("missing")) if missing else None
+    low, high = range_of(*(each.y for each in series), [level[0]] if level else [], share=0.08)
     if shares:
         low, high = max(0.0, low), min(1.0, high)
         low, high = (low, high) if high - low > 0.02 else (max(0, low - 0.05), min(1, high + 0.05))
-    x_axis = Axis(shortened_inside(found.column, 40), x[0], x[-1], texts=texts)
-    y_axis = Axis(f"mean {shortened(what, 40)}", low, high, percent=shares)
-    return lines(name, title, told, series, x_axis, y_axis, level=level)
+    title, what = shortened_inside(found.column, 40), words.say("probability")
+    what = found.outputs[0] if len(found.outputs) == 1 else what
+    mean = words.say("mean {what}", what=shortened(what, 40))
+    x_axis = Axis(title, x[0], x[-1], texts=texts, words=words)
+    y_axis = Axis(mean, low, high, percent=shares, words=words)
+    return lines(f"effect{place}", title, told, series, x_axis, y_axis, level=level)
+
+
+def _dependence_bars(
+    found: PartialDependence, place: int, told: str, best: int, shares: bool, words: Words
+) -> Html:
+    """Draw the mean of one output at each value as a bar."""
+    several = len(found.outputs) > 1
+    what = _probability(found.outputs[best], words) if several else found.outputs[0]
+    values = [float(row[best]) for row in found.mean][:MOST_BARS]
+    written = [percent(v, words) if shares else number(v, words.language) for v in values]
+    title = words.say("{column}: mean {what}", column=shortened_inside(found.column, 40),
+                      what=shortened(what, 44))  # fmt: skip
+    names = found.labels_in(words.language)[:MOST_BARS]
+    return bars(f"effect{place}", title, told, names, values, written)
 
 
 def _across(
-    found: PartialDependence, known: list[int]
+    found: PartialDependence, known: list[int], labels: Sequence[str]
 ) -> tuple[list[float], list[tuple[float, str]]]:
     """Give the places of a grid's values; times are written out, numbers are left to the axis."""
     values = [found.grid[i] for i in known]
@@ -160,7 +178,7 @@ def _across(
     else:
         x = [float(i) for i in range(len(values))]
     few = sorted({0, len(values) // 2, len(values) - 1})
-    return x, [(x[i], found.labels[known[i]][:10]) for i in few]
+    return x, [(x[i], labels[known[i]][:10]) for i in few]
 
 
 def _hours(value: Any) -> float:

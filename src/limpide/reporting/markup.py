@@ -52,6 +52,15 @@ def join(parts: Iterable[object], between: str = "") -> Html:
     return Html(between.join(escaped(part) for part in parts))
 
 
+def filled(sentence: str, **values: object) -> Html:
+    """Put values, HTML or text, in a sentence's places.
+
+    >>> filled("{a} < {b}", a=tag("b", 1), b="&")
+    '<b>1</b> &lt; &amp;'
+    """
+    return Html(escaped(sentence).format(**{name: escaped(v) for name, v in values.items()}))
+
+
 def tag(name: str, *children: object, **attributes: Any) -> Html:
     """Give an element; ``class_`` and ``aria_label`` are written ``class`` and ``aria-label``.
 

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from limpide.ir import Array
+from limpide.languages import Words
 from limpide.reporting.charts import WIDTH, picture, text
 from limpide.reporting.markup import Html, join, number, shortened, tag
 
@@ -33,16 +34,16 @@ class Stage:
     members: int = 1  # of an ensemble, whose values lie side by side
     apart: bool = False  # each member sees its own values of the stage before, no others
 
-    @property
-    def count(self) -> str:
-        """How many values, by members.
+    def count(self, words: Words) -> str:
+        """Say how many values, by members.
 
-        >>> Stage(256, "relu", members=4).count, Stage(1000, "inputs").count
+        >>> english = Words("en")
+        >>> Stage(256, "relu", members=4).count(english), Stage(1000, "inputs").count(english)
         ('4 × 64', '1,000')
         """
         if self.members == 1:
-            return f"{self.size:,}"
-        return f"{self.members} × {self.size // self.members:,}"
+            return words.whole(self.size)
+        return f"{self.members} × {words.whole(self.size // self.members)}"
 
 
 def stages_of(network: Any, inputs: str) -> list[Stage]:
@@ -68,24 +69,15 @@ def _is_table(name: str) -> bool:
     return name == "columns"
 
 
-def draw(network: Any, inputs: str, outputs: str) -> tuple[Html, str]:
+def draw(network: Any, outputs: str, words: Words) -> tuple[Html, str]:
     """Draw a network, and say how to read it; ``outputs`` is what comes out of it."""
-    stages = stages_of(network, inputs)
-    sizes = [f"{stage.count} {stage.words}" for stage in stages]
-    told = f"{len(stages)} columns of circles, left to right: {', then '.join(sizes)}. "
-    told += f"Each circle is a value; lines lead to the next layer. It gives {outputs}."
+    stages = stages_of(network, words.say("inputs"))
+    told = _told(stages, outputs, words)
     left_out = len(stages) - _MOST_COLUMNS
     if left_out > 0:
-        told += f" {left_out} layers between are not drawn."
         stages = [*stages[: _MOST_COLUMNS - 2], *stages[-2:]]
     weighed = _by_weights(stages)
-    note = "Thick lines are large weights, dashed ones negative." if weighed else ""
-    if network.members > 1:
-        note = (
-            f"{network.members} networks lie side by side: they share the inputs, and the answer "
-            "is the mean of theirs."
-        )
-    told += f" {note}"
+    note = _note(network, weighed, words)
     gap = (WIDTH - 90) / max(len(stages) - 1, 1)
     tall = min(_TALL, 44 * (min(max(stage.size for stage in stages), _MOST_CIRCLES) - 1) + 16)
     columns = [(45 + i * gap, _places(stage.size, tall)) for i, stage in enumerate(stages)]
@@ -96,11 +88,46 @@ def draw(network: Any, inputs: str, outputs: str) -> tuple[Html, str]:
         parts.append(_lines(columns[i - 1], columns[i], size, stages[i], weighed, broken, tall))
     for (x, places), stage in zip(columns, stages, strict=True):
         parts.append(_circles(x, places))
-        parts.append(text(x, tall + _TOP + 20, stage.count, "v", "middle"))
+        parts.append(text(x, tall + _TOP + 20, stage.count(words), "v", "middle"))
         most = max(6, int(gap / 6.4)) if len(stages) > 2 else 20
         parts.append(text(x, tall + _TOP + 36, shortened(stage.words, most), "q", "middle"))
-    drawn = picture("network", "The network, layer by layer", told, *parts, height=tall + _TOP + 44)
-    return drawn, note
+    title, height = words.say("The network, layer by layer"), tall + _TOP + 44
+    return picture("network", title, f"{told} {note}", *parts, height=height), note
+
+
+def _told(stages: Sequence[Stage], outputs: str, words: Words) -> str:
+    """Say what a picture of these stages shows."""
+    sizes = [f"{stage.count(words)} {stage.words}" for stage in stages]
+    left_out = len(stages) - _MOST_COLUMNS
+    said = [
+        words.plural(
+            "{n} column of circles, left to right: {sizes}.",
+            "{n} columns of circles, left to right: {sizes}.",
+            len(stages),
+            sizes=words.say(", then ").join(sizes),
+        ),
+        words.say("Each circle is a value; lines lead to the next layer. It gives {outputs}.",
+                  outputs=outputs),
+    ]  # fmt: skip
+    if left_out > 0:
+        said.append(
+            words.plural(
+                "{n} layer between is not drawn.", "{n} layers between are not drawn.", left_out
+            )
+        )
+    return " ".join(said)
+
+
+def _note(network: Any, weighed: bool, words: Words) -> str:
+    if network.members > 1:
+        return words.plural(
+            "{n} network lies side by side: they share the inputs, and the answer is the mean of "
+            "theirs.",
+            "{n} networks lie side by side: they share the inputs, and the answer is the mean of "
+            "theirs.",
+            network.members,
+        )
+    return words.say("Thick lines are large weights, dashed ones negative.") if weighed else ""
 
 
 def _by_weights(stages: Sequence[Stage]) -> bool:

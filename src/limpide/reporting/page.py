@@ -1,4 +1,4 @@
-"""A report as one page: its parts in order, the frame around them, and how to use the model.
+"""A report as one page: its parts in order, and the frame around them.
 
 Answers for the whole file. Not for: the figures' part (``results``), words or pictures.
 """
@@ -12,19 +12,26 @@ from typing import Any
 import numpy as np
 
 import limpide
-from limpide.reporting import columns, effects, network_picture, results, words
+from limpide.languages import Words
+from limpide.reporting import columns, effects, network_picture, results, telling, using
 from limpide.reporting.charts import Axis, Series, figure, histogram, lines, range_of
-from limpide.reporting.markup import Html, clean, escaped, join, shortened, table, tag
+from limpide.reporting.markup import Html, escaped, join, shortened, table, tag
 from limpide.reporting.scales import padded, ticks
 from limpide.reporting.study import Study
 from limpide.reporting.style import STYLE
-from limpide.wording import command, counted, number
+from limpide.retelling import kind_told, retold, task_told
+from limpide.wording import number
 
 _WIDE = 20  # losses that fall by more are drawn on a logarithmic axis
 _MOST_EPOCHS = 400  # points of a line; of more epochs every k-th
 
 
-def page(model: Any, study: Study | None, model_file: str | os.PathLike[str] | None = None) -> str:
+def page(
+    model: Any,
+    study: Study | None,
+    words: Words,
+    model_file: str | os.PathLike[str] | None = None,
+) -> str:
     """Give the report of a model as HTML.
 
     Parameters
@@ -32,41 +39,53 @@ def page(model: Any, study: Study | None, model_file: str | os.PathLike[str] | N
     model : limpide.Model
     study
         The rows to look at it with; None: what the model itself remembers.
+    words
+        In whose language it is.
     model_file
         Where the model is saved, if it is.
     """
+    say = words.say
     if study is not None and study.y is None:
         study = _measured(model, study)
     parts = [
-        ("results", "How good it is", results.results(model, study)),
-        ("effects", "What it goes by", effects.effects(model, study)),
-        ("data", "The data", _data(model, study)),
-        ("network-part", "The network", _network(model)),
-        ("training", "How it was trained", _training(model)),
-        ("use", "How to use it", _use(model, study, model_file)),
+        ("results", say("How good it is"), results.results(model, study, words)),
+        ("effects", say("What it goes by"), effects.effects(model, study, words)),
+        ("data", say("The data"), _data(model, study, words)),
+        ("network-part", say("The network"), _network(model, words)),
+        ("training", say("How it was trained"), _training(model, words)),
+        ("use", say("How to use it"), using.how_to_use(model, study, model_file, words)),
     ]
-    shown = [(key, title, made) for key, title, made in parts if made]
-    links = tag("ul", *(tag("li", tag("a", title, href=f"#{key}")) for key, title, _ in shown))
-    title = f"What was learned about “{shortened(model.target, 60)}”"
-    body = join(
-        [
-            tag("a", "To the content", href="#main", class_="skip"),
-            tag("header", tag("h1", title), *_answer(model, study),
-                tag("nav", links, aria_label="Parts of this report")),
-            tag("main", *(_section(*part) for part in shown), id="main"),
-            tag("footer", tag("p", f"Written by limpide {limpide.__version__}. This page stands "
-                "alone: it loads nothing and sends nothing.")),
-        ],
-        "\n",
-    )  # fmt: skip
+    title = say("What was learned about “{target}”", target=shortened(model.target, 60))
+    body = _body(title, _answer(model, study, words), [part for part in parts if part[2]], words)
     return (
-        '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
+        f'<!DOCTYPE html>\n<html lang="{words.language}">\n<head>\n<meta charset="utf-8">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
         '<meta http-equiv="Content-Security-Policy" content="default-src \'none\'; '
         "style-src 'unsafe-inline'\">\n"
         '<meta name="color-scheme" content="light dark">\n'
         f"<title>{escaped(title)}</title>\n<style>\n{STYLE}\n</style>\n</head>\n"
         f"<body>\n{body}\n</body>\n</html>\n"
+    )
+
+
+def _body(
+    title: str, answer: list[Html], shown: list[tuple[str, str, list[Html]]], words: Words
+) -> Html:
+    say = words.say
+    links = tag("ul", *(tag("li", tag("a", title, href=f"#{key}")) for key, title, _ in shown))
+    written = say(
+        "Written by limpide {version}. This page stands alone: it loads nothing and sends nothing.",
+        version=limpide.__version__,
+    )
+    nav = tag("nav", links, aria_label=say("Parts of this report"))
+    return join(
+        [
+            tag("a", say("To the content"), href="#main", class_="skip"),
+            tag("header", tag("h1", title), *answer, nav),
+            tag("main", *(_section(*part) for part in shown), id="main"),
+            tag("footer", tag("p", written)),
+        ],
+        "\n",
     )
 
 
@@ -84,33 +103,20 @@ def _measured(model: Any, study: Study) -> Study:
     return Study(table, y[rows], model.predicted(X), None, study.how)
 
 
-def _answer(model: Any, study: Study | None) -> list[Html]:
-    parts = [tag("p", words.what(model), " ", words.how_good(model, study), class_="lead")]
-    parts += [tag("p", told, class_="note") for told in words.warnings_of(model)]
-    tiles = results.tiles(model, study)
+def _answer(model: Any, study: Study | None, words: Words) -> list[Html]:
+    told = telling.what(model, words), " ", telling.how_good(model, study, words)
+    parts = [tag("p", *told, class_="lead")]
+    parts += [tag("p", warning, class_="note") for warning in telling.warnings_of(model, words)]
+    tiles = results.tiles(model, study, words)
     return [*parts, tiles] if tiles else parts
 
 
 # The data -----------------------------------------------------------------------------------------
 
 
-def _data(model: Any, study: Study | None) -> list[Html]:
-    facts = model.facts
-    kinds = [c.kind for c in model.preprocessing.used]
-    told = ", ".join(f"{kinds.count(kind):,} {kind}" for kind in dict.fromkeys(kinds))
-    left_out = len(model.preprocessing.columns) - len(kinds)
-    entries = [
-        ("table", words.source(model)),
-        ("rows learned from", f"{facts.rows:,}"),
-        ("rows held out to measure", f"{facts.held_out:,}"),
-        ("columns used", f"{len(kinds):,} ({told})" if kinds else "none"),
-        ("columns left out", f"{left_out:,}"),
-        ("missing cells in rows learned from",
-         f"{sum(c.missing for c in model.preprocessing.columns):,}"),
-        ("target", f"{shortened(model.target, 60)}: {model.task} ({model.labels.why})"),
-    ]  # fmt: skip
-    parts = [facts_list(entries)]
-    chart = _target_chart(model, study)
+def _data(model: Any, study: Study | None, words: Words) -> list[Html]:
+    parts = [facts_list(_table_facts(model, words))]
+    chart = _target_chart(model, study, words)
     if chart:
         parts.append(tag("div", chart, class_="charts"))
     frame = None
@@ -119,18 +125,72 @@ def _data(model: Any, study: Study | None) -> list[Html]:
         frame = study.table.frame if names <= set(study.table.columns) else None
     if frame is not None:
         assert study is not None
-        part = "" if study.table.n_rows == study.rows else f"{study.table.n_rows:,} of "
-        told = f"Missing cells are of the rows learned from; values of {part}{words.whose(study)}."
+        told = words.say("Missing cells are of the rows learned from; {values}.",
+                         values=_whose_values(study, words))  # fmt: skip
         parts.append(tag("p", told, class_="soft"))
-    parts += columns.columns_table(model, frame)
-    if model.notes:
-        parts.append(tag("h3", "Notes"))
-        shown = [tag("li", shortened(note, 400)) for note in model.notes[:40]]
-        more = len(model.notes) - len(shown)
-        if more > 0:
-            shown.append(tag("li", f"and {more:,} more"))
-        parts.append(tag("ul", *shown, class_="notes"))
-    return parts
+    return [*parts, *columns.columns_table(model, frame, words), *_notes(model, words)]
+
+
+def _table_facts(model: Any, words: Words) -> list[tuple[str, str]]:
+    facts, say, whole = model.facts, words.say, words.whole
+    kinds = [c.kind for c in model.preprocessing.used]
+    listed = ", ".join(
+        say("{count} {kind}", count=whole(kinds.count(kind)), kind=kind_told(kind, words))
+        for kind in dict.fromkeys(kinds)
+    )
+    missing = sum(c.missing for c in model.preprocessing.columns)
+    target = say(
+        "{target}: {task} ({why})",
+        target=shortened(model.target, 60),
+        task=task_told(model.task, words),
+        why=retold(model.labels.why, words),
+    )
+    return [
+        (say("table"), telling.source(model, words)),
+        (say("rows learned from"), whole(facts.rows)),
+        (say("rows held out to measure"), whole(facts.held_out)),
+        (say("columns used"), f"{whole(len(kinds))} ({listed})" if kinds else say("none")),
+        (say("columns left out"), whole(len(model.preprocessing.columns) - len(kinds))),
+        (say("missing cells in rows learned from"), whole(missing)),
+        (say("target"), target),
+    ]  # fmt: skip
+
+
+def _whose_values(study: Study, words: Words) -> str:
+    """Say of which rows the table of columns shows the values, as a part of a sentence."""
+    part = ""
+    if study.table.n_rows != study.rows:
+        part = words.say("{some} of ", some=words.whole(study.table.n_rows))
+    if study.how == "held out":
+        return words.plural(
+            "values of {part}{n} row that it did not see while learning",
+            "values of {part}{n} rows that it did not see while learning",
+            study.rows,
+            part=part,
+        )
+    if study.how == "given":
+        return words.plural(
+            "values of {part}the {n} row that was given to measure it",
+            "values of {part}the {n} rows that were given to measure it",
+            study.rows,
+            part=part,
+        )
+    return words.plural(
+        "values of {part}the {n} row that it learned from",
+        "values of {part}the {n} rows that it learned from",
+        study.rows,
+        part=part,
+    )
+
+
+def _notes(model: Any, words: Words) -> list[Html]:
+    if not model.notes:
+        return []
+    shown = [tag("li", shortened(retold(note, words), 400)) for note in model.notes[:40]]
+    more = len(model.notes) - len(shown)
+    if more > 0:
+        shown.append(tag("li", words.plural("and {n} more", "and {n} more", more)))
+    return [tag("h3", words.say("Notes")), tag("ul", *shown, class_="notes")]
 
 
 def facts_list(entries: list[tuple[str, str]]) -> Html:
@@ -139,82 +199,103 @@ def facts_list(entries: list[tuple[str, str]]) -> Html:
                class_="facts")  # fmt: skip
 
 
-def _target_chart(model: Any, study: Study | None) -> Html | None:
+def _target_chart(model: Any, study: Study | None, words: Words) -> Html | None:
     if study is None or study.y is None:
         return None
-    title = f"The target, {shortened(model.target, 30)}"
     if model.classes is not None:
         counts = np.bincount(study.y, minlength=len(model.classes))
-        return results.class_bars(
-            "target", f"{title}: rows of each class", model.classes.tolist(), counts
-        )
+        return results.class_bars("target", model.target, model.classes.tolist(), counts, words)
     values = study.y
     if values.min() == values.max():
         return None
     low, high = float(values.min()), float(values.max())
     edges = np.linspace(low, high, min(max(int(len(values) ** 0.5), 5), 30) + 1)
     counts, _ = np.histogram(values, edges)
-    told = (
-        f"A histogram of {len(values):,} values from {number(low)} to {number(high)}; the mean is "
-        f"{number(float(values.mean()))}, the median {number(float(np.median(values)))}."
+    told = words.plural(
+        "A histogram of {n} value from {low} to {high}; the mean is {mean}, the median {median}.",
+        "A histogram of {n} values from {low} to {high}; the mean is {mean}, the median {median}.",
+        len(values),
+        low=number(low, words.language),
+        high=number(high, words.language),
+        mean=number(float(values.mean()), words.language),
+        median=number(float(np.median(values)), words.language),
     )
+    title = words.say("The target, {target}", target=shortened(model.target, 30))
     return histogram("target", title, told, edges.tolist(),
-                     counts.tolist(), shortened(model.target, 40))  # fmt: skip
+                     counts.tolist(), shortened(model.target, 40), words)  # fmt: skip
 
 
 # The network and its training ---------------------------------------------------------------------
 
 
-def _network(model: Any) -> list[Html]:
-    network = model.network
+def _network(model: Any, words: Words) -> list[Html]:
+    network, say, plural = model.network, words.say, words.plural
     if model.classes is None:
-        gives = "the number that is foretold"
+        gives = say("the number that is foretold")
     elif len(model.classes) == 2:
-        gives = f"the probability of {shortened(model.classes.tolist()[1], 30)}"
+        gives = say("the probability of {label}", label=shortened(model.classes.tolist()[1], 30))
     else:
-        gives = f"a probability for each of {len(model.classes)} classes"
-    drawn, note = network_picture.draw(network, "inputs", gives)
-    told = (
-        f"From left to right: {counted(network.n_inputs, 'input')}, made of "
-        f"{counted(len(model.features), 'column')}; then layer by layer, up to {gives}. Each line "
-        f"is a weight, a number that was learned. {note}"
+        gives = plural(
+            "a probability for each of {n} class",
+            "a probability for each of {n} classes",
+            len(model.classes),
+        )
+    drawn, note = network_picture.draw(network, gives, words)
+    told = say(
+        "From left to right: {inputs}, {columns}; then layer by layer, up to {gives}. Each "
+        "line is a weight, a number that was learned.",
+        inputs=plural("{n} input", "{n} inputs", network.n_inputs),
+        columns=plural("made of {n} column", "made of {n} columns", len(model.features)),
+        gives=gives,
     )
-    rows = []
-    for name, layer, n_inputs, n_outputs in network.placed:
-        count = sum(int(np.prod(s.shape)) for s in layer.parameters(n_inputs).values())
-        kind = shortened(layer.describe(), 90)
-        rows.append([shortened(name, 40), kind, f"{n_inputs:,}", f"{n_outputs:,}", f"{count:,}"])
-    listed = rows if len(rows) <= 30 else [*rows[:20], *rows[-5:]]
-    caption = f"The layers; {network.n_parameters:,} adjustable numbers"
-    if len(listed) < len(rows):
-        caption += f". {len(rows) - len(listed)} in the middle are not listed"
-    head = ["Layer", "Kind", "In", "Out", "Numbers"]
     return [
-        tag("p", told),
-        tag("div", figure(drawn, "The network, layer by layer"), class_="charts"),
-        table(caption, head, listed, numeric=[2, 3, 4]),
+        tag("p", f"{told} {note}"),
+        tag("div", figure(drawn, say("The network, layer by layer")), class_="charts"),
+        _layers(network, words),
     ]
 
 
-def _training(model: Any) -> list[Html]:
+def _layers(network: Any, words: Words) -> Html:
+    say, rows = words.say, []
+    for name, layer, n_inputs, n_outputs in network.placed:
+        count = sum(int(np.prod(s.shape)) for s in layer.parameters(n_inputs).values())
+        numbers = map(words.whole, (n_inputs, n_outputs, count))
+        rows.append([shortened(name, 40), shortened(layer.describe(), 90), *numbers])
+    listed = rows if len(rows) <= 30 else [*rows[:20], *rows[-5:]]
+    caption = words.plural(
+        "The layers; {n} adjustable number",
+        "The layers; {n} adjustable numbers",
+        network.n_parameters,
+    )
+    if len(listed) < len(rows):
+        caption = words.plural(
+            "{caption}. {n} in the middle is not listed",
+            "{caption}. {n} in the middle are not listed",
+            len(rows) - len(listed),
+            caption=caption,
+        )
+    head = [say("Layer"), say("Kind"), say("In"), say("Out"), say("Numbers")]
+    return table(caption, head, listed, numeric=[2, 3, 4])
+
+
+def _training(model: Any, words: Words) -> list[Html]:
     history = model.history
     parts: list[Html] = []
     if history.loss:
-        parts.append(tag("div", _losses(history), class_="charts"))
+        parts.append(tag("div", _losses(history, words), class_="charts"))
     versions = {
         "limpide": limpide.__version__,
         "Python, NumPy": f"{platform.python_version()}, {np.__version__}",
     }
-    return [*parts, facts_list(words.recipe_of(model, versions))]
+    return [*parts, facts_list(telling.recipe_of(model, versions, words))]
 
 
-def _losses(history: Any) -> Html:
-    series = [_loss_series("learned", history.loss)]
-    told = [f"The loss on the rows learned from goes from {_ends(history.loss)}"]
+def _losses(history: Any, words: Words) -> Html:
+    say = words.say
+    series = [_loss_series(say("learned"), history.loss)]
     if history.validation_loss:
         # Held out from all of the network or, in an ensemble, each from one of its members.
-        series.append(_loss_series("unseen", history.validation_loss, 1))
-        told.append(f"on rows not learned from {_ends(history.validation_loss)}")
+        series.append(_loss_series(say("unseen"), history.validation_loss, 1))
     every = [value for each in series for value in each.y]
     log = min(every) > 0 and max(every) > _WIDE * min(every)
     if log:
@@ -223,25 +304,47 @@ def _losses(history: Any) -> Html:
         low, high = range_of(every)
         low = max(low, 0.0) if min(every) >= 0 else low
     count = len(history.loss)
-    whole = [(t, f"{t:,.0f}") for t in ticks(1, count, 4) if t >= 1 and t == round(t)]
+    whole = [(t, words.whole(int(t))) for t in ticks(1, count, 4) if t >= 1 and t == round(t)]
     first, last = (1.0, float(count)) if count > 1 else padded(1, 1)
-    x = Axis("epoch", first, last, texts=whole)
-    y = Axis("loss", low, high, log=log)
-    mark, note = None, "Lower is better."
-    losses = history.validation_loss or history.loss
+    x = Axis(say("epoch"), first, last, texts=whole, words=words)
+    y = Axis(say("loss"), low, high, log=log, words=words)
     best = history.best_epoch
     if best is None and history.validation_loss:
-        best = int(np.argmin(losses))
-    if best is not None and best < len(losses):
-        mark = (best + 1.0, losses[best])
-        word = "the weights that were kept" if history.best_epoch is not None else "the lowest"
-        note += f" The circle is {word}: epoch {best + 1:,}, {number(losses[best])}."
+        best = int(np.argmin(history.validation_loss))
+    losses = history.validation_loss or history.loss
+    mark = None if best is None or best >= len(losses) else (best + 1.0, losses[best])
+    title = say("The loss after each epoch")
+    if log:
+        title = say("The loss after each epoch (logarithmic axis)")
+    drawn = lines("losses", title, _losses_told(history, words), series, x, y, mark=mark)
+    return tag("div", drawn, tag("p", _losses_note(history, mark, words), class_="soft"))
+
+
+def _losses_told(history: Any, words: Words) -> str:
+    first, last = _ends(history.loss, words)
+    told = [words.say("The loss on the rows learned from goes from {first} to {last}",
+                      first=first, last=last)]  # fmt: skip
     if history.validation_loss:
-        note += " Where the line of the unseen rows rises, the network learns by heart."
-    title = "The loss after each epoch" + (" (logarithmic axis)" if log else "")
-    told.append(f"in {counted(count, 'epoch')}")
-    drawn = lines("losses", title, ", ".join(told) + ".", series, x, y, mark=mark)
-    return tag("div", drawn, tag("p", note, class_="soft"))
+        first, last = _ends(history.validation_loss, words)
+        told.append(words.say("on rows not learned from {first} to {last}", first=first, last=last))
+    told.append(words.plural("in {n} epoch", "in {n} epochs", len(history.loss)))
+    return ", ".join(told) + "."
+
+
+def _losses_note(history: Any, mark: tuple[float, float] | None, words: Words) -> str:
+    say = words.say
+    note = [say("Lower is better.")]
+    if mark is not None:
+        place = {"epoch": words.whole(int(mark[0])), "loss": number(mark[1], words.language)}
+        if history.best_epoch is not None:
+            note.append(
+                say("The circle is the weights that were kept: epoch {epoch}, {loss}.", **place)
+            )
+        else:
+            note.append(say("The circle is the lowest: epoch {epoch}, {loss}.", **place))
+    if history.validation_loss:
+        note.append(say("Where the line of the unseen rows rises, the network learns by heart."))
+    return " ".join(note)
 
 
 def _loss_series(name: str, losses: list[float], look: int = 0) -> Series:
@@ -252,48 +355,5 @@ def _loss_series(name: str, losses: list[float], look: int = 0) -> Series:
     return Series(name, (places + 1.0).tolist(), [losses[i] for i in places], look=look)
 
 
-def _ends(losses: list[float]) -> str:
-    return f"{number(losses[0])} to {number(losses[-1])}"
-
-
-# How to use it ------------------------------------------------------------------------------------
-
-
-def _use(model: Any, study: Study | None, model_file: str | os.PathLike[str] | None) -> list[Html]:
-    path = "model.safetensors" if model_file is None else clean(os.fspath(model_file))
-    data = _data_file(model)
-    code = ["import limpide as lp", ""]
-    if model_file is None:
-        code.append(f"model.save({path!r})  # the model that this report is of, first of all")
-    code.append(f"model = lp.load({path!r})")
-    answers = "the number foretold" if model.classes is None else "a class"
-    code.append(f"model.predict({data!r})  # {answers} for each row")
-    if model.classes is not None:
-        code.append(f"model.predict_proba({data!r})  # the probability of each class")
-    code.append(f"model.evaluate({data!r}, intervals=True)  # the figures, on rows with the target")
-    row = None if study is None else columns.example_row(model, study.table.frame)
-    if row:
-        code.append(f"model.predict({row})  # one row")
-    shell = [
-        command("limpide", "predict", path, data),
-        command("limpide", "predict", path, data, "--out", "answers.csv"),
-        command("limpide", "evaluate", path, data),
-        command("limpide", "verify", path),
-    ]
-    listed = [shortened(name, 40) for name in model.features[: columns.MOST_LISTED]]
-    more = len(model.features) - len(listed)
-    names = ", ".join(listed) + (f", and {more:,} more" if more else "")
-    return [
-        tag("p", "Give it any table with these columns, in any order: ", tag("b", names), "."),
-        tag("h3", "From Python"),
-        tag("pre", tag("code", "\n".join(code)), tabindex="0", role="region",
-            aria_label="Python code that uses the model"),
-        tag("h3", "From the shell"),
-        tag("pre", tag("code", "\n".join(shell)), tabindex="0", role="region",
-            aria_label="Commands that use the model"),
-    ]  # fmt: skip
-
-
-def _data_file(model: Any) -> str:
-    """Give the file that the table came from, or a name in its place."""
-    return clean(words.source_path(model) or "data.csv")
+def _ends(losses: list[float], words: Words) -> tuple[str, str]:
+    return number(losses[0], words.language), number(losses[-1], words.language)

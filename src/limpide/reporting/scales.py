@@ -9,6 +9,10 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from limpide.languages import Words
+from limpide.wording import in_language, per_cent
+
+ENGLISH = Words("en")
 FAR, _NEAR = 1e300, 1e-280  # the largest and the smallest numbers that a picture tells apart
 _NARROW = 1e-6  # of the numbers' size: the narrowest range
 
@@ -70,26 +74,29 @@ def log_ticks(low: float, high: float) -> list[float]:
     return [value for value in found if low * 0.999 <= value <= high * 1.001]
 
 
-def tick_texts(values: Sequence[float], percent: bool = False) -> list[str]:
+def tick_texts(values: Sequence[float], percent: bool = False, words: Words = ENGLISH) -> list[str]:
     """Give numbers of an axis as people write them, alike among themselves.
 
     >>> tick_texts([0, 0.25, 0.5]), tick_texts([0, 50000, 100000]), tick_texts([0, 2e6])
     (['0', '0.25', '0.5'], ['0', '50,000', '100,000'], ['0', '2M'])
     """
-    return [word.replace("-", "−") for word in _texts(values, percent)]
+    return [word.replace("-", "−") for word in _texts(values, percent, words)]
 
 
-def _texts(values: Sequence[float], percent: bool) -> list[str]:
+def _texts(values: Sequence[float], percent: bool, words: Words) -> list[str]:
+    language = words.language
     if percent:
-        return [f"{100 * value:.6g} %" for value in values]
+        return [per_cent(f"{100 * value:.6g}", language) for value in values]
     largest = max((abs(value) for value in values), default=0)
     if 1e6 <= largest < 1e9:
-        return [f"{value / 1e6:.6g}M" if value else "0" for value in values]
+        millions = [in_language(f"{value / 1e6:.6g}", language) for value in values]
+        return [words.say("{n}M", n=n) if n != "0" else n for n in millions]
+    form = ".6g"
     if largest >= 1e9 or 0 < largest < 1e-4:
-        return [f"{value:.3g}" if value else "0" for value in values]
-    if largest >= 10_000:
-        return [f"{value:,.0f}" for value in values]
-    return [f"{value:.6g}" for value in values]
+        form = ".3g"
+    elif largest >= 10_000:
+        form = ",.0f"
+    return [in_language(f"{value:{form}}", language) if value else "0" for value in values]
 
 
 def padded(low: float, high: float, share: float = 0.05) -> tuple[float, float]:
