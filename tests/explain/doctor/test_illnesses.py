@@ -111,6 +111,40 @@ def test_saturated_output() -> None:
     assert sick.doctor(X, Y, loss="mse").healthy
 
 
+def test_large_weights() -> None:
+    sick, target = lp.Network([5, 8, 1], seed=0), LINE * 1e4
+    with pytest.raises(lp.DivergenceError):
+        sick.fit(X, target, optimizer=lp.SGD(0.1))
+    (finding,) = sick.doctor(X, target).of("large_weights")
+    assert finding.severity == "serious"
+    assert finding.figures["loss"] == pytest.approx(sick.evaluate(X, target)["loss"], rel=1e-3)
+    assert finding.figures["loss"] > 10 * target.var()
+    layer = finding.where["layer"]
+    assert finding.figures["largest_weight"] == np.abs(sick.params[f"{layer}.weights"]).max()
+    remedied = lp.Network([5, 8, 1], seed=0)
+    assert remedied.doctor(X, LINE).healthy
+    assert loss_after(remedied, LINE, optimizer=lp.SGD(0.01), epochs=20) < 1
+    assert remedied.doctor(X, LINE).healthy
+    # A line through small inputs has large weights, and is right.
+    line = lp.Network([5, 1], dtype="float64", seed=0)
+    line.params["output.weights"][:, 0] = [1e4, -2e4, 5e3, 0, 1e4]
+    assert line.doctor(X * 1e-4, LINE).healthy
+
+
+def test_the_code_of_remedies_runs_as_it_stands() -> None:
+    rows = np.c_[X * [1, 1, 1, 1, 2000], np.full(400, 3.0)]
+    scope: dict[str, Any] = {"np": np, "X": rows}
+    exec(binary([6, 8, 1]).doctor(rows, Y).of("unscaled_inputs")[0].code, scope)
+    assert np.isfinite(scope["X"]).all()
+    assert binary([6, 8, 1]).doctor(scope["X"], Y).of("unscaled_inputs") == ()
+    y = np.c_[LINE, -LINE]
+    y[7, 1] = np.inf
+    scope = {"np": np, "X": X, "y": y}
+    exec(lp.Network([5, 8, 2], seed=0).doctor(X, y).of("unsound_data")[0].code, scope)
+    assert scope["X"].shape == (399, 5)
+    assert np.isfinite(scope["y"]).all()
+
+
 def test_vanishing_gradients() -> None:
     deep: list[Any] = [5, *[16] * 10, 1]
     rate = lp.SGD(0.1)

@@ -38,6 +38,7 @@ def examine_values(case: Case, seen: Look) -> list[Finding]:
         least = min(limit("dead share") + 0.05 * (depth - 1), 0.5)
         apart = np.array([name not in named for name in layer.neurons])
         dead, saturated = flat_units(layer)
+        dead &= len(layer.z) >= limit("rows for dead")
         hurt = [
             *_flat_finding("dead_neurons", layer, dead & apart, least),
             *(_flat_finding("saturated_neurons", layer, saturated & apart, least) if wrong else ()),
@@ -46,7 +47,7 @@ def examine_values(case: Case, seen: Look) -> list[Finding]:
             flat.add(layer.name)
         found += hurt
     found += _stuck_outputs(case, seen)
-    return found + _gradients_by_layer(case, seen, flat)
+    return found + _large_weights(case, seen) + _gradients_by_layer(case, seen, flat)
 
 
 def is_wrong(case: Case, seen: Look) -> bool:
@@ -137,6 +138,27 @@ def _stuck_outputs(case: Case, seen: Look) -> list[Finding]:
     }
     where = {"layer": last.name, "neurons": [last.neurons[i] for i in places]}
     return [Finding("saturated_output", "serious", where, figures)]
+
+
+def _large_weights(case: Case, seen: Look) -> list[Finding]:
+    """Find weights that have flown off: too large by far, with answers worse than any constant."""
+    sizes = {}
+    for layer in seen.layers:
+        weights = case.params[f"{layer.name}.weights"]
+        sizes[layer.name] = _rms(weights) * math.sqrt(weights.shape[-2])
+    constant = constant_loss(case)
+    if not sizes or not seen.loss > limit("far off") * constant:
+        return []
+    largest = max(sizes, key=lambda name: sizes[name])
+    if sizes[largest] < limit("large weights"):
+        return []
+    figures = {
+        "loss": seen.loss,
+        "constant_loss": constant,
+        "largest_weight": float(np.abs(case.params[f"{largest}.weights"]).max()),
+        "size_by_layer": sizes,
+    }
+    return [Finding("large_weights", "serious", {"layer": largest}, figures)]
 
 
 # Gradients by layer ------------------------------------------------------------------------------
