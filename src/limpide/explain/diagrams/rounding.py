@@ -6,7 +6,7 @@ give each sum and output to its last digit. Not for: the language's way of writi
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,6 +19,7 @@ MOST = 5  # significant digits of a sum or an output
 _LEAST = 3  # of them that a reader must get, where any digits of the weights give them
 _WEIGHTS = (4, 5, 6, 7, 8, 9, 10, 12, 15, 17)
 _DECIMALS = 12
+_WHOLE = 1e7  # from here on a number is written with a power of ten
 
 Written = Mapping[str, Array]
 """Layer → how each of its numbers is rounded: significant digits, or −d for d decimals."""
@@ -71,12 +72,32 @@ def rounded(arrays: Mapping[str, Array], digits: int) -> dict[str, Array]:
     >>> float(rounded({"w": np.array([1 / 3])}, 4)["w"][0])
     0.3333
     """
-    if digits >= 17:
-        return dict(arrays)
-    one: Callable[[Array], Array] = np.vectorize(
-        lambda value: float(f"{value:.{digits - 1}e}"), otypes=[float]
-    )
-    return {name: one(array) if array.size else array for name, array in arrays.items()}
+    return {
+        name: np.array([as_read(v, digits) for v in a.ravel().tolist()], float).reshape(a.shape)
+        for name, a in arrays.items()
+    }
+
+
+def as_read(value: float, digits: int) -> float:
+    """Give the number that a reader sees where one is written with so many digits.
+
+    >>> as_read(1 / 3, 4), as_read(12345.678, 4)
+    (0.3333, 12346.0)
+    """
+    shown = whole_digits(value, digits)
+    return value if shown >= 17 else float(f"{value:.{shown - 1}e}")
+
+
+def whole_digits(value: float, digits: int) -> int:
+    """Give how many digits a number is written with: never fewer than its whole part has.
+
+    A row that holds 12345 is not to be told that it holds 12340.
+
+    >>> whole_digits(12345.678, 4), whole_digits(0.125, 4)
+    (5, 4)
+    """
+    size = abs(value)
+    return max(digits, len(str(int(size)))) if size < _WHOLE else digits
 
 
 def _agreed(seen: Values, read: Values) -> tuple[Written, Written]:
