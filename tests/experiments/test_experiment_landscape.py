@@ -127,3 +127,10 @@ def test_wrong_arguments_are_named():
         draw(net, ROWS, y, path=lp.experiments.WeightPath("b1", "w2"))
     with pytest.raises(ShapeError, match=r"two weights a point, \[k, 2\]; received \[3\]"):
         draw(net, ROWS, y, path=[1.0, 2.0, 3.0])
+
+
+def test_where_no_loss_is_finite_there_is_no_landscape():
+    net = lp.Network([2, 2, 1], seed=0)
+    net.params["output.weights"][0] = np.nan
+    with pytest.raises(lp.DataError, match=r"no point of the grid.*net\.doctor"):
+        lp.experiments.loss_landscape(net, [[0, 1]], [1], "w1", "b3")
