@@ -193,6 +193,14 @@ def test_rate_too_high(optimizer: Any) -> None:
     assert loss_after(net, LINE, epochs=5, optimizer=optimizer(better)) < 0.5 * worse
 
 
+def test_of_the_lower_rates_the_one_that_learns_best_is_named() -> None:
+    (finding,) = binary([5, 16, 1]).doctor(X, Y, optimizer=lp.SGD(30.0)).of("rate_too_high")
+    tried = finding.figures["tried"]
+    assert len(tried) > 1
+    assert finding.figures["loss_at_better_rate"] == min(tried.values())
+    assert tried[finding.figures["better_rate"]] == min(tried.values())
+
+
 def test_the_code_of_a_rate_keeps_the_optimizers_other_settings() -> None:
     rate = lp.SGD(30.0, momentum=0.5)
     (finding,) = lp.Network([5, 8, 1], seed=0).doctor(X, LINE, optimizer=rate).findings
@@ -244,6 +252,17 @@ def test_two_twins_among_others_are_named_and_a_zero_output_layer_is_no_symmetry
     (finding,) = net.doctor(X, Y).findings
     assert finding.figures["groups"] == [["h2", "h4"]]
     assert binary([5, 5, lp.Dense(1, "sigmoid", weights=lp.zeros)]).doctor(X, Y).healthy
+
+
+def test_beside_a_neuron_that_has_flown_off_the_others_are_no_twins() -> None:
+    net = binary([5, lp.Dense(5, "relu"), 1])
+    net.params["hidden1.weights"][:, 2] *= 1e10
+    net.params["hidden1.bias"][[0, 1, 3, 4]] = -1000  # none gets a gradient
+    assert net.doctor(X, Y).of("symmetric_neurons") == ()
+    net.params["hidden1.weights"][:, 4] = net.params["hidden1.weights"][:, 0]
+    net.params["output.weights"][4] = net.params["output.weights"][0]
+    (finding,) = net.doctor(X, Y).of("symmetric_neurons")
+    assert finding.figures["groups"] == [["h1", "h5"]]
 
 
 def test_unscaled_inputs() -> None:

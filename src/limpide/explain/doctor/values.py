@@ -210,10 +210,11 @@ def equal_neurons(case: Case, seen: Look) -> list[Finding]:
     for place, after in itertools.pairwise(dense):
         if not isinstance(place.layer, Dense) or place.outputs < 2:
             continue
-        rows = _profiles(case, seen, place.name, after.name if _follows(after.layer) else None)
-        groups = _equal_groups(rows, np.finfo(case.X.dtype).eps)
+        following = after.name if _follows(after.layer) else None
+        weights, slopes = _profiles(case, seen, place.name, following)
+        groups = _equal_groups(weights, slopes, np.finfo(case.X.dtype).eps)
         if groups:
-            found.append(_equal_finding(case, seen, place.name, groups, rows.shape[0]))
+            found.append(_equal_finding(case, seen, place.name, groups, len(weights)))
     return found
 
 
@@ -221,8 +222,11 @@ def _follows(layer: object) -> bool:
     return isinstance(layer, Dense)
 
 
-def _profiles(case: Case, seen: Look, layer: str, after: str | None) -> Array:
-    """Give for each neuron all that makes it: weights in and out, and their gradients."""
+def _profiles(case: Case, seen: Look, layer: str, after: str | None) -> tuple[Array, Array]:
+    """Give for each neuron all that makes it: weights in and out, and their gradients.
+
+    Each as shares of the layer's largest.
+    """
     parts: list[Array] = []
     for arrays in (case.params, seen.gradients):
         names = [n for n in (f"{layer}.weights", f"{layer}.bias") if n in arrays]
@@ -232,19 +236,27 @@ def _profiles(case: Case, seen: Look, layer: str, after: str | None) -> Array:
         whole = np.concatenate(own, axis=1).astype(np.float64)
         size = float(np.abs(whole).max(initial=0.0))
         parts.append(whole / size if size else whole)
-    return np.concatenate(parts, axis=1)
+    return parts[0], parts[1]
 
 
-def _equal_groups(rows: Array, rounding: float) -> list[list[int]]:
-    """Give the groups of equal rows; what sums in another order may differ by is taken as equal."""
+def _equal_groups(weights: Array, slopes: Array, rounding: float) -> list[list[int]]:
+    """Give the groups of equal neurons; what sums in another order may differ by is none.
+
+    Weights are compared by the neuron's own size: beside one that has flown off all others would
+    look alike.
+    """
     allowed = 64 * rounding
+    own = np.abs(weights).max(axis=1)
+    rows = np.concatenate([weights, slopes], axis=1)
     way = np.random.default_rng(0).normal(size=rows.shape[1]) / math.sqrt(rows.shape[1])
     line = rows @ way
     order = np.argsort(line, kind="stable").tolist()
     groups: list[list[int]] = []
     current = [order[0]]
     for place in order[1:]:
-        if np.abs(rows[place] - rows[current[0]]).max() <= allowed:
+        other = current[0]
+        alike = np.abs(weights[place] - weights[other]).max() <= allowed * own[other]
+        if alike and np.abs(slopes[place] - slopes[other]).max() <= allowed:
             current.append(place)
             continue
         groups.append(current)
