@@ -142,6 +142,18 @@ def test_whole_numbers_of_a_row_are_never_rounded() -> None:
         assert {"x2 = 20232", "x2 = 20231.75"} & {x.rstrip("0") for x in lines}
 
 
+def test_large_sums_are_shown_to_the_unit_and_agree() -> None:
+    for dtype in ("float32", "float64"):
+        net = network([3, 4, 1], activation="relu", output="linear", dtype=dtype)
+        net.params["output.weights"] *= 3000
+        seen = read_visible(parse(net.diagram([17.25, -33.5, 20.75], language="en").svg))
+        assert seen.disagreements() == []
+        assert 1e4 < abs(number(seen.shown["ŷ"])) < 1e7
+    wide = lp.Network([20, 1], dtype="float64", seed=0)
+    wide.params["output.bias"][:] = 52341.7 - wide.predict(np.ones((1, 20)))[0]
+    assert "ŷ = 52342" in texts(parse(wide.diagram(np.ones(20), language="en").svg))
+
+
 def test_each_product_of_a_neuron_is_that_of_the_numbers_beside_it() -> None:
     random = np.random.default_rng(0)
     neuron = lp.Neuron(random.normal(size=40), 0.5)

@@ -39,7 +39,8 @@ def plain_digits(weights: int, seen: Values | None) -> Digits:
     if seen is None:
         return Digits(weights, {}, {})
     every = [
-        {n: np.full(len(v), MOST - 1) for n, v in f.items()} for f in (seen.sums, seen.outputs)
+        {n: np.array([whole_digits(float(x), MOST - 1) for x in v]) for n, v in f.items()}
+        for f in (seen.sums, seen.outputs)
     ]
     return Digits(weights, *every)
 
@@ -57,11 +58,12 @@ def agreeing_digits(parts: Parts, seen: Values) -> Digits:
     def read(digits: int) -> Values:
         return run(rounded(wide, digits), state, rounded({"x": x}, digits)["x"])
 
-    best = _agreed(seen, read(17))
+    best = _flat(_agreed(seen, read(17)))
+    wanted = [whole_digits(v, _LEAST) for f in (seen.sums, seen.outputs) for v in _all(f)]
     for digits in _WEIGHTS:
         found = _agreed(seen, read(digits))
-        pairs = zip(_flat(found), _flat(best), strict=True)
-        if all(got >= min(_LEAST, most) for got, most in pairs):
+        every = zip(_flat(found), wanted, best, strict=True)
+        if all(got >= min(least, most) for got, least, most in every):
             break
     return Digits(digits, *(_or_decimals(seen, read(digits), found)))
 
@@ -91,7 +93,7 @@ def as_read(value: float, digits: int) -> float:
 def whole_digits(value: float, digits: int) -> int:
     """Give how many digits a number is written with: never fewer than its whole part has.
 
-    A row that holds 12345 is not to be told that it holds 12340.
+    Who has 12345, or gets it, is not to be told that it is 12340.
 
     >>> whole_digits(12345.678, 4), whole_digits(0.125, 4)
     (5, 4)
@@ -101,7 +103,10 @@ def whole_digits(value: float, digits: int) -> int:
 
 
 def _agreed(seen: Values, read: Values) -> tuple[Written, Written]:
-    """Give for each sum and output in how many digits the reader agrees, at most ``MOST``."""
+    """Give for each sum and output in how many digits the reader agrees.
+
+    At most ``MOST``, or those of the whole part where it has more.
+    """
 
     def compare(ours: Mapping[str, Array], theirs: Mapping[str, Array]) -> Written:
         return {
@@ -115,7 +120,7 @@ def _agreed(seen: Values, read: Values) -> tuple[Written, Written]:
 
 
 def _common(a: float, b: float) -> int:
-    for digits in range(MOST, 0, -1):
+    for digits in range(whole_digits(a, MOST), 0, -1):
         if numeral(a, digits) == numeral(b, digits):
             return digits
     return 0
@@ -143,6 +148,10 @@ def _or_decimals(
 
 def _decimals(a: float, b: float) -> int:
     return next((d for d in range(_DECIMALS, 0, -1) if round(a, d) == round(b, d)), 1)
+
+
+def _all(arrays: Mapping[str, Array]) -> list[float]:
+    return [float(v) for values in arrays.values() for v in values]
 
 
 def _flat(found: tuple[Written, Written]) -> list[int]:
