@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pytest
 
@@ -134,3 +136,12 @@ def test_where_no_loss_is_finite_there_is_no_landscape():
     net.params["output.weights"][0] = np.nan
     with pytest.raises(lp.DataError, match=r"no point of the grid.*net\.doctor"):
         lp.experiments.loss_landscape(net, [[0, 1]], [1], "w1", "b3")
+
+
+def test_on_a_plateau_the_numbers_of_the_shades_differ():
+    X, y = lp.datasets.xor_table()
+    net = lp.Network([2, 2, 1], "sigmoid", "sigmoid", dtype="float64", seed=2)
+    net.fit(X, y, loss="mse", optimizer=lp.SGD(5), epochs=2_000, batch_size=4)
+    svg = lp.experiments.loss_landscape(net, X, y, "w1", "w3").to_svg("en")
+    numbers = re.findall(r'class="k">(0\.\d+)</text>', svg.rpartition(">loss<")[2])
+    assert len(numbers) == len(set(numbers)) == 8
