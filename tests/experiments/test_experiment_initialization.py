@@ -76,3 +76,9 @@ def test_the_text_claims_only_what_is_so(result):
     assert "did not move" not in random.to_text("en")
     one = lp.experiments.initialization(hidden=1, epochs=5)  # one neuron is equal to itself
     assert "never broken" not in one.to_text("en")
+
+
+def test_saturated_neurons_that_do_not_move_are_not_said_to_have_weights_of_zero():
+    text = lp.experiments.initialization(starts={"huge": lp.normal(1e30)}).to_text("en")
+    assert "did not move" not in text
+    assert "beyond ±0.99" in text

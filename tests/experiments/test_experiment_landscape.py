@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pytest
 
@@ -127,3 +129,19 @@ def test_wrong_arguments_are_named():
         draw(net, ROWS, y, path=lp.experiments.WeightPath("b1", "w2"))
     with pytest.raises(ShapeError, match=r"two weights a point, \[k, 2\]; received \[3\]"):
         draw(net, ROWS, y, path=[1.0, 2.0, 3.0])
+
+
+def test_where_no_loss_is_finite_there_is_no_landscape():
+    net = lp.Network([2, 2, 1], seed=0)
+    net.params["output.weights"][0] = np.nan
+    with pytest.raises(lp.DataError, match=r"no point of the grid.*net\.doctor"):
+        lp.experiments.loss_landscape(net, [[0, 1]], [1], "w1", "b3")
+
+
+def test_on_a_plateau_the_numbers_of_the_shades_differ():
+    X, y = lp.datasets.xor_table()
+    net = lp.Network([2, 2, 1], "sigmoid", "sigmoid", dtype="float64", seed=2)
+    net.fit(X, y, loss="mse", optimizer=lp.SGD(5), epochs=2_000, batch_size=4)
+    svg = lp.experiments.loss_landscape(net, X, y, "w1", "w3").to_svg("en")
+    numbers = re.findall(r'class="k">(0\.\d+)</text>', svg.rpartition(">loss<")[2])
+    assert len(numbers) == len(set(numbers)) == 8

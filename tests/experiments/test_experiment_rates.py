@@ -102,3 +102,8 @@ def test_no_rates_are_refused():
         lp.experiments.learning_rates([[1.0]])
     with pytest.raises(ArgumentError, match="rates is empty; give at least one"):
         lp.experiments.learning_rates(rates=[])
+
+
+def test_rows_with_nothing_to_learn_are_refused():
+    with pytest.raises(lp.DataError, match="nothing to be learned"):
+        lp.experiments.learning_rates(np.zeros((5, 2)), np.zeros(5))

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 import limpide as lp
+from limpide.explain.diagrams.svg import BOLD, text_width
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "experiments.md"
 SVG = "{http://www.w3.org/2000/svg}"
@@ -85,6 +86,14 @@ def test_pictures_are_whole_described_and_by_themselves(results, name, language)
             if element.get(key) is not None:
                 assert 0 <= float(element.get(key)) <= box[end], (name, key, element.attrib)
         assert not {"nan", "inf"} & set(re.findall("[a-z]+", element.get("d", "").lower()))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_names_at_the_ends_of_lines_are_not_cut(results, name):
+    root = ET.fromstring(results[name].to_svg("en"))
+    for text in root.iter(f"{SVG}text"):
+        if text.get("class", "").startswith("e ") and text.get("text-anchor") is None:
+            assert float(text.get("x")) + BOLD * text_width(text.text) <= 640, text.text
 
 
 def test_pictures_on_one_page_have_ids_of_their_own(results):

@@ -177,3 +177,18 @@ def test_plateaus_come_from_all_ways_to_share_answers():
         losses.add(round(squares / 4, 9))
     result = lp.experiments.xor(seeds=1, epochs=1, starts={"s": lp.normal(1)})
     assert losses - {0.0} == {round(p.loss, 9) for p in result.plateaus}
+
+
+def test_where_all_are_solved_no_more_epochs_are_asked_for():
+    wide = {"wide": lp.uniform(0, 1)}
+    result = lp.experiments.xor(seeds=20, starts=wide, epochs=400)
+    assert result.starts["wide"].solved == 20
+    assert result.starts["wide"].late > 0
+    assert "More epochs" not in result.to_text("en")
+    assert "More epochs may" in lp.experiments.xor(seeds=20, starts=wide, epochs=200).to_text("en")
+
+
+def test_of_starts_that_are_equally_good_none_is_called_the_best():
+    equal = {"zeros": lp.zeros, "alike": lp.uniform(0.3, 0.3)}
+    text = lp.experiments.xor(seeds=5, starts=equal, epochs=50).to_text("en")
+    assert "Most often" not in text

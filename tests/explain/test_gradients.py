@@ -131,6 +131,15 @@ def test_a_wrong_derivative_is_caught_beside_kinks(monkeypatch: pytest.MonkeyPat
     assert not any(s.at_kink for s in found.failures)
 
 
+@pytest.mark.parametrize("size", [1e2, 1e4, 1e5])
+def test_large_inputs_do_not_cry_wolf(size: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    net = lp.Network([3, 8, 1], activation="tanh", output="sigmoid", seed=0)
+    found = net.gradcheck(X * size, Y)
+    assert found, str(found)
+    monkeypatch.setattr(TANH, "derivative", (lambda g, y, x: g * (1 - y),))
+    assert not net.gradcheck(X * size, Y)
+
+
 def test_of_a_large_network_a_sample_by_the_seed() -> None:
     net = lp.Network([3, 200, 4, 1], activation="tanh", seed=0)
     first, again, other = (net.gradcheck(X, LINE, seed=seed) for seed in (0, 0, 1))
@@ -163,6 +172,10 @@ def test_what_it_refuses() -> None:
     rows[3, 1] = np.nan
     with pytest.raises(DataError, match="finite in X and y"):
         network().gradcheck(rows, Y)
+    broken = network()
+    broken.params["hidden1.weights"][0, 0] = np.nan
+    with pytest.raises(DataError, match=r"that of these rows is nan\. net\.doctor"):
+        broken.gradcheck(X, Y)
     with pytest.raises(ArgumentError, match="engine must be one of"):
         network().gradcheck(X, Y, engine="fast")
     with pytest.raises(ArgumentError, match="tolerance must be a positive number"):

@@ -133,6 +133,38 @@ def test_weights_have_no_more_digits_than_it_takes() -> None:
     assert "w1 = 0.1" in texts(parse(lone.diagram([1, 1], language="en").svg))
 
 
+def test_whole_numbers_of_a_row_are_never_rounded() -> None:
+    net = network([2, 2, 1])
+    for seen in (net.diagram([199999, 20231.75], language="en"),
+                 lp.Neuron([0.001, 1], 4).diagram([199999, 20231.75], language="en")):  # fmt: skip
+        lines = texts(parse(seen.svg))
+        assert "x1 = 199999" in lines
+        assert {"x2 = 20232", "x2 = 20231.75"} & {x.rstrip("0") for x in lines}
+
+
+def test_large_sums_are_shown_to_the_unit_and_agree() -> None:
+    for dtype in ("float32", "float64"):
+        net = network([3, 4, 1], activation="relu", output="linear", dtype=dtype)
+        net.params["output.weights"] *= 3000
+        seen = read_visible(parse(net.diagram([17.25, -33.5, 20.75], language="en").svg))
+        assert seen.disagreements() == []
+        assert 1e4 < abs(number(seen.shown["ŷ"])) < 1e7
+    wide = lp.Network([20, 1], dtype="float64", seed=0)
+    wide.params["output.bias"][:] = 52341.7 - wide.predict(np.ones((1, 20)))[0]
+    assert "ŷ = 52342" in texts(parse(wide.diagram(np.ones(20), language="en").svg))
+
+
+def test_each_product_of_a_neuron_is_that_of_the_numbers_beside_it() -> None:
+    random = np.random.default_rng(0)
+    neuron = lp.Neuron(random.normal(size=40), 0.5)
+    lines = texts(parse(neuron.diagram(random.normal(0, 3000, 40), language="en").svg))
+    found = [t.split(" = ")[1:] for t in lines if re.match(r"w\d+·", t)]
+    assert len(found) == 6
+    for factors, product in found:
+        a, b = (number(f.strip("()")) for f in factors.split(" · "))
+        assert numeral(a * b, 5) == product
+
+
 # What is shown -----------------------------------------------------------------------------
 
 

@@ -89,6 +89,30 @@ def test_two_classes() -> None:
     assert {"ŷ = 0.5", "y = 1", "y = 0", "200 rows", "x1", "x2"} <= set(texts(plane.root))
 
 
+@pytest.mark.parametrize(
+    ("y", "message"),
+    [
+        ([0, 5], r"y holds 5 in row 1; class numbers go from 0 to 2"),
+        ([-1, 1], "y holds -1 in row 0"),
+        ([0.5, 1], "y holds 0.5 in row 0"),
+        ([[0, 1], [1, 0]], "2 columns and the network 3 classes"),
+    ],
+)
+def test_targets_that_are_no_class_of_the_network_are_refused(y: Any, message: str) -> None:
+    net = lp.Network([2, 3], output="softmax", seed=0)
+    with pytest.raises((lp.DataError, lp.ShapeError), match=message):
+        net.boundary([[0, 1], [2, 3]], y)
+
+
+def test_ten_classes_have_ten_looks() -> None:
+    net = lp.Network([2, 10], output="softmax", seed=0)
+    svg = net.boundary(np.random.default_rng(0).normal(size=(10, 2)), np.arange(10)).svg
+    looks = {(f"r{i}", f"c{i}") for i in range(10)}
+    fills = re.findall(r"\.([rc]\d)\{fill:(#\w+)", svg.partition("@media")[0])
+    assert {name for name, _ in fills} == {name for pair in looks for name in pair}
+    assert len({colour for _, colour in fills}) == 20
+
+
 def test_many_classes() -> None:
     net, X, y = trained([2, 8, 3], "softmax", lambda X: np.digitize(X[:, 0] + X[:, 1], [-1, 1]))
     for targets in (y, np.eye(3)[y]):
@@ -227,7 +251,9 @@ def test_a_neuron_s_line() -> None:
 
 def test_neurons_without_a_line_say_so() -> None:
     flat = texts(parse(lp.Neuron([0.0, 0.0], 1).line(XOR, language="en").svg))
-    assert "The line does not pass through these data." in flat
+    assert "Both weights are 0: there is no line." in flat
+    far = texts(parse(lp.Neuron([1.0, 1.0], 100).line(XOR, language="en").svg))
+    assert "The line does not pass through these data." in far
     neuron = lp.Neuron([1.0, 1.0], 1)
     neuron.network.params["output.weights"][0] = np.nan
     broken = texts(parse(neuron.line(XOR, language="en").svg))

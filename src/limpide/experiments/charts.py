@@ -19,7 +19,7 @@ from limpide.reporting.scales import Scale, log_ticks, ticks
 
 WIDTH, HEIGHT = 640, 380
 LEFT, TOP, BOTTOM = 64, 46, 46
-LETTER = 6.7  # the mean width of a letter
+LETTER = 7.6  # the mean width of a bold letter in a wide face (DejaVu Sans)
 _LOOKS = 6
 _GROUNDS = 9  # shades of a picture of heights
 
@@ -149,14 +149,24 @@ def _shade(place: int, count: int) -> str:
 def shades(words: Words, limits: Sequence[float], x: float, top: float, label: str) -> Html:
     """Draw what the shades of heights mean, the highest on top."""
     count, step = len(limits) + 1, 24.0
+    told = _told_apart(words, limits)
     parts = [text(x, top - 9, label, "k")]
     for i in range(count):
         y = top + step * (count - 1 - i)
         parts.append(tag("rect", x=x, y=y, width=18, height=step, class_="ground",
                          fill_opacity=_shade(i, count)))  # fmt: skip
         if i < len(limits):
-            parts.append(text(x + 24, y + 4, words.number(limits[i], 3), "k"))
+            parts.append(text(x + 24, y + 4, told[i], "k"))
     return join(parts)
+
+
+def _told_apart(words: Words, values: Sequence[float]) -> list[str]:
+    """Write numbers with three digits, or as many more as it takes to tell them apart."""
+    for digits in range(3, 17):
+        told = [words.number(value, digits) for value in values]
+        if len(set(told)) == len(set(values)):
+            break
+    return told
 
 
 def lines(

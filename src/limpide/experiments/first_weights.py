@@ -171,7 +171,8 @@ class InitializationResult(Experiment):
 
     def _seen(self, words: Words) -> list[str]:
         said = self._symmetry(words) if self.hidden > 1 else []
-        still = [name for name, own in self.starts.items() if own.moved == 0]
+        # Saturated ones stand still for another reason, which is told below.
+        still = [n for n, own in self.starts.items() if own.moved == 0 and own.saturated == 0]
         if still:
             said.append(
                 words.say(

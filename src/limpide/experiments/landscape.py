@@ -16,7 +16,7 @@ from limpide.arrays import as_matrix, as_numbers, as_targets
 from limpide.callbacks import Callback, Run
 from limpide.conversion import check_finite_scalar
 from limpide.datasets import people
-from limpide.errors import ArgumentError, ArgumentTypeError, ShapeError
+from limpide.errors import ArgumentError, ArgumentTypeError, DataError, ShapeError
 from limpide.experiments import charts
 from limpide.experiments.result import Experiment, Table
 from limpide.ir import Array, Graph, Spec, dtype_name, spec_of
@@ -293,6 +293,11 @@ def loss_landscape(
         np.append(c.ravel(), p).astype(network.dtype) for c, p in zip(corners, present, strict=True)
     ]
     losses = _losses(network, rows, targets, resolved, (first, second), given, engine)
+    if not np.isfinite(losses).any():
+        raise DataError(
+            "The loss is finite at no point of the grid, so there is no landscape. "
+            "net.doctor(X, y) says where the first bad number is."
+        )
     return LandscapeResult(
         first=first,
         second=second,

@@ -13,7 +13,7 @@ from typing import Any, ClassVar, cast
 import numpy as np
 
 from limpide import engines
-from limpide.errors import ArgumentError, ArgumentTypeError, DivergenceError
+from limpide.errors import ArgumentError, ArgumentTypeError, DataError, DivergenceError
 from limpide.experiments import charts
 from limpide.experiments.examples import plane, rows_or
 from limpide.experiments.result import Experiment, Table
@@ -262,6 +262,11 @@ def learning_rates(
         raise ArgumentError("rates is empty; give at least one rate, such as [0.01, 0.1].")
     X, y = rows_or(X, y, lambda: plane(seed))
     runs = [_run(float(rate), X, y, hidden, steps, seed, engine) for rate in sorted(rates)]
+    if runs[0].losses[0] == 0:
+        raise DataError(
+            "The loss is 0 before the first step: there is nothing to be learned from these rows, "
+            "whatever the rate. Give others."
+        )
     return LearningRatesResult(
         runs=tuple(runs),
         limit=None if hidden else _limit(X),

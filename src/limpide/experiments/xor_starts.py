@@ -200,7 +200,7 @@ class XorResult(Experiment):
     def _seen(self, words: Words) -> list[str | Table]:
         parts: list[str | Table] = []
         worst = min(self.starts, key=lambda name: self.starts[name].solved)
-        if len(self.starts) > 1:
+        if self.starts[self.best].solved > self.starts[worst].solved:
             parts.append(
                 words.say(
                     "Most often solved: {best} ({most}); least often: {worst} ({least}).",
@@ -215,11 +215,13 @@ class XorResult(Experiment):
             parts.append(
                 words.say(
                     "Some are only slow: of those that start with {slow}, {late} were solved in "
-                    "the second half of the epochs alone. More epochs would solve more of them.",
+                    "the second half of the epochs alone.",
                     slow=slow,
                     late=percent(words, self.starts[slow].late / self.seeds),
                 )
             )
+            if self.starts[slow].solved < self.seeds:
+                parts[-1] = f"{parts[-1]} {words.say('More epochs may solve more of them.')}"
         if self.hidden == 2 and any(sum(own.stuck) for own in self.starts.values()):
             parts.append(
                 words.say(

@@ -152,3 +152,44 @@ def test_nothing_is_changed() -> None:
     net.gradcheck(rows, Y)
     assert {name: a.tobytes() for name, a in (net.params | net.state).items()} == before
     assert np.array_equal(rows, X)
+
+
+@pytest.mark.parametrize("value", [0.0, 3.0])
+def test_a_target_that_never_changes_is_learned_and_then_no_rate_is_too_high(value: float) -> None:
+    y, doctor = np.full(400, value), lp.Doctor()
+    net = lp.Network([5, 4, 1], activation="tanh", seed=0)
+    net.fit(X, y, epochs=200, optimizer=lp.Adam(0.05), callbacks=doctor)
+    well(net, X, y)
+    assert doctor.diagnosis.healthy, str(doctor.diagnosis)
+
+
+def test_an_autoencoder_has_no_leak() -> None:
+    well(lp.Network([5, 3, 5], seed=0), X, X)
+
+
+def test_where_every_column_decides_the_target_none_is_a_leak() -> None:
+    rows, y = lp.datasets.gauss()
+    well(lp.Network([2, 4, 1], activation="tanh", output="sigmoid", seed=0), rows, y)
+
+
+def test_a_network_that_was_not_trained_overlooks_no_class() -> None:
+    rare = (X[:, 0] > 1.8) * 1.0
+    assert 0 < rare.sum() < 40
+    for seed in range(5):
+        well(lp.Network([5, 8, 1], output="sigmoid", seed=seed), X, rare)
+
+
+def test_on_a_row_or_two_a_relu_that_is_off_is_not_dead() -> None:
+    for rows in (1, 2):
+        for seed in range(5):
+            net = lp.Network([5, 4, 1], output="sigmoid", seed=seed)
+            well(net, X[:rows], Y[:rows])
+
+
+@pytest.mark.parametrize("size", [1e160, 1e-200])
+def test_numbers_whose_squares_are_none_are_examined_all_the_same(size: float) -> None:
+    net = lp.Network([5, 4, 1], activation="tanh", output="sigmoid", dtype="float64", seed=0)
+    found = net.doctor(X * size, Y)
+    (finding,) = found.of("unscaled_inputs") if size > 1 else (None,)
+    assert finding is None or finding.figures["largest"] == pytest.approx(size, rel=0.2)
+    assert found.of("duplicate_columns") == ()

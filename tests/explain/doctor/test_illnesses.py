@@ -111,6 +111,40 @@ def test_saturated_output() -> None:
     assert sick.doctor(X, Y, loss="mse").healthy
 
 
+def test_large_weights() -> None:
+    sick, target = lp.Network([5, 8, 1], seed=0), LINE * 1e4
+    with pytest.raises(lp.DivergenceError):
+        sick.fit(X, target, optimizer=lp.SGD(0.1))
+    (finding,) = sick.doctor(X, target).of("large_weights")
+    assert finding.severity == "serious"
+    assert finding.figures["loss"] == pytest.approx(sick.evaluate(X, target)["loss"], rel=1e-3)
+    assert finding.figures["loss"] > 10 * target.var()
+    layer = finding.where["layer"]
+    assert finding.figures["largest_weight"] == np.abs(sick.params[f"{layer}.weights"]).max()
+    remedied = lp.Network([5, 8, 1], seed=0)
+    assert remedied.doctor(X, LINE).healthy
+    assert loss_after(remedied, LINE, optimizer=lp.SGD(0.01), epochs=20) < 1
+    assert remedied.doctor(X, LINE).healthy
+    # A line through small inputs has large weights, and is right.
+    line = lp.Network([5, 1], dtype="float64", seed=0)
+    line.params["output.weights"][:, 0] = [1e4, -2e4, 5e3, 0, 1e4]
+    assert line.doctor(X * 1e-4, LINE).healthy
+
+
+def test_the_code_of_remedies_runs_as_it_stands() -> None:
+    rows = np.c_[X * [1, 1, 1, 1, 2000], np.full(400, 3.0)]
+    scope: dict[str, Any] = {"np": np, "X": rows}
+    exec(binary([6, 8, 1]).doctor(rows, Y).of("unscaled_inputs")[0].code, scope)
+    assert np.isfinite(scope["X"]).all()
+    assert binary([6, 8, 1]).doctor(scope["X"], Y).of("unscaled_inputs") == ()
+    y = np.c_[LINE, -LINE]
+    y[7, 1] = np.inf
+    scope = {"np": np, "X": X, "y": y}
+    exec(lp.Network([5, 8, 2], seed=0).doctor(X, y).of("unsound_data")[0].code, scope)
+    assert scope["X"].shape == (399, 5)
+    assert np.isfinite(scope["y"]).all()
+
+
 def test_vanishing_gradients() -> None:
     deep: list[Any] = [5, *[16] * 10, 1]
     rate = lp.SGD(0.1)
@@ -157,6 +191,14 @@ def test_rate_too_high(optimizer: Any) -> None:
     sick = lp.Network([5, 8, 1], seed=0)
     worse = loss_after(sick, LINE, epochs=5, optimizer=optimizer(30.0))
     assert loss_after(net, LINE, epochs=5, optimizer=optimizer(better)) < 0.5 * worse
+
+
+def test_of_the_lower_rates_the_one_that_learns_best_is_named() -> None:
+    (finding,) = binary([5, 16, 1]).doctor(X, Y, optimizer=lp.SGD(30.0)).of("rate_too_high")
+    tried = finding.figures["tried"]
+    assert len(tried) > 1
+    assert finding.figures["loss_at_better_rate"] == min(tried.values())
+    assert tried[finding.figures["better_rate"]] == min(tried.values())
 
 
 def test_the_code_of_a_rate_keeps_the_optimizers_other_settings() -> None:
@@ -210,6 +252,17 @@ def test_two_twins_among_others_are_named_and_a_zero_output_layer_is_no_symmetry
     (finding,) = net.doctor(X, Y).findings
     assert finding.figures["groups"] == [["h2", "h4"]]
     assert binary([5, 5, lp.Dense(1, "sigmoid", weights=lp.zeros)]).doctor(X, Y).healthy
+
+
+def test_beside_a_neuron_that_has_flown_off_the_others_are_no_twins() -> None:
+    net = binary([5, lp.Dense(5, "relu"), 1])
+    net.params["hidden1.weights"][:, 2] *= 1e10
+    net.params["hidden1.bias"][[0, 1, 3, 4]] = -1000  # none gets a gradient
+    assert net.doctor(X, Y).of("symmetric_neurons") == ()
+    net.params["hidden1.weights"][:, 4] = net.params["hidden1.weights"][:, 0]
+    net.params["output.weights"][4] = net.params["output.weights"][0]
+    (finding,) = net.doctor(X, Y).of("symmetric_neurons")
+    assert finding.figures["groups"] == [["h1", "h5"]]
 
 
 def test_unscaled_inputs() -> None:

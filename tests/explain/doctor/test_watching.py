@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import pickle
 from pathlib import Path
 from typing import Any
 
@@ -212,3 +214,14 @@ def test_what_a_case_shows_is_what_the_network_computes() -> None:
     np.testing.assert_allclose(seen.output, net.predict(X), rtol=1e-5)
     z = X @ net.params["hidden1.weights"].astype(float) + net.params["hidden1.bias"]
     np.testing.assert_allclose(seen.hidden[0].z, z, rtol=1e-4, atol=1e-6)
+
+
+def test_a_doctor_is_pickled_and_copied_with_what_it_saw() -> None:
+    doctor = lp.Doctor(every=2)
+    network().fit(X, Y, epochs=4, callbacks=[Kill(2, [0, 1, 2]), doctor])
+    for other in (pickle.loads(pickle.dumps(doctor)), copy.deepcopy(doctor)):
+        assert other.diagnosis == doctor.diagnosis
+        assert other.diagnosis.of("dead_neurons")
+        assert other.every == 2
+        network().fit(X, Y, epochs=1, callbacks=other)
+        assert other.diagnosis.healthy

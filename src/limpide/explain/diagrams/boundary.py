@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from limpide.errors import ArgumentError, DataError
+from limpide.errors import ArgumentError, DataError, ShapeError
 from limpide.explain.diagrams.diagram import N_LEVELS, Diagram, framed
 from limpide.explain.diagrams.levels import Point, regions_above
 from limpide.explain.diagrams.plane import (
@@ -74,6 +74,8 @@ def boundary_diagram(
         For a network that has not two inputs; where X and y differ in length.
     ArgumentError
         For several outputs that are no classes.
+    DataError
+        For targets that are none of the network's classes.
     """
     check_two(n_inputs, "A boundary")
     words = words_in(language)
@@ -171,7 +173,7 @@ def _classes(
     parts, entries = [], []
     numbers = None
     if targets is not None:
-        numbers = targets.argmax(axis=1) if targets.shape[1] == count else targets[:, 0]
+        numbers = _class_numbers(targets, count)
     for k in range(count):
         others = np.delete(grid, k, axis=2).max(axis=2)
         lines = regions_above(grid[:, :, k] - others)
@@ -193,11 +195,31 @@ def _classes(
     return _Map(parts, entries, told), _points(X, numbers)
 
 
+def _class_numbers(targets: Array, count: int) -> Array:
+    """Give each row's class; a target that is none of the network's classes is refused."""
+    if targets.shape[1] == count > 1:
+        return np.asarray(targets.argmax(axis=1))
+    numbers = targets[:, 0]
+    if targets.shape[1] > 1:
+        raise ShapeError(
+            f"y has {targets.shape[1]} columns and the network {count} classes. Give one column a "
+            "class, or class numbers."
+        )
+    known = (numbers >= 0) & (numbers < count) & (numbers == np.floor(numbers))
+    if not known.all():
+        row = int(np.argmin(known))
+        raise DataError(
+            f"y holds {numbers[row]:g} in row {row}; class numbers go from 0 to {count - 1}, one "
+            "for each output of the network."
+        )
+    return numbers
+
+
 def _points(X: Array | None, numbers: Array | None) -> Points | None:
     if X is None:
         return None
     classes = np.zeros(len(X), int) if numbers is None else numbers.astype(int)
-    return Points(X, np.vectorize(class_style, otypes=[int])(np.maximum(classes, 0)), "c")
+    return Points(X, np.vectorize(class_style, otypes=[int])(classes), "c")
 
 
 def _two_classes(

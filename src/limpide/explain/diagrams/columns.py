@@ -9,8 +9,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+import numpy as np
+
 from limpide.activations import activation_name
-from limpide.explain.diagrams.rounding import Digits, agreeing_digits, plain_digits
+from limpide.explain.diagrams.rounding import (
+    MOST,
+    Digits,
+    agreeing_digits,
+    as_read,
+    plain_digits,
+    whole_digits,
+)
 from limpide.explain.diagrams.svg import exact, shortened, text_width
 from limpide.explain.diagrams.values import Parts, Values
 from limpide.ir import Array
@@ -134,7 +143,14 @@ class Writer:
         self.words, self.digits = words, digits
 
     def weight(self, value: float) -> str:
-        return self.words.number(value, self.digits.weights)
+        """Write a weight or an input."""
+        return self.words.number(value, whole_digits(value, self.digits.weights))
+
+    def product(self, a: float, b: float) -> str:
+        """Write the product of two of them as they are written."""
+        first, second = (as_read(value, self.digits.weights) for value in (a, b))
+        with np.errstate(all="ignore"):
+            return self.value(float(np.float64(first) * second), MOST)
 
     def value(self, value: float, digits: int = 4) -> str:
         if digits < 0:

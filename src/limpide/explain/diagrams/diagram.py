@@ -29,7 +29,7 @@ _COLOURS = {
     "plus": ("#0b62a4", "#6cb6ff"),
     "minus": ("#b0420b", "#ffa657"),
 }
-# Seven classes, from Okabe and Ito: fill of regions (pale) and of points (strong).
+# Ten classes, the first six from Okabe and Ito: fill of regions (pale) and of points (strong).
 _CLASSES = (
     (("#cfe3f5", "#17344d"), ("#0b62a4", "#6cb6ff")),
     (("#fbe0cc", "#4a2c14"), ("#c2500f", "#ffa657")),
@@ -37,6 +37,9 @@ _CLASSES = (
     (("#f5dcea", "#472338"), ("#a84a82", "#f08cc5")),
     (("#f6efc4", "#403a10"), ("#776a00", "#e6d84a")),
     (("#d9f0fa", "#143c4b"), ("#0f7ca8", "#7fd4f7")),
+    (("#f6d5d7", "#4d1b22"), ("#b3263a", "#ff8a94")),
+    (("#dedaf6", "#2b2554"), ("#5b46b5", "#b7a9ff")),
+    (("#e6d9c8", "#3d2f1e"), ("#7a5527", "#d3ab78")),
     (("#e3e5e8", "#2d333b"), ("#59636e", "#aab2bb")),
 )
 N_CLASSES = len(_CLASSES)

@@ -94,8 +94,7 @@ def _row(parts: Parts, layer: str, i: int, seen: Values | None, writer: Writer) 
     if seen is None:
         return _Row(i, f"x{i + 1}", f"{name} = {weight}", f"{name}·x{i + 1}", w, None)
     x = float(seen.x[i])
-    with np.errstate(all="ignore"):
-        product = writer.value(float(np.float64(w) * x), 5)
+    product = writer.product(w, x)
     written = writer.weight(x)
     factor = f"({written})" if written.startswith("−") else written
     return _Row(i, f"x{i + 1} = {written}", f"{name} = {weight}",

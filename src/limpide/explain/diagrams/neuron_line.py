@@ -70,7 +70,7 @@ def line_diagram(
     if ends is not None:
         parts += _line(ends, plane, w1, w2, words)
     equation = _equation(w1, w2, bias, words)
-    told = _told(ends is not None, size, bias, activation, words)
+    told = _told(ends is not None, (w1, w2, bias), activation, words)
     notes = ["z = w1·x1 + w2·x2 + b", equation, *told, points.note(words)]
     beside, width = legend(_entries(ends is not None, y is not None), notes)
     return framed(
@@ -199,10 +199,12 @@ def _equation(w1: float, w2: float, bias: float, words: Words) -> str:
     return f"{words.number(w1, _DIGITS)}·x1{more(w2, '·x2')}{more(bias, '')} = 0"
 
 
-def _told(crosses: bool, size: float, bias: float, activation: str, words: Words) -> list[str]:
+def _told(crosses: bool, line: Three, activation: str, words: Words) -> list[str]:
     """Say what the line means, or why there is none."""
-    if not math.isfinite(size):
+    if not all(map(math.isfinite, line)):
         return [words.say("A weight or the bias is not finite: there is no line.")]
+    if line[:2] == (0, 0):
+        return [words.say("Both weights are 0: there is no line.")]
     if not crosses:
         return [words.say("The line does not pass through these data.")]
     if activation == "sigmoid":

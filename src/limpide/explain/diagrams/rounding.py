@@ -6,7 +6,7 @@ give each sum and output to its last digit. Not for: the language's way of writi
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,6 +19,7 @@ MOST = 5  # significant digits of a sum or an output
 _LEAST = 3  # of them that a reader must get, where any digits of the weights give them
 _WEIGHTS = (4, 5, 6, 7, 8, 9, 10, 12, 15, 17)
 _DECIMALS = 12
+_WHOLE = 1e7  # from here on a number is written with a power of ten
 
 Written = Mapping[str, Array]
 """Layer → how each of its numbers is rounded: significant digits, or −d for d decimals."""
@@ -38,7 +39,8 @@ def plain_digits(weights: int, seen: Values | None) -> Digits:
     if seen is None:
         return Digits(weights, {}, {})
     every = [
-        {n: np.full(len(v), MOST - 1) for n, v in f.items()} for f in (seen.sums, seen.outputs)
+        {n: np.array([whole_digits(float(x), MOST - 1) for x in v]) for n, v in f.items()}
+        for f in (seen.sums, seen.outputs)
     ]
     return Digits(weights, *every)
 
@@ -56,11 +58,12 @@ def agreeing_digits(parts: Parts, seen: Values) -> Digits:
     def read(digits: int) -> Values:
         return run(rounded(wide, digits), state, rounded({"x": x}, digits)["x"])
 
-    best = _agreed(seen, read(17))
+    best = _flat(_agreed(seen, read(17)))
+    wanted = [whole_digits(v, _LEAST) for f in (seen.sums, seen.outputs) for v in _all(f)]
     for digits in _WEIGHTS:
         found = _agreed(seen, read(digits))
-        pairs = zip(_flat(found), _flat(best), strict=True)
-        if all(got >= min(_LEAST, most) for got, most in pairs):
+        every = zip(_flat(found), wanted, best, strict=True)
+        if all(got >= min(least, most) for got, least, most in every):
             break
     return Digits(digits, *(_or_decimals(seen, read(digits), found)))
 
@@ -71,16 +74,39 @@ def rounded(arrays: Mapping[str, Array], digits: int) -> dict[str, Array]:
     >>> float(rounded({"w": np.array([1 / 3])}, 4)["w"][0])
     0.3333
     """
-    if digits >= 17:
-        return dict(arrays)
-    one: Callable[[Array], Array] = np.vectorize(
-        lambda value: float(f"{value:.{digits - 1}e}"), otypes=[float]
-    )
-    return {name: one(array) if array.size else array for name, array in arrays.items()}
+    return {
+        name: np.array([as_read(v, digits) for v in a.ravel().tolist()], float).reshape(a.shape)
+        for name, a in arrays.items()
+    }
+
+
+def as_read(value: float, digits: int) -> float:
+    """Give the number that a reader sees where one is written with so many digits.
+
+    >>> as_read(1 / 3, 4), as_read(12345.678, 4)
+    (0.3333, 12346.0)
+    """
+    shown = whole_digits(value, digits)
+    return value if shown >= 17 else float(f"{value:.{shown - 1}e}")
+
+
+def whole_digits(value: float, digits: int) -> int:
+    """Give how many digits a number is written with: never fewer than its whole part has.
+
+    Who has 12345, or gets it, is not to be told that it is 12340.
+
+    >>> whole_digits(12345.678, 4), whole_digits(0.125, 4)
+    (5, 4)
+    """
+    size = abs(value)
+    return max(digits, len(str(int(size)))) if size < _WHOLE else digits
 
 
 def _agreed(seen: Values, read: Values) -> tuple[Written, Written]:
-    """Give for each sum and output in how many digits the reader agrees, at most ``MOST``."""
+    """Give for each sum and output in how many digits the reader agrees.
+
+    At most ``MOST``, or those of the whole part where it has more.
+    """
 
     def compare(ours: Mapping[str, Array], theirs: Mapping[str, Array]) -> Written:
         return {
@@ -94,7 +120,7 @@ def _agreed(seen: Values, read: Values) -> tuple[Written, Written]:
 
 
 def _common(a: float, b: float) -> int:
-    for digits in range(MOST, 0, -1):
+    for digits in range(whole_digits(a, MOST), 0, -1):
         if numeral(a, digits) == numeral(b, digits):
             return digits
     return 0
@@ -122,6 +148,10 @@ def _or_decimals(
 
 def _decimals(a: float, b: float) -> int:
     return next((d for d in range(_DECIMALS, 0, -1) if round(a, d) == round(b, d)), 1)
+
+
+def _all(arrays: Mapping[str, Array]) -> list[float]:
+    return [float(v) for values in arrays.values() for v in values]
 
 
 def _flat(found: tuple[Written, Written]) -> list[int]:

@@ -305,12 +305,18 @@ def class_codes(case: Case) -> Array | None:
 
 
 def constant_loss(case: Case) -> float:
-    """Give the loss of the best constant answer (or about it), or NaN where there is none."""
+    """Give the loss of the best constant answer (or about it), or NaN where there is none.
+
+    Where the target never changes that answer is right, and nothing can be compared with it: there
+    it is the loss of an answer that is wrong by the target's own size.
+    """
     width = case.output.outputs
     targets = one_hot(case.y, width)
     middle = targets.mean(axis=0)
     if case.loss.name == "mae":
         middle = np.median(targets, axis=0)
+    if (targets == targets[:1]).all():
+        middle = targets[0] - np.maximum(np.abs(targets[0]), 1)
     activation = getattr(case.output.layer, "function", linear)
     logarithm = case.loss.name == "poisson" and activation is linear
     with np.errstate(all="ignore"):

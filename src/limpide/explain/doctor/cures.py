@@ -1,6 +1,6 @@
 """Cures: the line of code that each remedy is, the same in every language.
 
-Answers for what can be typed. Not for: saying what it does (``wording``).
+Answers for what can be typed. Not for: saying what it does (``advice``).
 """
 
 from __future__ import annotations
@@ -40,6 +40,12 @@ def _code_drop(f: Finding) -> str:
     return f"X = np.delete(X, {columns}, axis=1)"
 
 
+def _code_scale(f: Finding) -> str:
+    if not f.figures["constant"]:
+        return "X = (X - X.mean(axis=0)) / X.std(axis=0)"
+    return "X = (X - X.mean(axis=0)) / np.where(X.std(axis=0) > 0, X.std(axis=0), 1)"
+
+
 def _code_dead(f: Finding) -> str:
     return 'net = lp.Network([...], activation="leaky_relu")'
 
@@ -75,12 +81,13 @@ _CODE: Mapping[str, Callable[[Any], str]] = {
     "dead_neurons": _code_dead,
     "saturated_neurons": lambda f: "net = lp.Network([...])  # weights=lp.glorot, the default",
     "saturated_output": _code_output,
+    "large_weights": lambda f: "net = lp.Network([...])  # and a lower rate than before",
     "vanishing_gradients": lambda f: 'net = lp.Network([...], activation="relu")',
     "exploding_gradients": lambda f: "net = lp.Network([...])  # no weights=…: the default",
     "rate_too_high": _code_rate,
     "rate_too_low": _code_rate,
     "symmetric_neurons": lambda f: "net = lp.Network([...])  # no weights=lp.zeros",
-    "unscaled_inputs": lambda f: "X = (X - X.mean(axis=0)) / X.std(axis=0)",
+    "unscaled_inputs": _code_scale,
     "class_imbalance": lambda f: 'net.fit(X, y, class_weight="balanced")',
     "constant_columns": _code_drop,
     "duplicate_columns": _code_drop,
@@ -88,6 +95,6 @@ _CODE: Mapping[str, Callable[[Any], str]] = {
     "row_numbers": _code_drop,
     "not_finite": _code_bad,
     "unsound_data": lambda f: (
-        "sound = np.isfinite(X).all(axis=1) & np.isfinite(y)\nX, y = X[sound], y[sound]"
+        "sound = np.isfinite(np.c_[X, y]).all(axis=1)\nX, y = X[sound], y[sound]"
     ),
 }

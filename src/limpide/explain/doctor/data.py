@@ -86,9 +86,9 @@ def _unscaled(case: Case, X: Array) -> list[Finding]:
         return []  # they are scaled, or looked up, inside of the network
     used = X != 0
     share = used.mean(axis=0)
-    with np.errstate(over="ignore"):
-        squares = np.square(X).sum(axis=0)
-    sizes = np.sqrt(squares / np.maximum(used.sum(axis=0), 1))
+    most = np.abs(X).max(axis=0, initial=0.0)
+    parts = X / np.where(most > 0, most, 1)  # whose squares neither overflow nor vanish
+    sizes = most * np.sqrt(np.square(parts).sum(axis=0) / np.maximum(used.sum(axis=0), 1))
     compared = np.flatnonzero(share >= limit("rare column"))
     if not len(compared):
         return []
@@ -105,6 +105,7 @@ def _unscaled(case: Case, X: Array) -> list[Finding]:
         "smallest": float(own.min()),
         "smallest_column": case.column(int(least)),
         "ratio": ratio,
+        "constant": bool((X[:1] == X).all(axis=0).any()),
         "sizes": {case.column(i): float(sizes[i]) for i in compared.tolist()},
     }
     return [Finding("unscaled_inputs", "warning", {"columns": _names(case, places)}, figures)]
@@ -139,6 +140,7 @@ def _repeated(case: Case, constant: Array, X: Array) -> list[Finding]:
     own = X[:, places]
     exact = n < _AFFINE_ROWS
     if not exact:
+        own = own / np.abs(own).max(axis=0)
         own = own - own.mean(axis=0)
         own = own / np.sqrt(np.square(own).mean(axis=0))
     allowed = 0.0 if exact else max(limit("same column"), 16 * float(np.finfo(case.X.dtype).eps))
@@ -191,7 +193,7 @@ def _leaking(case: Case, constant: Array, X: Array, y: Array) -> list[Finding]:
         figures, measure = _by_line(case, X, y, suspects), "r2"
     else:
         figures, measure = _by_classes(case, X, codes_of(y), suspects)
-    if figures:
+    if 0 < len(figures) < len(suspects):  # where every column decides, the rows are easy ones
         where = {"columns": list(figures)}
         found.append(Finding("leaking_columns", "warning", where, {measure: figures}))
     counting = _counting_rows(case, suspects)
@@ -210,14 +212,25 @@ def codes_of(y: Array) -> Array:
 def _by_line(case: Case, X: Array, y: Array, suspects: Array) -> dict[str, float]:
     if len(X) < limit("rows to judge") or not len(suspects):
         return {}
-    own = X[:, suspects] - X[:, suspects].mean(axis=0)
-    target = y.astype(np.float64) - y.mean(axis=0, dtype=np.float64)
-    with np.errstate(all="ignore"):
-        shared = np.square(own.T @ target)
-        whole = np.square(own).sum(axis=0)[:, None] * np.square(target).sum(axis=0)
-        r2 = np.where(whole > 0, shared / whole, 0).max(axis=1)
+    own, target = _unit(X[:, suspects]), _unit(y)
+    target = target[:, (target != 0).any(axis=0)]
+    if not target.shape[1]:
+        return {}
+    # Of several targets a column decides all or none: an autoencoder's are its inputs.
+    r2 = np.square(own.T @ target).min(axis=1)
     leaks = np.flatnonzero(r2 >= limit("leaking R²")).tolist()
     return {case.column(int(suspects[i])): float(r2[i]) for i in leaks}
+
+
+def _unit(columns: Array) -> Array:
+    """Give columns as f64 about their means, each of length 1; one that never changes is 0."""
+    with np.errstate(invalid="ignore"):
+        parts = columns / np.abs(columns.astype(np.float64)).max(axis=0)
+        parts = np.nan_to_num(parts)
+    parts = parts - parts.mean(axis=0)
+    sizes = np.sqrt(np.square(parts).sum(axis=0))
+    parts = parts / np.where(sizes > 0, sizes, 1)
+    return np.where((columns == columns[:1]).all(axis=0), 0.0, parts)
 
 
 def _by_classes(
@@ -293,6 +306,8 @@ def overlooked_classes(case: Case, sampled: Case, seen: Look) -> list[Finding]:
     output = seen.output.reshape(len(sampled.X), members, -1).mean(axis=1)
     said = (output[:, 0] > 0.5) if output.shape[1] == 1 else output.argmax(axis=1)
     own = codes_of(sampled.y)
+    if (said == own).mean() < limit("looks good") * counts.max() / counts.sum():
+        return []  # it finds none of them yet: that is not for its being rare
     found = {int(c): float((said[own == c] == c).mean()) for c in rare.tolist() if (own == c).any()}
     overlooked = {c: share for c, share in found.items() if share < limit("rare class found")}
     if not overlooked:

@@ -1,7 +1,7 @@
 """Findings: what the doctor says, as figures first and in words when asked.
 
 Answers for ``Finding`` and ``Diagnosis``, their text, JSON and HTML. Not for: the sentences
-(``wording``), nor for finding anything.
+(``wording``, ``advice``), nor for finding anything.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from limpide.explain.doctor import cures, wording
+from limpide.explain.doctor import advice, cures, wording
 from limpide.languages import words_in
 
 SEVERITIES = ("serious", "warning", "note")
@@ -60,11 +60,11 @@ class Finding:
 
     def why(self, language: str | None = None) -> str:
         """Say why it matters."""
-        return wording.why(self, words_in(language))
+        return advice.why(self, words_in(language))
 
     def remedy(self, language: str | None = None) -> str:
         """Say what to do."""
-        return wording.remedy(self, words_in(language))
+        return advice.remedy(self, words_in(language))
 
     @property
     def code(self) -> str:

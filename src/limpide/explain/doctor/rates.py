@@ -166,14 +166,19 @@ def _figures(optimizer: Optimizer, steps: int, before: float, after: float) -> d
 def _too_high(
     trial: Trial, figures: dict[str, object], rate: float, before: float, steps: int = STEPS
 ) -> list[Finding]:
-    tried = {}
+    tried: dict[float, float] = {}
+    best, least = math.nan, before
     for power in range(1, _LOWEST + 1):
         lower = _tidy(rate / 10.0**power)
         tried[lower] = loss = trial.loss_after(lower, steps)
-        if loss < before:
-            figures |= {"tried": tried, "better_rate": lower, "loss_at_better_rate": loss}
-            return [Finding("rate_too_high", "serious", {}, figures)]
-    return []  # no rate brings it down: that is another illness
+        if loss < least:
+            best, least = lower, loss
+        elif least < before:  # the one before was right, and lower ones are only slower
+            break
+    if not least < before:
+        return []  # no rate brings it down: that is another illness
+    figures |= {"tried": tried, "better_rate": best, "loss_at_better_rate": least}
+    return [Finding("rate_too_high", "serious", {}, figures)]
 
 
 def _too_low(trial: Trial, figures: dict[str, object], rate: float, before: float) -> list[Finding]:

@@ -24,6 +24,11 @@ _TABLE: dict[str, Threshold] = {
         "for each layer before it (measured on 10 layers of 16 to 64; Lu et al. 2019, 'Dying ReLU "
         "and initialization', say why). The others do the work.",
     ),
+    "rows for dead": Threshold(
+        3.0,
+        "rows, before a neuron is said to be dead: a relu is off on half of all rows, so on one or "
+        "two of them many are off by chance.",
+    ),
     "flat slope": Threshold(
         0.01,
         "of the steepest slope: there (|z| above 6 for sigmoid, 3 for tanh) a step moves a weight "
@@ -50,6 +55,16 @@ _TABLE: dict[str, Threshold] = {
         1e3,
         "times the last layer's gradient, going back: the other side of the same measure "
         "(Pascanu, Mikolov and Bengio 2013). One rate cannot serve both ends.",
+    ),
+    "large weights": Threshold(
+        100.0,
+        "root mean square of a layer's weights times the square root of its inputs: He's and "
+        "Glorot's rules start with 1.4 at most.",
+    ),
+    "far off": Threshold(
+        10.0,
+        "times the loss of the best constant answer: with weights so large that is no learning, "
+        "but a run that has flown off.",
     ),
     "loss rises": Threshold(
         0.1,
@@ -88,6 +103,11 @@ _TABLE: dict[str, Threshold] = {
         0.5,
         "of the rare class's rows: unequal classes are an illness only where the network "
         "overlooks one.",
+    ),
+    "looks good": Threshold(
+        0.9,
+        "of the share of the commonest class is right: a network that answers worse than that has "
+        "not learned yet, and which class it misses is chance.",
     ),
     "sparse table": Threshold(
         0.5,

@@ -38,6 +38,7 @@ def examine_values(case: Case, seen: Look) -> list[Finding]:
         least = min(limit("dead share") + 0.05 * (depth - 1), 0.5)
         apart = np.array([name not in named for name in layer.neurons])
         dead, saturated = flat_units(layer)
+        dead &= len(layer.z) >= limit("rows for dead")
         hurt = [
             *_flat_finding("dead_neurons", layer, dead & apart, least),
             *(_flat_finding("saturated_neurons", layer, saturated & apart, least) if wrong else ()),
@@ -46,7 +47,7 @@ def examine_values(case: Case, seen: Look) -> list[Finding]:
             flat.add(layer.name)
         found += hurt
     found += _stuck_outputs(case, seen)
-    return found + _gradients_by_layer(case, seen, flat)
+    return found + _large_weights(case, seen) + _gradients_by_layer(case, seen, flat)
 
 
 def is_wrong(case: Case, seen: Look) -> bool:
@@ -139,6 +140,27 @@ def _stuck_outputs(case: Case, seen: Look) -> list[Finding]:
     return [Finding("saturated_output", "serious", where, figures)]
 
 
+def _large_weights(case: Case, seen: Look) -> list[Finding]:
+    """Find weights that have flown off: too large by far, with answers worse than any constant."""
+    sizes = {}
+    for layer in seen.layers:
+        weights = case.params[f"{layer.name}.weights"]
+        sizes[layer.name] = _rms(weights) * math.sqrt(weights.shape[-2])
+    constant = constant_loss(case)
+    if not sizes or not seen.loss > limit("far off") * constant:
+        return []
+    largest = max(sizes, key=lambda name: sizes[name])
+    if sizes[largest] < limit("large weights"):
+        return []
+    figures = {
+        "loss": seen.loss,
+        "constant_loss": constant,
+        "largest_weight": float(np.abs(case.params[f"{largest}.weights"]).max()),
+        "size_by_layer": sizes,
+    }
+    return [Finding("large_weights", "serious", {"layer": largest}, figures)]
+
+
 # Gradients by layer ------------------------------------------------------------------------------
 
 
@@ -188,10 +210,11 @@ def equal_neurons(case: Case, seen: Look) -> list[Finding]:
     for place, after in itertools.pairwise(dense):
         if not isinstance(place.layer, Dense) or place.outputs < 2:
             continue
-        rows = _profiles(case, seen, place.name, after.name if _follows(after.layer) else None)
-        groups = _equal_groups(rows, np.finfo(case.X.dtype).eps)
+        following = after.name if _follows(after.layer) else None
+        weights, slopes = _profiles(case, seen, place.name, following)
+        groups = _equal_groups(weights, slopes, np.finfo(case.X.dtype).eps)
         if groups:
-            found.append(_equal_finding(case, seen, place.name, groups, rows.shape[0]))
+            found.append(_equal_finding(case, seen, place.name, groups, len(weights)))
     return found
 
 
@@ -199,8 +222,11 @@ def _follows(layer: object) -> bool:
     return isinstance(layer, Dense)
 
 
-def _profiles(case: Case, seen: Look, layer: str, after: str | None) -> Array:
-    """Give for each neuron all that makes it: weights in and out, and their gradients."""
+def _profiles(case: Case, seen: Look, layer: str, after: str | None) -> tuple[Array, Array]:
+    """Give for each neuron all that makes it: weights in and out, and their gradients.
+
+    Each as shares of the layer's largest.
+    """
     parts: list[Array] = []
     for arrays in (case.params, seen.gradients):
         names = [n for n in (f"{layer}.weights", f"{layer}.bias") if n in arrays]
@@ -210,19 +236,27 @@ def _profiles(case: Case, seen: Look, layer: str, after: str | None) -> Array:
         whole = np.concatenate(own, axis=1).astype(np.float64)
         size = float(np.abs(whole).max(initial=0.0))
         parts.append(whole / size if size else whole)
-    return np.concatenate(parts, axis=1)
+    return parts[0], parts[1]
 
 
-def _equal_groups(rows: Array, rounding: float) -> list[list[int]]:
-    """Give the groups of equal rows; what sums in another order may differ by is taken as equal."""
+def _equal_groups(weights: Array, slopes: Array, rounding: float) -> list[list[int]]:
+    """Give the groups of equal neurons; what sums in another order may differ by is none.
+
+    Weights are compared by the neuron's own size: beside one that has flown off all others would
+    look alike.
+    """
     allowed = 64 * rounding
+    own = np.abs(weights).max(axis=1)
+    rows = np.concatenate([weights, slopes], axis=1)
     way = np.random.default_rng(0).normal(size=rows.shape[1]) / math.sqrt(rows.shape[1])
     line = rows @ way
     order = np.argsort(line, kind="stable").tolist()
     groups: list[list[int]] = []
     current = [order[0]]
     for place in order[1:]:
-        if np.abs(rows[place] - rows[current[0]]).max() <= allowed:
+        other = current[0]
+        alike = np.abs(weights[place] - weights[other]).max() <= allowed * own[other]
+        if alike and np.abs(slopes[place] - slopes[other]).max() <= allowed:
             current.append(place)
             continue
         groups.append(current)

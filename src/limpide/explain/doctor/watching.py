@@ -138,6 +138,11 @@ class Doctor(Callback):
         self._since = {(kind, layer, name): n for kind, layer, name, n in state["since"]}
         self._first = dict(state["first"])
 
+    def __getstate__(self) -> dict[str, Any]:
+        """Give what was seen and asked; the run that was watched, compiled, stays behind."""
+        kept = ("_given", "every", "language", "_diagnosis", "_since", "_first")
+        return {name: value for name, value in vars(self).items() if name in kept}
+
     # Rows ---------------------------------------------------------------------------------------
 
     def _rows(self, run: Run) -> Case:

@@ -1,7 +1,7 @@
-"""Wording: what each finding says, sentence by sentence, in the reader's language.
+"""Wording: what each finding is called and what was seen, in the reader's language.
 
-Answers for titles, what is seen, why it matters, the remedy. Not for: figures, which findings
-bring, nor code (``cures``).
+Answers for titles, severities, what is seen. Not for: figures, which findings bring, nor why it
+matters and what helps (``advice``).
 """
 
 from __future__ import annotations
@@ -35,6 +35,7 @@ def title(kind: str, words: Words) -> str:
         "dead_neurons": words.say("Dead neurons"),
         "saturated_neurons": words.say("Saturated neurons"),
         "saturated_output": words.say("Outputs saturated on the wrong side"),
+        "large_weights": words.say("Weights that have flown off"),
         "vanishing_gradients": words.say("Vanishing gradients"),
         "exploding_gradients": words.say("Exploding gradients"),
         "rate_too_high": words.say("Learning rate too high"),
@@ -58,16 +59,6 @@ def seen(finding: Finding, words: Words) -> str:
     if since:
         return f"{said} {words.say('Since epoch {epoch}.', epoch=words.whole(since[0]))}"
     return said
-
-
-def why(finding: Finding, words: Words) -> str:
-    """Say why it matters."""
-    return _WHY[finding.kind](finding, words)
-
-
-def remedy(finding: Finding, words: Words) -> str:
-    """Say what to do."""
-    return _REMEDY[finding.kind](finding, words)
 
 
 def _names(names: Sequence[str], words: Words) -> str:
@@ -135,6 +126,18 @@ def _seen_output(f: Finding, words: Words) -> str:
 def _by_layer(f: Finding, words: Words) -> str:
     sizes = f.figures["gradient_by_layer"]
     return ", ".join(f"{name} {words.number(size, 3)}" for name, size in sizes.items())
+
+
+def _seen_large(f: Finding, words: Words) -> str:
+    g = f.figures
+    return words.say(
+        "The loss is {loss}, where one number for all rows would have {constant}; a weight of "
+        "{layer} has the size {largest}.",
+        loss=words.number(g["loss"], 4),
+        constant=words.number(g["constant_loss"], 4),
+        layer=f.where["layer"],
+        largest=words.number(g["largest_weight"], 3),
+    )
 
 
 def _seen_vanishing(f: Finding, words: Words) -> str:
@@ -319,183 +322,11 @@ def _seen_unsound(f: Finding, words: Words) -> str:
     )
 
 
-# Why it matters ----------------------------------------------------------------------------------
-
-
-def _why_plain(kind: str) -> Said:
-    return lambda f, words: _plain_why(kind, words)
-
-
-def _plain_why(kind: str, words: Words) -> str:
-    return (_why_of_units(words) | _why_of_rates(words) | _why_of_data(words))[kind]
-
-
-def _why_of_units(words: Words) -> dict[str, str]:
-    return {
-        "dead_neurons": words.say(
-            "Without a slope no gradient passes, so their weights never move: they answer the same "
-            "whatever comes in, and training cannot wake them."
-        ),
-        "saturated_neurons": words.say(
-            "On the plateau a change of the sum changes nothing, so hardly any gradient passes: "
-            "the network is still wrong, and these neurons cannot help it to learn."
-        ),
-        "saturated_output": words.say(
-            "The answer is surely wrong, and the loss has no gradient there: the rows that need to "
-            "be learned most teach nothing."
-        ),
-        "vanishing_gradients": words.say(
-            "Each layer passes back less than it gets. The first layers keep their first weights "
-            "while only the last ones learn."
-        ),
-        "exploding_gradients": words.say(
-            "Each layer passes back more than it gets. A rate that suits the last layer throws the "
-            "first ones far off, and one that suits these leaves the last standing."
-        ),
-        "symmetric_neurons": words.say(
-            "What is equal and gets equal gradients stays equal for ever: however many there are, "
-            "they do the work of one."
-        ),
-    }
-
-
-def _why_of_rates(words: Words) -> dict[str, str]:
-    return {
-        "rate_too_high": words.say(
-            "Each step goes beyond the bottom of the valley and up its other side, so the loss "
-            "rises instead of falling."
-        ),
-        "rate_too_low": words.say(
-            "At this pace, halving the loss takes more than 70,000 steps; the network is not done "
-            "learning, it hardly begins."
-        ),
-        "not_finite": words.say(
-            "Infinity and NaN spread to all that is computed from them: one is enough to make the "
-            "loss and every weight useless."
-        ),
-    }
-
-
-def _why_of_data(words: Words) -> dict[str, str]:
-    return {
-        "unscaled_inputs": words.say(
-            "A weight's gradient goes with the size of its input: a rate that is right for the "
-            "large columns leaves the small ones standing, and one that suits these diverges."
-        ),
-        "class_imbalance": words.say(
-            "Calling every row the common class is nearly always right, so the loss hardly asks "
-            "for the rare one; the accuracy looks good and says nothing."
-        ),
-        "constant_columns": words.say(
-            "It tells nothing, but its weights act as second biases, and where it changes later "
-            "they answer with what they never learned."
-        ),
-        "duplicate_columns": words.say(
-            "The network has the same fact twice: their weights share one effect in any way they "
-            "like, so that neither weight says what its column does."
-        ),
-        "leaking_columns": words.say(
-            "So good a column is often written down after the target was known, and will not be "
-            "there when it is to be predicted: then the network knows nothing."
-        ),
-        "row_numbers": words.say(
-            "A number of the row tells where it stands in the table, not what it is: a network "
-            "that learns from it fails on new rows."
-        ),
-        "unsound_data": words.say(
-            "Whatever a row with such a number meets becomes NaN, and fit refuses it. The rest of "
-            "this diagnosis is of the other rows."
-        ),
-    }
-
-
-# Remedies ----------------------------------------------------------------------------------------
-
-
-def _plain_remedy(kind: str, words: Words) -> str:
-    return (_remedies_of_networks(words) | _remedies_of_data(words))[kind]
-
-
-def _remedies_of_networks(words: Words) -> dict[str, str]:
-    return {
-        "dead_neurons": words.say(
-            "Build the network anew with an activation that keeps a slope (or with other first "
-            "weights: he, biases 0), and train it at a lower rate on inputs of size about 1."
-        ),
-        "saturated_neurons": words.say(
-            "Build the network anew with small first weights (glorot, the default), and scale the "
-            "inputs to about 1."
-        ),
-        "saturated_output": words.say(
-            "Use the loss that belongs to the output, which has a gradient wherever the answer is "
-            "wrong: bce for sigmoid, cross_entropy for softmax."
-        ),
-        "vanishing_gradients": words.say(
-            "Use relu in the hidden layers, whose first weights (he, the default) keep gradients "
-            "their size, or fewer layers, or lp.LayerNorm() between them."
-        ),
-        "exploding_gradients": words.say(
-            "Leave the first weights to the default (he for relu, glorot else), which keeps "
-            "gradients their size, or put lp.LayerNorm() between the layers."
-        ),
-        "symmetric_neurons": words.say(
-            "Start from random weights, the default; only biases may start at 0."
-        ),
-    }
-
-
-def _remedies_of_data(words: Words) -> dict[str, str]:
-    return {
-        "unscaled_inputs": words.say(
-            "Standardise the columns: take each one's mean away and divide by its standard "
-            "deviation, and do the same with what is predicted later. lp.train does it by itself."
-        ),
-        "class_imbalance": words.say(
-            "Let each class weigh the same in training, and judge by figures of each class."
-        ),
-        "constant_columns": words.say("Drop the column, or find out why it never changes."),
-        "duplicate_columns": words.say("Keep one of each group and drop the others."),
-        "leaking_columns": words.say(
-            "Find out when the column is written. If it is not known before the target is, drop it."
-        ),
-        "row_numbers": words.say("Drop the column."),
-        "unsound_data": words.say(
-            "Drop these rows, or fill the numbers in; lp.train(data, target=…) treats missing "
-            "numbers itself."
-        ),
-    }
-
-
-def _remedy_plain(kind: str) -> Said:
-    return lambda f, words: _plain_remedy(kind, words)
-
-
-def _remedy_rate(f: Finding, words: Words) -> str:
-    return words.say(
-        "Train with a learning rate of about {rate}.", rate=words.number(f.figures["better_rate"])
-    )
-
-
-def _remedy_bad(f: Finding, words: Words) -> str:
-    better = f.figures.get("better_rate")
-    if better is not None:
-        return words.say(
-            "Build the network anew and train with a learning rate of about {rate}: the weights "
-            "grew until a sum was too large.",
-            rate=words.number(better),
-        )
-    if f.figures["op"] == "input" and f.where.get("parameters"):
-        return words.say("Build the network anew: a weight of it is no number any more.")
-    return words.say(
-        "Make what the chain begins with smaller: scale X (and y) to about 1 and build the "
-        "network anew with the default first weights; or look at the loss, if it is your own."
-    )
-
-
 _SEEN: Mapping[str, Said] = {
     "dead_neurons": _seen_dead,
     "saturated_neurons": _seen_saturated,
     "saturated_output": _seen_output,
+    "large_weights": _seen_large,
     "vanishing_gradients": _seen_vanishing,
     "exploding_gradients": _seen_exploding,
     "rate_too_high": _seen_rate,
@@ -512,11 +343,3 @@ _SEEN: Mapping[str, Said] = {
 }
 KINDS = tuple(_SEEN)
 """Every kind of finding."""
-
-_WHY: Mapping[str, Said] = {kind: _why_plain(kind) for kind in KINDS}
-_REMEDY: Mapping[str, Said] = {
-    **{kind: _remedy_plain(kind) for kind in KINDS},
-    "rate_too_high": _remedy_rate,
-    "rate_too_low": _remedy_rate,
-    "not_finite": _remedy_bad,
-}
