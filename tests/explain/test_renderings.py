@@ -32,7 +32,10 @@ def derivations() -> dict[str, Any]:
     wide = lp.Network([57, 64, 1], output="sigmoid", seed=0)
     codes = lp.Network([1, lp.Embedding(3, 2), lp.Dense(2, "relu"), lp.LayerNorm(), 1], seed=0)
     X = rng.normal(size=(3, 2))
+    table = {"a_b %": [0.5, 1.5, 2.5, None] * 60, "<c>": ["#1", "{x}"] * 120, "y": ["n", "y"] * 120}
+    model = lp.train(table, "y", epochs=1, progress=False)
     return {
+        "table": model.explain(table, 0, optimizer=lp.SGD(0.1)),
         "plain": plain.explain([-2, -1], 1, loss="mse", optimizer=lp.SGD(0.1)),
         "norm": norm.explain(X, [1, 2, 0], optimizer=lp.AdamW(0.1), training=True),
         "wide": wide.explain(rng.normal(size=57), 1),
@@ -42,7 +45,7 @@ def derivations() -> dict[str, Any]:
 
 @pytest.mark.skipif(TEX is None, reason="pdflatex is not installed")
 @pytest.mark.parametrize("language", LANGUAGES)
-@pytest.mark.parametrize("name", ["plain", "norm", "wide", "codes"])
+@pytest.mark.parametrize("name", ["plain", "norm", "wide", "codes", "table"])
 def test_latex_compiles(name: str, language: str, tmp_path: Path) -> None:
     source = derivations()[name].to_latex(language=language)
     (tmp_path / "told.tex").write_text(source, encoding="utf-8")
@@ -56,7 +59,7 @@ def test_latex_compiles(name: str, language: str, tmp_path: Path) -> None:
     assert (tmp_path / "told.pdf").stat().st_size > 10_000
 
 
-@pytest.mark.parametrize("name", ["plain", "norm", "wide", "codes"])
+@pytest.mark.parametrize("name", ["plain", "norm", "wide", "codes", "table"])
 def test_the_page_asks_for_nothing_and_its_links_lead_somewhere(name: str) -> None:
     text = derivations()[name].to_html(language="fr")
     page = Page(text)
@@ -110,7 +113,7 @@ addEventListener('load', () => {
 
 @pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed")
 @pytest.mark.parametrize("width", [400, 1000])
-@pytest.mark.parametrize("name", ["plain", "norm", "wide", "codes"])
+@pytest.mark.parametrize("name", ["plain", "norm", "wide", "codes", "table"])
 def test_a_browser_draws_every_formula(name: str, width: int, tmp_path: Path) -> None:
     page = derivations()[name].to_html(language="uk").replace("</body>", LOOK + "</body>")
     (tmp_path / "told.html").write_text(page, encoding="utf-8")
