@@ -242,7 +242,9 @@ def test_what_was_last_fitted_is_explained() -> None:
     [
         ("w99", "No parameter is named 'w99'"),
         ("h7", "h1 to h2"),
-        ("hidden1.weights", "No parameter is named"),
+        ("hidden1.weights", r"is 4 numbers, and one is asked for. Name it, as in 'w1'"),
+        ("o2", "named 'o2'"),
+        ("L1", "named 'L1'"),
         ("", "No parameter is named ''"),
     ],
 )
@@ -288,11 +290,44 @@ def test_numbers_that_are_not_finite_are_told_without_a_warning(
 
 
 def test_names_of_outputs_and_rows() -> None:
-    assert people()["o1"].name == people()["ŷ"].name == "ŷ"
+    assert people()["o1"].name == people()["ŷ1"].name == people()["ŷ"].name == "ŷ"
+    assert people()["y1"].name == people()["y"].name == "y"
     net = lp.Network([1, 2], dtype="float64", seed=0)
     found = net.explain([[1.0], [2.0]], [[0.0, 1.0], [1.0, 0.0]])
     assert found["o2⁽²⁾"].value == pytest.approx(net.predict([[2.0]])[0, 1])
     assert found["ŷ1"].name == "ŷ1⁽¹⁾"
+
+
+def test_a_thousand_rows_are_no_megabyte() -> None:
+    X = np.linspace(-1, 1, 2000).reshape(1000, 2)
+    found = lp.Network([2, 2, 1], dtype="float64", seed=0).explain(X, X[:, 0])
+    text = found.to_text(language="en", width=100)
+    assert "The first 8 of 1,000 rows:" in text
+    assert "z_h1⁽⁸⁾ = " in text
+    assert "z_h1⁽⁹⁾" not in text
+    assert len(text) < 50_000
+    assert len(found.to_json()) < 200_000
+    for printed in equations(text):
+        check(printed, 6)
+
+
+@pytest.mark.parametrize("index", [-1, 1, "a", 0.5, True])
+def test_a_row_that_there_is_not(index: Any) -> None:
+    with pytest.raises(lp.ArgumentError, match="row is a whole number from 0 to 0"):
+        people().row(index)
+
+
+@pytest.mark.parametrize("k", [0, -1, 2.5, "a"])
+def test_how_many_of_the_largest(k: Any) -> None:
+    with pytest.raises(lp.ArgumentError, match="k is a whole number of at least 1"):
+        people().largest(k)
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_narrow_lines_leave_numbers_whole(language: str) -> None:
+    text = people()["w1"].to_text(language=language, width=20)
+    point = "." if language == "en" else ","
+    assert f"−0{point}952·0{point}249·(−0{point}0903)" in text
 
 
 def test_rows_that_are_not_apart_cannot_be_told_alone() -> None:

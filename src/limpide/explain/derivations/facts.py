@@ -38,6 +38,7 @@ from limpide.scalars import Scalars
 
 _TERMS = 8  # of a sum over ways or rows that are written one by one
 _WRITTEN = 100  # terms of a weighted sum that are all written
+ROWS_TOLD = 8  # of a batch, in the forward pass
 _EQUATIONS = 14  # of one entry, before it refers to others
 
 
@@ -363,7 +364,7 @@ class Facts:
     def forward(self, ends_only: bool = False) -> Iterator[list[Equation]]:
         """Give for each layer, and then for the loss, how its numbers come about.
 
-        ``ends_only``: for the loss alone.
+        Of a batch those of the first rows. ``ends_only``: for the loss alone.
         """
         told: set[str] = set()
         ends = [*([] if ends_only else (stage.name for stage in self.subject.stages)), "loss"]
@@ -373,7 +374,7 @@ class Facts:
             if layer == "loss":
                 families += [f for f in self.names.families if f.kind in ("row loss", "loss")]
             for family in sorted(families, key=lambda f: f.node):
-                for place in range(self.cells.arrays[family.node].size):
+                for place in family.places(ROWS_TOLD):
                     equation = self._told_of(family.text(place), Cell(family.node, place))
                     if equation is not None and family.text(place) not in told:
                         told.add(family.text(place))

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from limpide.explain.derivations.digits import by_hand, digits_for
 from limpide.explain.derivations.expressions import Derivative, Expression, Number, Product
-from limpide.explain.derivations.facts import Entry, Equation, Facts
+from limpide.explain.derivations.facts import ROWS_TOLD, Entry, Equation, Facts
 from limpide.explain.derivations.updates import RATE
 from limpide.languages import Words
 
@@ -326,6 +326,14 @@ class Telling:
     def _forward(self) -> Iterator[Block]:
         facts = self.facts
         yield Heading(self.words.say("Forward"), 1)
+        if facts.rows > ROWS_TOLD:
+            yield Paragraph(
+                self.words.say(
+                    "The first {shown} of {count} rows:",
+                    shown=ROWS_TOLD,
+                    count=self.words.whole(facts.rows),
+                )
+            )
         for i, equations in enumerate(facts.forward()):
             name = facts.subject.stages[i].name if i < len(facts.subject.stages) else ""
             title = name or self.words.say("The loss ({loss})", loss=self._loss())
