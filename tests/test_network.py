@@ -76,7 +76,7 @@ def test_a_wrong_scalar_name_lists_what_there_is(name: Any) -> None:
 
 def test_a_whole_array_s_name_is_answered_with_one_of_its_numbers() -> None:
     net = lp.Network([2, 2, 1], seed=0)
-    with pytest.raises(lp.ArgumentError, match="'output.weights' is 2 numbers.* as in 'w5'"):
+    with pytest.raises(lp.ArgumentError, match=r"'output\.weights' is 2 numbers.* as in 'w5'"):
         net.get("output.weights")
 
 

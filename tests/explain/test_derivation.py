@@ -136,7 +136,7 @@ def test_a_loss_worked_out_from_the_sum_is_also_shown_unfused() -> None:
     text = net.explain([0.3, -0.7], 1).to_text(language="en", width=100)
     assert "L = softplus(z_o1) − y·z_o1" in text
     assert "∂L/∂z_o1 = ∂L/∂ŷ · ∂ŷ/∂z_o1" in text
-    assert "Both ways give the same derivatives." in text
+    assert "Both ways give the same loss and the same derivatives." in text
     net.params |= {"output.bias": 50.0}
     text = net.explain([0.3, -0.7], 0).to_text(language="en", width=100)
     assert "the way by the output has lost digits" in text
@@ -349,6 +349,48 @@ def test_dropout_is_that_of_the_first_training_step() -> None:
     assert dict(dropped[0].gradients) != dict(dropped[2].gradients)
     with pytest.raises(lp.ArgumentError, match="drawn in one"):
         dropped[0].row(0)
+
+
+@pytest.mark.parametrize("rows", [1, 3])
+def test_every_value_has_a_name_also_where_dropout_set_it(rows: int) -> None:
+    net = lp.Network([2, 8, lp.Dropout(0.5), 2], "tanh", dtype="float64", seed=0)
+    found = net.explain(np.eye(3)[:rows, :2], np.ones((rows, 2)), training=True)
+    layer = found.layer("dropout2")
+    assert {layer[name].value == 0 for name in layer.names} == {True, False}
+    for name in layer.names:
+        told = layer[name]
+        assert (told.name, told.to_text(language="en").split(",")[0]) in {
+            (name, name),
+            (name.replace("a", "h"), name.replace("a", "h")),
+        }
+        mark = "⁽¹⁾" if rows > 1 else ""
+        onward = sum(
+            found[f"ŷ{o}{mark}"].derivative * net.params["output.weights"][int(name[1]) - 1, o - 1]
+            for o in (1, 2)
+        )
+        assert told.derivative == pytest.approx(onward)
+        assert bool(told.entry.chain) == (told.value != 0)
+        for printed in equations(told.to_text(language="en", width=100)):
+            check(printed, 6)
+
+
+def test_a_value_that_the_loss_does_not_go_by_says_so() -> None:
+    net = lp.Network([2, 8, lp.Dropout(0.5), 2], "tanh", dtype="float64", seed=0)
+    found = net.explain([1.0, 2.0], [1.0, 1.0], training=True)
+    dropped = [i for i in range(1, 9) if found[f"a{i}"].value == 0]
+    said = "The loss does not depend on it here: its derivative is 0."
+    assert dropped
+    assert all(said in found[f"h{i}"].to_text(language="en") for i in dropped)
+
+
+def test_both_ways_are_said_to_agree_where_they_do() -> None:
+    net = lp.Network([1, 1], output="sigmoid", dtype="float64", seed=0)
+    for weight, agrees in ((1.0, True), (50.0, False)):
+        net.set("w1", weight)
+        text = " ".join(net.explain([1.0], 0).to_text(language="en").split())
+        assert ("Both ways give the same loss and the same derivatives." in text) == agrees
+        assert ("has lost digits" in text) != agrees
+        assert "it is the same:" not in text
 
 
 @pytest.mark.parametrize(

@@ -398,7 +398,7 @@ class Facts:
 
     def entry(self, cell: Cell) -> Entry:
         """Give what is told of a number that has a name."""
-        settled = self.cells.settled(cell) or cell
+        settled = self.names.told_at(cell)
         name = self.text(settled)
         derivative = self.derivative(settled)
         found = Entry(name, self.kind(settled), self.cells.value(settled), derivative)
@@ -409,7 +409,8 @@ class Facts:
             found = self._of_parameter(found, settled)
         else:
             found = replace(found, layer=self._layer_of(settled))
-        if settled == self.end or not self.cells.variable[settled.node]:
+        given = not self.cells.variable[settled.node] or self.cells.moves(settled.node)
+        if settled == self.end or given:
             return found
         if self.rows > 1 and self.rows_apart and found.kind in ("parameter", "state"):
             return self._over_rows(found, settled)

@@ -126,10 +126,9 @@ class Names:
         if self.cells.moves(family.node) and self.cells.variable[family.node]:
             size = self.cells.arrays[family.node].size
             for place in range(size):
-                cell = self.cells.settled(Cell(family.node, place))
-                if cell is not None and self.cells.variable[cell.node]:
-                    row = None if family.axis is None else family.split(place)[0]
-                    self._moved.setdefault(cell, (family.text(place), row))
+                row = None if family.axis is None else family.split(place)[0]
+                cell = self.told_at(Cell(family.node, place))
+                self._moved.setdefault(cell, (family.text(place), row))
         else:
             self._by_node.setdefault(family.node, family)
 
@@ -253,6 +252,11 @@ class Names:
         """Say whether a sum goes straight into the loss, past its activation."""
         return all(self.cells.nodes[use.node].layer == "loss" for use in self.cells.uses(cell))
 
+    def told_at(self, cell: Cell) -> Cell:
+        """Give where a number was computed; what was set there, as a dropped 0, is its own."""
+        settled = self.cells.settled(cell)
+        return cell if settled is None or not self.cells.variable[settled.node] else settled
+
     # Names → cells ----------------------------------------------------------------------------
 
     def find(self, name: str) -> Cell:
@@ -278,7 +282,7 @@ class Names:
                 continue
             if 0 <= i < family.count and 0 <= row < max(family.rows, 1):
                 cell = Cell(family.node, family.place(row, i))
-                return self.cells.settled(cell) or cell
+                return self.told_at(cell)
         parameter, index = self._locate(str(name))
         node = self.cells.index(self.subject.input(parameter))
         shape = self.cells.arrays[node].shape

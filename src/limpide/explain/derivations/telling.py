@@ -19,6 +19,7 @@ _SHOWN = 5  # outputs whose unfused loss is told
 _LAYER = 24  # numbers of a layer that are all told
 _ROWS = 12  # numbers of rows that are listed
 _SAME = 1e-9  # relative: what two ways of working out a derivative may differ by
+_DEPENDED_ON = ("parameter", "input", "sum", "value", "between")
 _PLACE = 0xE000  # private characters stand for formulas within a sentence
 
 
@@ -107,7 +108,7 @@ class Telling:
 
     def _chain(self, entry: Entry, once: bool) -> Iterator[Block]:
         if not entry.chain:
-            if entry.kind == "parameter":
+            if entry.kind in _DEPENDED_ON and entry.derivative == 0:
                 yield Paragraph(
                     self.words.say("The loss does not depend on it here: its derivative is 0.")
                 )
@@ -366,7 +367,7 @@ class Telling:
         yield Paragraph(
             self.words.say(
                 "Training works the loss out from the sum before the activation: no logarithm of "
-                "a rounded 0 is taken. By way of the output it is the same:"
+                "a rounded 0 is taken. By way of the output:"
             )
         )
         loss = other.worked_out(other.end)
@@ -383,14 +384,15 @@ class Telling:
         yield Paragraph(self._agreement(other))
 
     def _agreement(self, other: Facts) -> str:
-        names = self.facts.names.of_kind("sum", last=True)
+        facts = self.facts
+        names = facts.names.of_kind("sum", last=True)
         pairs = [
-            (f.derivative(f.names.find(n)), other.derivative(other.names.find(n)))
-            for f in [self.facts]
+            (facts.derivative(facts.names.find(n)), other.derivative(other.names.find(n)))
             for n in names
         ]
+        pairs.append((facts.cells.value(facts.end), other.cells.value(other.end)))
         if all(abs(a - b) <= _SAME * max(abs(a), abs(b), _SAME) for a, b in pairs):
-            return self.words.say("Both ways give the same derivatives.")
+            return self.words.say("Both ways give the same loss and the same derivatives.")
         return self.words.say(
             "Here the way by the output has lost digits, as it does where the output is rounded "
             "to 0 or 1: training is right not to take it."
