@@ -65,13 +65,19 @@ def test_a_dense_layer_without_bias_takes_no_number() -> None:
     assert net.get("b1") == net.params["output.bias"][0]
 
 
-@pytest.mark.parametrize("name", ["w7", "w0", "b4", "W1", "hidden1.weights", "x", "", "w-1", 3])
+@pytest.mark.parametrize("name", ["w7", "w0", "b4", "W1", "x", "", "w-1", 3])
 def test_a_wrong_scalar_name_lists_what_there_is(name: Any) -> None:
     net = lp.Network([2, 2, 1], seed=0)
     with pytest.raises(lp.ArgumentError, match=r"there are w1 to w6, b1 to b3"):
         net.get(name)
     with pytest.raises(lp.ArgumentError, match=r"there are w1 to w6, b1 to b3"):
         net.set(name, 1)
+
+
+def test_a_whole_array_s_name_is_answered_with_one_of_its_numbers() -> None:
+    net = lp.Network([2, 2, 1], seed=0)
+    with pytest.raises(lp.ArgumentError, match=r"'output\.weights' is 2 numbers.* as in 'w5'"):
+        net.get("output.weights")
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), "a", None, True])

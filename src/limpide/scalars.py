@@ -96,6 +96,12 @@ class Scalars:
             index = tuple(int(i) for i in placed[2].split(","))
             if len(index) == len(shape) and all(i < n for i, n in zip(index, shape, strict=True)):
                 return placed[1], index
+        if name in self._shapes:
+            first = self.name(name, (0,) * len(self._shapes[name]))
+            raise ArgumentError(
+                f"{name!r} is {math.prod(self._shapes[name])} numbers, and one is asked for. Name "
+                f"it, as in {first!r}."
+            )
         raise ArgumentError(f"No parameter is named {name!r}; there are {self._summary(name)}")
 
     def _summary(self, name: str) -> str:

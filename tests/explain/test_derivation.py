@@ -136,7 +136,7 @@ def test_a_loss_worked_out_from_the_sum_is_also_shown_unfused() -> None:
     text = net.explain([0.3, -0.7], 1).to_text(language="en", width=100)
     assert "L = softplus(z_o1) − y·z_o1" in text
     assert "∂L/∂z_o1 = ∂L/∂ŷ · ∂ŷ/∂z_o1" in text
-    assert "Both ways give the same derivatives." in text
+    assert "Both ways give the same loss and the same derivatives." in text
     net.params |= {"output.bias": 50.0}
     text = net.explain([0.3, -0.7], 0).to_text(language="en", width=100)
     assert "the way by the output has lost digits" in text
@@ -242,7 +242,9 @@ def test_what_was_last_fitted_is_explained() -> None:
     [
         ("w99", "No parameter is named 'w99'"),
         ("h7", "h1 to h2"),
-        ("hidden1.weights", "No parameter is named"),
+        ("hidden1.weights", r"is 4 numbers, and one is asked for. Name it, as in 'w1'"),
+        ("o2", "named 'o2'"),
+        ("L1", "named 'L1'"),
         ("", "No parameter is named ''"),
     ],
 )
@@ -288,11 +290,44 @@ def test_numbers_that_are_not_finite_are_told_without_a_warning(
 
 
 def test_names_of_outputs_and_rows() -> None:
-    assert people()["o1"].name == people()["ŷ"].name == "ŷ"
+    assert people()["o1"].name == people()["ŷ1"].name == people()["ŷ"].name == "ŷ"
+    assert people()["y1"].name == people()["y"].name == "y"
     net = lp.Network([1, 2], dtype="float64", seed=0)
     found = net.explain([[1.0], [2.0]], [[0.0, 1.0], [1.0, 0.0]])
     assert found["o2⁽²⁾"].value == pytest.approx(net.predict([[2.0]])[0, 1])
     assert found["ŷ1"].name == "ŷ1⁽¹⁾"
+
+
+def test_a_thousand_rows_are_no_megabyte() -> None:
+    X = np.linspace(-1, 1, 2000).reshape(1000, 2)
+    found = lp.Network([2, 2, 1], dtype="float64", seed=0).explain(X, X[:, 0])
+    text = found.to_text(language="en", width=100)
+    assert "The first 8 of 1,000 rows:" in text
+    assert "z_h1⁽⁸⁾ = " in text
+    assert "z_h1⁽⁹⁾" not in text
+    assert len(text) < 50_000
+    assert len(found.to_json()) < 200_000
+    for printed in equations(text):
+        check(printed, 6)
+
+
+@pytest.mark.parametrize("index", [-1, 1, "a", 0.5, True])
+def test_a_row_that_there_is_not(index: Any) -> None:
+    with pytest.raises(lp.ArgumentError, match="row is a whole number from 0 to 0"):
+        people().row(index)
+
+
+@pytest.mark.parametrize("k", [0, -1, 2.5, "a"])
+def test_how_many_of_the_largest(k: Any) -> None:
+    with pytest.raises(lp.ArgumentError, match="k is a whole number of at least 1"):
+        people().largest(k)
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_narrow_lines_leave_numbers_whole(language: str) -> None:
+    text = people()["w1"].to_text(language=language, width=20)
+    point = "." if language == "en" else ","
+    assert f"−0{point}952·0{point}249·(−0{point}0903)" in text
 
 
 def test_rows_that_are_not_apart_cannot_be_told_alone() -> None:
@@ -314,6 +349,48 @@ def test_dropout_is_that_of_the_first_training_step() -> None:
     assert dict(dropped[0].gradients) != dict(dropped[2].gradients)
     with pytest.raises(lp.ArgumentError, match="drawn in one"):
         dropped[0].row(0)
+
+
+@pytest.mark.parametrize("rows", [1, 3])
+def test_every_value_has_a_name_also_where_dropout_set_it(rows: int) -> None:
+    net = lp.Network([2, 8, lp.Dropout(0.5), 2], "tanh", dtype="float64", seed=0)
+    found = net.explain(np.eye(3)[:rows, :2], np.ones((rows, 2)), training=True)
+    layer = found.layer("dropout2")
+    assert {layer[name].value == 0 for name in layer.names} == {True, False}
+    for name in layer.names:
+        told = layer[name]
+        assert (told.name, told.to_text(language="en").split(",")[0]) in {
+            (name, name),
+            (name.replace("a", "h"), name.replace("a", "h")),
+        }
+        mark = "⁽¹⁾" if rows > 1 else ""
+        onward = sum(
+            found[f"ŷ{o}{mark}"].derivative * net.params["output.weights"][int(name[1]) - 1, o - 1]
+            for o in (1, 2)
+        )
+        assert told.derivative == pytest.approx(onward)
+        assert bool(told.entry.chain) == (told.value != 0)
+        for printed in equations(told.to_text(language="en", width=100)):
+            check(printed, 6)
+
+
+def test_a_value_that_the_loss_does_not_go_by_says_so() -> None:
+    net = lp.Network([2, 8, lp.Dropout(0.5), 2], "tanh", dtype="float64", seed=0)
+    found = net.explain([1.0, 2.0], [1.0, 1.0], training=True)
+    dropped = [i for i in range(1, 9) if found[f"a{i}"].value == 0]
+    said = "The loss does not depend on it here: its derivative is 0."
+    assert dropped
+    assert all(said in found[f"h{i}"].to_text(language="en") for i in dropped)
+
+
+def test_both_ways_are_said_to_agree_where_they_do() -> None:
+    net = lp.Network([1, 1], output="sigmoid", dtype="float64", seed=0)
+    for weight, agrees in ((1.0, True), (50.0, False)):
+        net.set("w1", weight)
+        text = " ".join(net.explain([1.0], 0).to_text(language="en").split())
+        assert ("Both ways give the same loss and the same derivatives." in text) == agrees
+        assert ("has lost digits" in text) != agrees
+        assert "it is the same:" not in text
 
 
 @pytest.mark.parametrize(

@@ -34,18 +34,22 @@ def derivations() -> dict[str, Any]:
     X = rng.normal(size=(3, 2))
     table = {"a_b %": [0.5, 1.5, 2.5, None] * 60, "<c>": ["#1", "{x}"] * 120, "y": ["n", "y"] * 120}
     model = lp.train(table, "y", epochs=1, progress=False)
+    infinite = lp.Network([2, 2, 1], dtype="float64", seed=0)
+    infinite.params["hidden1.weights"][...] = np.inf
     return {
         "table": model.explain(table, 0, optimizer=lp.SGD(0.1)),
         "plain": plain.explain([-2, -1], 1, loss="mse", optimizer=lp.SGD(0.1)),
         "norm": norm.explain(X, [1, 2, 0], optimizer=lp.AdamW(0.1), training=True),
         "wide": wide.explain(rng.normal(size=57), 1),
         "codes": codes.explain([[1], [2]], [0.5, 1], optimizer=lp.SGD(0.1, momentum=0.9)),
+        "layer": plain.explain(X, [1, 0, 1]).layer("hidden1"),  # names of rows in its titles
+        "infinite": infinite.explain([1, 2], 1),
     }
 
 
 @pytest.mark.skipif(TEX is None, reason="pdflatex is not installed")
 @pytest.mark.parametrize("language", LANGUAGES)
-@pytest.mark.parametrize("name", ["plain", "norm", "wide", "codes", "table"])
+@pytest.mark.parametrize("name", ["plain", "norm", "wide", "codes", "layer", "infinite", "table"])
 def test_latex_compiles(name: str, language: str, tmp_path: Path) -> None:
     source = derivations()[name].to_latex(language=language)
     (tmp_path / "told.tex").write_text(source, encoding="utf-8")

@@ -13,6 +13,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
+
 from limpide.errors import ArgumentError, choice_error
 from limpide.explain.derivations.blocks import Block
 from limpide.explain.derivations.facts import ByName, Entry, Facts
@@ -208,9 +210,9 @@ class Derivation(Told):
             For a row that there is not, or rows that cannot be told apart, as where batch norm
             takes the statistics of all.
         """
-        if not 0 <= index < self.rows:
+        if not _is_whole(index) or not 0 <= index < self.rows:
             raise ArgumentError(
-                f"There are {self.rows} rows, counted from 0; received row {index}."
+                f"row is a whole number from 0 to {self.rows - 1}; received row {index!r}."
             )
         if self.rows == 1:
             return self
@@ -229,6 +231,8 @@ class Derivation(Told):
     @known_keywords
     def largest(self, k: int = _LARGEST) -> list[Explained]:
         """Give the k parameters by which the loss changes most, largest first."""
+        if not _is_whole(k) or k < 1:
+            raise ArgumentError(f"k is a whole number of at least 1; received {k!r}.")
         return [self[name] for name in self.facts.largest(k)]
 
     @known_keywords
@@ -328,8 +332,12 @@ class Layer(Told):
         return {"layer": self.name, "entries": [entry_record(self[n].entry) for n in names]}
 
 
+def _is_whole(value: object) -> bool:
+    return isinstance(value, (int, np.integer)) and not isinstance(value, bool)
+
+
 def _digits(digits: int) -> int:
-    if not isinstance(digits, int) or not 2 <= digits <= 17:
+    if not _is_whole(digits) or not 2 <= digits <= 17:
         raise ArgumentError(f"digits is a whole number from 2 to 17; received {digits!r}.")
     return digits
 
@@ -337,6 +345,6 @@ def _digits(digits: int) -> int:
 def _width(width: int | None) -> int:
     if width is None:
         return min(max(shutil.get_terminal_size().columns, 40), 120)
-    if not isinstance(width, int) or width < 20:
+    if not _is_whole(width) or width < 20:
         raise ArgumentError(f"width is a whole number of at least 20; received {width!r}.")
     return width

@@ -43,6 +43,7 @@ if TYPE_CHECKING:  # which is told in these terms
 
 _TERMS = 8  # of a sum over ways or rows that are written one by one
 _WRITTEN = 30  # terms of a weighted sum that are all written
+ROWS_TOLD = 8  # of a batch, in the forward pass
 _EQUATIONS = 14  # of one entry, before it refers to others
 
 
@@ -374,7 +375,7 @@ class Facts:
     def forward(self, ends_only: bool = False) -> Iterator[list[Equation]]:
         """Give for each layer, and then for the loss, how its numbers come about.
 
-        ``ends_only``: for the loss alone.
+        Of a batch those of the first rows. ``ends_only``: for the loss alone.
         """
         told: set[str] = set()
         ends = [*([] if ends_only else (stage.name for stage in self.subject.stages)), "loss"]
@@ -384,7 +385,7 @@ class Facts:
             if layer == "loss":
                 families += [f for f in self.names.families if f.kind in ("row loss", "loss")]
             for family in sorted(families, key=lambda f: f.node):
-                for place in range(self.cells.arrays[family.node].size):
+                for place in family.places(ROWS_TOLD):
                     equation = self._told_of(family.text(place), Cell(family.node, place))
                     if equation is not None and family.text(place) not in told:
                         told.add(family.text(place))
@@ -408,11 +409,7 @@ class Facts:
 
     def entry(self, cell: Cell) -> Entry:
         """Give what is told of a number that has a name."""
-        settled = self.cells.settled(cell) or cell
-        if settled not in self.names:  # a constant of this row, such as the 0 of a missing number
-            value, by = self.cells.value(cell), self.derivative(cell)
-            found = Entry(self.names.own(cell), self.kind(cell), value, by)
-            return replace(found, layer=self.cells.nodes[cell.node].layer)
+        settled = self.names.told_at(cell)
         name = self.text(settled)
         derivative = self.derivative(settled)
         found = Entry(name, self.kind(settled), self.cells.value(settled), derivative)
@@ -423,7 +420,8 @@ class Facts:
             found = self._of_parameter(found, settled)
         else:
             found = replace(found, layer=self._layer_of(settled))
-        if settled == self.end or not self.cells.variable[settled.node]:
+        given = not self.cells.variable[settled.node] or self.cells.moves(settled.node)
+        if settled == self.end or given:
             return found
         if self.rows > 1 and self.rows_apart and found.kind in ("parameter", "state"):
             return self._over_rows(found, settled)

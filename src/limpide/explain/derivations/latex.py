@@ -28,6 +28,7 @@ from limpide.languages import Words, decimal_sign
 _GREEK = {"η": r"\eta", "μ": r"\mu", "α": r"\alpha", "β": r"\beta", "ε": r"\epsilon"}
 _GREEK |= {"λ": r"\lambda", "ŷ": r"\hat{y}"}
 _SUPERSCRIPT = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹", "0123456789")
+_ROW = re.compile("⁽([⁰¹²³⁴⁵⁶⁷⁸⁹]+)⁾")  # of a name in a sentence
 _KNOWN = {"exp", "log", "tanh", "sin", "cos", "max", "min"}
 _TERMS_A_LINE = 5
 _SHORT = 70  # characters of a formula that stay on one line
@@ -48,6 +49,7 @@ _PLAIN = {
     "∂": r"$\partial$",
     "ŷ": r"$\hat{y}$",
     "η": r"$\eta$",
+    "∞": r"$\infty$",
     "\u202f": "~",
     "\u00a0": "~",
 }
@@ -129,7 +131,8 @@ class Latex(Notation):
 
 
 def _escaped(text: str) -> str:
-    return "".join(_PLAIN.get(c, c) for c in text)
+    plain = "".join(_PLAIN.get(c, c) for c in text)
+    return _ROW.sub(lambda m: f"$^{{({m[1].translate(_SUPERSCRIPT)})}}$", plain)
 
 
 def as_latex(blocks: Iterable[Block], words: Words, digits: int, whole: bool) -> str:

@@ -67,6 +67,11 @@ class Family:
         outer, within = divmod(i, inner)
         return (outer * self.rows + row) * inner + within
 
+    def places(self, rows: int) -> list[int]:
+        """Give the elements of at most so many rows, in their order."""
+        told = range(min(max(self.rows, 1), rows))
+        return sorted(self.place(row, i) for row in told for i in range(self.count))
+
     def text(self, place: int) -> str:
         row, i = self.split(place)
         number = "" if self.alone else str(self.start + i)
@@ -122,10 +127,9 @@ class Names:
         if self.cells.moves(family.node) and self.cells.variable[family.node]:
             size = self.cells.arrays[family.node].size
             for place in range(size):
-                cell = self.cells.settled(Cell(family.node, place))
-                if cell is not None and (self.cells.variable[cell.node] or self._is_fact(cell)):
-                    row = None if family.axis is None else family.split(place)[0]
-                    self._moved.setdefault(cell, (family.text(place), row))
+                row = None if family.axis is None else family.split(place)[0]
+                cell = self.told_at(Cell(family.node, place))
+                self._moved.setdefault(cell, (family.text(place), row))
         else:
             self._by_node.setdefault(family.node, family)
 
@@ -221,10 +225,6 @@ class Names:
         shape = self.cells.arrays[cell.node].shape
         return tuple(int(i) for i in np.unravel_index(cell.place, shape))
 
-    def own(self, cell: Cell) -> str:
-        """Give the name that a number has where it stands, though it came from elsewhere."""
-        return next(f.text(cell.place) for f in self.families if f.node == cell.node)
-
     def row_of(self, cell: Cell) -> int | None:
         """Give the row that a named number belongs to, or None."""
         if cell.node in self._parameters:  # an embedding's number, looked up in several rows
@@ -259,6 +259,13 @@ class Names:
         """Say whether a sum goes straight into the loss, past its activation."""
         return all(self.cells.nodes[use.node].layer == "loss" for use in self.cells.uses(cell))
 
+    def told_at(self, cell: Cell) -> Cell:
+        """Give where a number was computed; what was set there, as a dropped 0, is its own."""
+        settled = self.cells.settled(cell)
+        if settled is None or not (self.cells.variable[settled.node] or self._is_fact(settled)):
+            return cell
+        return settled
+
     # Names → cells ----------------------------------------------------------------------------
 
     def find(self, name: str) -> Cell:
@@ -270,27 +277,29 @@ class Names:
             For a name that there is not; the message says which there are.
         """
         wanted = re.sub(r"^o(\d+)", r"ŷ\1", str(name))
-        if wanted.startswith("ŷ1") and self._lettered("ŷ").alone:
-            wanted = wanted.replace("ŷ1", "ŷ", 1)
         for family in self.families:
             found = re.fullmatch(rf"{re.escape(family.letter)}(\d*)(?:⁽([⁰¹²³⁴⁵⁶⁷⁸⁹]+)⁾)?", wanted)
-            if found is None or bool(found[1]) == family.alone:
+            if found is None:
                 continue
-            i = 0 if family.alone else int(found[1]) - family.start
+            only = family.alone and family.kind in ("target", "output")
+            number = "" if only and found[1] == "1" else found[1]  # y1, o1 where there is one
+            if bool(number) == family.alone:
+                continue
+            i = 0 if family.alone else int(number) - family.start
             row = int(found[2].translate(_DIGITS)) - 1 if found[2] else 0
             if (family.kind == "row loss") != (found[2] is not None) and family.letter == "L":
                 continue
             if 0 <= i < family.count and 0 <= row < max(family.rows, 1):
                 cell = Cell(family.node, family.place(row, i))
-                return self.cells.settled(cell) or cell
-        parameter, index = self._locate(wanted, name)
+                return self.told_at(cell)
+        parameter, index = self._locate(str(name))
         node = self.cells.index(self.subject.input(parameter))
         shape = self.cells.arrays[node].shape
         return Cell(node, int(np.ravel_multi_index(index, shape)))
 
-    def _locate(self, wanted: str, name: str) -> tuple[str, tuple[int, ...]]:
+    def _locate(self, name: str) -> tuple[str, tuple[int, ...]]:
         try:
-            return self.scalars.locate(wanted)
+            return self.scalars.locate(name)
         except ArgumentError as error:
             others = ", ".join(self._said())
             known = [f.text(0) for f in self.families]
@@ -300,9 +309,6 @@ class Names:
         for family in self.families:
             first, last = (family.text(family.place(0, i)) for i in (0, family.count - 1))
             yield first if family.count == 1 else f"{first} to {last}"
-
-    def _lettered(self, letter: str) -> Family:
-        return next(family for family in self.families if family.letter == letter)
 
     def of_kind(self, kind: str, last: bool = False) -> list[str]:
         """Give the names of a kind in the first row; ``last``: of the last layer alone."""

@@ -21,7 +21,7 @@ from limpide.explain.derivations.expressions import (
     divided,
     plus,
 )
-from limpide.explain.derivations.facts import Entry, Equation, Facts
+from limpide.explain.derivations.facts import ROWS_TOLD, Entry, Equation, Facts
 from limpide.explain.derivations.updates import RATE
 from limpide.languages import Words
 from limpide.members import MemberOutput
@@ -32,6 +32,7 @@ _SHOWN = 5  # outputs whose unfused loss is told
 _LAYER = 24  # numbers of a layer that are all told
 _ROWS = 12  # numbers of rows that are listed
 _SAME = 1e-9  # relative: what two ways of working out a derivative may differ by
+_DEPENDED_ON = ("parameter", "input", "sum", "value", "between")
 
 
 class Telling:
@@ -82,7 +83,7 @@ class Telling:
 
     def _chain(self, entry: Entry, once: bool) -> Iterator[Block]:
         if not entry.chain:
-            if entry.kind == "parameter":
+            if entry.kind in _DEPENDED_ON and entry.derivative == 0:
                 yield Paragraph(
                     self.words.say("The loss does not depend on it here: its derivative is 0.")
                 )
@@ -304,6 +305,14 @@ class Telling:
     def _forward(self) -> Iterator[Block]:
         facts = self.facts
         yield Heading(self.words.say("Forward"), 1)
+        if facts.rows > ROWS_TOLD:
+            yield Paragraph(
+                self.words.say(
+                    "The first {shown} of {count} rows:",
+                    shown=ROWS_TOLD,
+                    count=self.words.whole(facts.rows),
+                )
+            )
         for i, equations in enumerate(facts.forward()):
             name = facts.subject.stages[i].name if i < len(facts.subject.stages) else ""
             title = name or self.words.say("The loss ({loss})", loss=self._loss())
@@ -361,7 +370,7 @@ class Telling:
         yield Paragraph(
             self.words.say(
                 "Training works the loss out from the sum before the activation: no logarithm of "
-                "a rounded 0 is taken. By way of the output it is the same:"
+                "a rounded 0 is taken. By way of the output:"
             )
         )
         loss = other.worked_out(other.end)
@@ -378,14 +387,15 @@ class Telling:
         yield Paragraph(self._agreement(other))
 
     def _agreement(self, other: Facts) -> str:
-        names = self.facts.names.of_kind("sum", last=True)
+        facts = self.facts
+        names = facts.names.of_kind("sum", last=True)
         pairs = [
-            (f.derivative(f.names.find(n)), other.derivative(other.names.find(n)))
-            for f in [self.facts]
+            (facts.derivative(facts.names.find(n)), other.derivative(other.names.find(n)))
             for n in names
         ]
+        pairs.append((facts.cells.value(facts.end), other.cells.value(other.end)))
         if all(abs(a - b) <= _SAME * max(abs(a), abs(b), _SAME) for a, b in pairs):
-            return self.words.say("Both ways give the same derivatives.")
+            return self.words.say("Both ways give the same loss and the same derivatives.")
         return self.words.say(
             "Here the way by the output has lost digits, as it does where the output is rounded "
             "to 0 or 1: training is right not to take it."

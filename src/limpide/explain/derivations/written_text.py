@@ -36,7 +36,7 @@ def as_text(blocks: Iterable[Block], words: Words, digits: int, width: int) -> s
                 lines.append("")
             lines += [block.text, ("═" if block.level == 1 else "─") * len(block.text)]
         elif isinstance(block, Paragraph):
-            lines += textwrap.wrap(_sentence(block, words), width)
+            lines += textwrap.wrap(_sentence(block, words), width, break_long_words=False)
         elif isinstance(block, Table):
             lines += _table_lines(block)
         elif isinstance(block, Formulas):
