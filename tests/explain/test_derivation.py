@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 import json
+import pickle
 import re
 from decimal import Decimal
 from pathlib import Path
@@ -274,6 +276,21 @@ def test_a_derivation_is_of_the_numbers_that_it_was_asked_about(rows: int) -> No
     for array in (*net.params.values(), X, y):
         array[...] = 0.75
     assert [later.to_text(), later.row(rows - 1).to_text(), later.to_json()] == wanted
+
+
+@pytest.mark.parametrize(
+    "again", [copy.copy, copy.deepcopy, lambda o: pickle.loads(pickle.dumps(o))]
+)
+def test_what_was_told_can_be_copied_and_pickled(again: Any) -> None:
+    net = lp.Network([2, 2, 1], activation="sigmoid", output="sigmoid", dtype="float64", seed=0)
+    X, y = [[1.0, 2.0], [0.5, -1.0]], [1.0, 0.0]
+    found = net.explain(X, y, optimizer=lp.Adam(0.1))
+    alone, step = found.row(1), net.explain_step(X, y)
+    for told in (found, alone, found["w1"], found.layer("output"), step):
+        copied = again(told)
+        assert copied.to_text() == told.to_text()
+        assert copied.to_json() == told.to_json()
+    assert again(alone)["h1"].value == alone["h1"].value == found["h1⁽²⁾"].value
 
 
 @pytest.mark.parametrize("weight", [np.nan, np.inf, 1e308])

@@ -62,11 +62,17 @@ class Asked:
             state={name: np.array(a, np.float64) for name, a in self.state.items()},
             rows=[np.array(a) for a in self.rows],
         )
-        return kept._facts(kept.rows)
+        return kept._facts()
 
-    def _facts(self, rows: Sequence[Array]) -> Facts:
+    def alone(self, row: int) -> Facts:
+        """Give what can be told of one row alone."""
+        return replace(self, rows=[array[row : row + 1] for array in self.rows])._facts()
+
+    def _facts(self) -> Facts:
         training = None if self.seed is None else (self.seed, self.moment.step)
-        subject = trace_subject(self.placed, self.loss, self.params, self.state, rows, training)
+        subject = trace_subject(
+            self.placed, self.loss, self.params, self.state, self.rows, training
+        )
         setting = Setting(
             loss=loss_words(self.loss),
             optimizer=self.optimizer,
@@ -76,11 +82,7 @@ class Asked:
             dtype=self.dtype,
             moment=self.moment,
         )
-
-        def alone(row: int) -> Facts:
-            return self._facts([array[row : row + 1] for array in rows])
-
-        return Facts(subject, self.scalars, setting, alone)
+        return Facts(subject, self.scalars, setting, self)
 
 
 def loss_words(loss: Loss) -> str:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from typing import Protocol
 
 import numpy as np
 
@@ -99,6 +100,14 @@ class Setting:
     moment: Moment = field(default_factory=Moment)
 
 
+class Source(Protocol):
+    """What facts are worked out from."""
+
+    def facts(self) -> Facts: ...
+
+    def alone(self, row: int, /) -> Facts: ...
+
+
 class ByName(Mapping[str, float]):
     """A number for every parameter, by scalar name: values, or derivatives of the loss."""
 
@@ -131,8 +140,8 @@ class Facts:
         The scalar names of the parameters.
     setting
         How it was asked for.
-    alone
-        Gives the facts of one row alone, where there are several.
+    source
+        What gives them again, and those of one row alone.
     """
 
     def __init__(
@@ -140,9 +149,9 @@ class Facts:
         subject: Subject,
         scalars: Scalars,
         setting: Setting,
-        alone: Callable[[int], Facts] | None = None,
+        source: Source | None = None,
     ) -> None:
-        self.subject, self.scalars, self.setting, self._alone = subject, scalars, setting, alone
+        self.subject, self.scalars, self.setting, self._source = subject, scalars, setting, source
         self.cells = Cells(subject.graph, subject.inputs, subject.loss)
         self.names = Names(subject, self.cells, scalars)
         self.factors = Factors(self.cells, self.names)
@@ -163,6 +172,11 @@ class Facts:
         wanted = [n for n in wanted if n.op.name != "constant"]
         results = found.outputs[len(graph.outputs) :]
         return {self.cells.index(n): values[id(r)] for n, r in zip(wanted, results, strict=True)}
+
+    def __reduce__(self) -> tuple[Callable[[], Facts], tuple[()]]:
+        # Copied and pickled as what it was worked out from: nodes are known by their identity.
+        assert self._source is not None
+        return self._source.facts, ()
 
     @property
     def rows(self) -> int:
@@ -200,8 +214,8 @@ class Facts:
     def alone(self, row: int) -> Facts:
         """Give the facts of one row alone."""
         if row not in self._rows_alone:
-            assert self._alone is not None
-            self._rows_alone[row] = self._alone(row)
+            assert self._source is not None
+            self._rows_alone[row] = self._source.alone(row)
         return self._rows_alone[row]
 
     @property
