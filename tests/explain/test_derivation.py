@@ -437,10 +437,12 @@ def test_an_unknown_language_names_those_there_are() -> None:
 
 
 def test_rounding_by_hand() -> None:
-    found = by_hand([-0.9526096518320006, 0.24943853872512894, -0.09035331946182427], 0.02146953526)
+    found = by_hand(
+        [-0.9526096518320006, 0.24943853872512894, -0.09035331946182427], 0.02146953526, 3
+    )
     assert found is not None
     assert (found.product, found.exact, found.cut) == (0.0214, 0.0215, True)
-    assert by_hand([0.5, 0.25], 0.125) is None
+    assert by_hand([0.5, 0.25], 0.125, 3) is None
 
 
 @pytest.mark.parametrize(
@@ -453,7 +455,26 @@ def test_rounding_by_hand() -> None:
     ],
 )
 def test_what_is_right_by_hand_is_not_found_fault_with(factors: Any, value: float) -> None:
-    assert by_hand(factors, value) is None
+    assert by_hand(factors, value, 3) is None
+
+
+def test_work_by_hand_takes_no_more_digits_than_are_shown_and_squares_nothing() -> None:
+    net = lp.Network([2, 3, lp.BatchNorm(), 1], dtype="float64", seed=0)
+    text = net.explain([1, 2], 1)["w1"].to_text(language="en", width=100, digits=2)
+    assert re.findall("By hand, .*?(\\d+) digits", text) in ([], ["2"])
+    text = net.explain([1, 2], 1)["w1"].to_text(language="en", width=100)
+    assert "·1·1 = " in text
+    assert "1²" not in text
+
+
+@pytest.mark.parametrize("width", [20, 40, 60])
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_a_step_fits_its_width(width: int, language: str) -> None:
+    net = lp.Network([2, 2, 1], "tanh", dtype="float64", seed=0)
+    text = net.explain_step([[1.0, 2.0]], [1.0]).to_text(language=language, width=width)
+    told = [line for line in text.splitlines() if line.startswith(" ")]
+    assert max(map(len, told)) <= max(width, 31)  # a label and its number stay together
+    assert "w1" in text
 
 
 def test_what_is_said_of_work_by_hand_is_true() -> None:

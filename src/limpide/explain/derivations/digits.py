@@ -96,7 +96,7 @@ class ByHand:
     cut: bool
 
 
-def by_hand(factors: Sequence[float], value: float, digits: int = BY_HAND) -> ByHand | None:
+def by_hand(factors: Sequence[float], value: float, digits: int) -> ByHand | None:
     """Give the product of rounded factors, where it differs in the last digit; else None."""
     if len(factors) < 2 or not all(math.isfinite(v) for v in (*factors, value)):
         return None

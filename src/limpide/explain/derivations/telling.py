@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from limpide.explain.derivations.digits import by_hand, digits_for
+from limpide.explain.derivations.digits import BY_HAND, by_hand, digits_for
 from limpide.explain.derivations.expressions import Derivative, Expression, Number, Product
 from limpide.explain.derivations.facts import ROWS_TOLD, Entry, Equation, Facts
 from limpide.explain.derivations.updates import RATE
@@ -144,7 +144,8 @@ class Telling:
                         needed=needed,
                     )
                 )
-        found = by_hand([f.value for f in product.factors], equation.value)
+        few = min(BY_HAND, self.digits)
+        found = by_hand([f.value for f in product.factors], equation.value, few)
         if found is None or product.coefficient != 1:
             return
         formula = Product(1.0, tuple(Number(f) for f in found.factors))
