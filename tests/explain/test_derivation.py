@@ -358,6 +358,18 @@ def test_rows_that_are_not_apart_cannot_be_told_alone() -> None:
         found.row(3)
 
 
+def test_rows_that_meet_in_the_middle_of_a_batch_are_not_apart() -> None:
+    class Meeting(lp.Layer):
+        def forward(self, params: Any, state: Any, x: Any, training: Any) -> Any:
+            return lp.concatenate([x[:1], x[1:2] + x[2:3], x[2:]], axis=0), {}
+
+    net = lp.Network([2, 2, Meeting(), 1], "tanh", dtype="float64", seed=0)
+    found = net.explain(np.eye(4)[:, :2], np.ones(4))
+    with pytest.raises(lp.ArgumentError, match="not apart"):
+        found.row(1)
+    assert "Row by row" not in found["w1"].to_text(language="en")
+
+
 def test_dropout_is_that_of_the_first_training_step() -> None:
     net = lp.Network([4, 8, lp.Dropout(0.5), 1], dtype="float64", seed=0)
     X, y = np.eye(4), np.arange(4.0)

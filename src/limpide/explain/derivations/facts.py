@@ -39,6 +39,7 @@ from limpide.scalars import Scalars
 
 _TERMS = 8  # of a sum over ways or rows that are written one by one
 _WRITTEN = 100  # terms of a weighted sum that are all written
+_ASKED = 16  # rows, spread over a batch, that are asked whether they are apart
 ROWS_TOLD = 8  # of a batch, in the forward pass
 _EQUATIONS = 14  # of one entry, before it refers to others
 
@@ -190,7 +191,7 @@ class Facts:
         losses = self.cells.index(self.subject.losses)
         if self.cells.arrays[losses].size != self.rows:  # members answer apart
             return False
-        for row in (0, self.rows - 1):
+        for row in sorted(set(np.linspace(0, self.rows - 1, _ASKED).astype(int).tolist())):
             live = self.cells.reached_from(losses, row)
             for family in self.names.families:
                 if family.axis is not None and family.kind != "row loss":
