@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 import json
+import pickle
 import re
 from decimal import Decimal
 from pathlib import Path
@@ -276,6 +278,21 @@ def test_a_derivation_is_of_the_numbers_that_it_was_asked_about(rows: int) -> No
     assert [later.to_text(), later.row(rows - 1).to_text(), later.to_json()] == wanted
 
 
+@pytest.mark.parametrize(
+    "again", [copy.copy, copy.deepcopy, lambda o: pickle.loads(pickle.dumps(o))]
+)
+def test_what_was_told_can_be_copied_and_pickled(again: Any) -> None:
+    net = lp.Network([2, 2, 1], activation="sigmoid", output="sigmoid", dtype="float64", seed=0)
+    X, y = [[1.0, 2.0], [0.5, -1.0]], [1.0, 0.0]
+    found = net.explain(X, y, optimizer=lp.Adam(0.1))
+    alone, step = found.row(1), net.explain_step(X, y)
+    for told in (found, alone, found["w1"], found.layer("output"), step):
+        copied = again(told)
+        assert copied.to_text() == told.to_text()
+        assert copied.to_json() == told.to_json()
+    assert again(alone)["h1"].value == alone["h1"].value == found["h1⁽²⁾"].value
+
+
 @pytest.mark.parametrize("weight", [np.nan, np.inf, 1e308])
 @pytest.mark.parametrize("activation", ["sigmoid", "relu"])
 def test_numbers_that_are_not_finite_are_told_without_a_warning(
@@ -339,6 +356,18 @@ def test_rows_that_are_not_apart_cannot_be_told_alone() -> None:
     assert net.explain(X, y).row(1).output == pytest.approx(net.predict([0.5, -1.0]))
     with pytest.raises(lp.ArgumentError, match="received row 3"):
         found.row(3)
+
+
+def test_rows_that_meet_in_the_middle_of_a_batch_are_not_apart() -> None:
+    class Meeting(lp.Layer):
+        def forward(self, params: Any, state: Any, x: Any, training: Any) -> Any:
+            return lp.concatenate([x[:1], x[1:2] + x[2:3], x[2:]], axis=0), {}
+
+    net = lp.Network([2, 2, Meeting(), 1], "tanh", dtype="float64", seed=0)
+    found = net.explain(np.eye(4)[:, :2], np.ones(4))
+    with pytest.raises(lp.ArgumentError, match="not apart"):
+        found.row(1)
+    assert "Row by row" not in found["w1"].to_text(language="en")
 
 
 def test_dropout_is_that_of_the_first_training_step() -> None:
@@ -420,10 +449,12 @@ def test_an_unknown_language_names_those_there_are() -> None:
 
 
 def test_rounding_by_hand() -> None:
-    found = by_hand([-0.9526096518320006, 0.24943853872512894, -0.09035331946182427], 0.02146953526)
+    found = by_hand(
+        [-0.9526096518320006, 0.24943853872512894, -0.09035331946182427], 0.02146953526, 3
+    )
     assert found is not None
     assert (found.product, found.exact, found.cut) == (0.0214, 0.0215, True)
-    assert by_hand([0.5, 0.25], 0.125) is None
+    assert by_hand([0.5, 0.25], 0.125, 3) is None
 
 
 @pytest.mark.parametrize(
@@ -436,7 +467,26 @@ def test_rounding_by_hand() -> None:
     ],
 )
 def test_what_is_right_by_hand_is_not_found_fault_with(factors: Any, value: float) -> None:
-    assert by_hand(factors, value) is None
+    assert by_hand(factors, value, 3) is None
+
+
+def test_work_by_hand_takes_no_more_digits_than_are_shown_and_squares_nothing() -> None:
+    net = lp.Network([2, 3, lp.BatchNorm(), 1], dtype="float64", seed=0)
+    text = net.explain([1, 2], 1)["w1"].to_text(language="en", width=100, digits=2)
+    assert re.findall("By hand, .*?(\\d+) digits", text) in ([], ["2"])
+    text = net.explain([1, 2], 1)["w1"].to_text(language="en", width=100)
+    assert "·1·1 = " in text
+    assert "1²" not in text
+
+
+@pytest.mark.parametrize("width", [20, 40, 60])
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_a_step_fits_its_width(width: int, language: str) -> None:
+    net = lp.Network([2, 2, 1], "tanh", dtype="float64", seed=0)
+    text = net.explain_step([[1.0, 2.0]], [1.0]).to_text(language=language, width=width)
+    told = [line for line in text.splitlines() if line.startswith(" ")]
+    assert max(map(len, told)) <= max(width, 31)  # a label and its number stay together
+    assert "w1" in text
 
 
 def test_what_is_said_of_work_by_hand_is_true() -> None:

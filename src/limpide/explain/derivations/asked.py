@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from limpide.explain.derivations.facts import Facts, Setting
+from limpide.explain.derivations.legend import Legend
 from limpide.explain.derivations.subject import trace_subject
 from limpide.explain.derivations.updates import Moment
 from limpide.ir import Array
@@ -40,6 +41,8 @@ class Asked:
         When in a run the step is taken.
     dtype
         What the network computes in.
+    legend
+        What inputs and target stand for, where the row is a table's.
     """
 
     placed: tuple[Placed, ...]
@@ -53,6 +56,11 @@ class Asked:
     seed: int | None = None
     moment: Moment = field(default_factory=Moment)
     dtype: str = "float64"
+    legend: Legend | None = None
+
+    def with_legend(self, legend: Legend) -> Asked:
+        """Give the same with what its inputs and its target stand for."""
+        return replace(self, legend=legend)
 
     def facts(self) -> Facts:
         """Give all that can be told, of the arrays as they are now: much is worked out later."""
@@ -62,11 +70,17 @@ class Asked:
             state={name: np.array(a, np.float64) for name, a in self.state.items()},
             rows=[np.array(a) for a in self.rows],
         )
-        return kept._facts(kept.rows)
+        return kept._facts()
 
-    def _facts(self, rows: Sequence[Array]) -> Facts:
+    def alone(self, row: int) -> Facts:
+        """Give what can be told of one row alone."""
+        return replace(self, rows=[array[row : row + 1] for array in self.rows])._facts()
+
+    def _facts(self) -> Facts:
         training = None if self.seed is None else (self.seed, self.moment.step)
-        subject = trace_subject(self.placed, self.loss, self.params, self.state, rows, training)
+        subject = trace_subject(
+            self.placed, self.loss, self.params, self.state, self.rows, training
+        )
         setting = Setting(
             loss=loss_words(self.loss),
             optimizer=self.optimizer,
@@ -75,12 +89,9 @@ class Asked:
             decays=member_decays(self.optimizer, self.placed),
             dtype=self.dtype,
             moment=self.moment,
+            legend=self.legend,
         )
-
-        def alone(row: int) -> Facts:
-            return self._facts([array[row : row + 1] for array in rows])
-
-        return Facts(subject, self.scalars, setting, alone)
+        return Facts(subject, self.scalars, setting, self)
 
 
 def loss_words(loss: Loss) -> str:

@@ -6,11 +6,9 @@ Answers for looking numbers up and for choosing what of a large network is told.
 
 from __future__ import annotations
 
-import copy
 import json
 import shutil
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -248,9 +246,7 @@ class Derivation(Told):
 
     def with_legend(self, legend: Legend) -> Derivation:
         """Give the same derivation with what its inputs and its target stand for."""
-        facts = copy.copy(self.facts)
-        facts.setting = replace(facts.setting, legend=legend)
-        return Derivation(facts, self._single)
+        return Derivation(self.facts.with_legend(legend), self._single)
 
     def blocks(self, telling: Telling) -> Sequence[Block]:
         everything = len(self.gradients) <= _ALL_TOLD

@@ -96,7 +96,7 @@ class ByHand:
     cut: bool
 
 
-def by_hand(factors: Sequence[float], value: float, digits: int = BY_HAND) -> ByHand | None:
+def by_hand(factors: Sequence[float], value: float, digits: int) -> ByHand | None:
     """Give the product of rounded factors, where it differs in the last digit; else None."""
     # With 1 and 0 nobody goes wrong.
     counting = [f for f in factors if f not in (-1, 0, 1)]

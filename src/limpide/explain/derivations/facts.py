@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
@@ -43,6 +43,7 @@ if TYPE_CHECKING:  # which is told in these terms
 
 _TERMS = 8  # of a sum over ways or rows that are written one by one
 _WRITTEN = 30  # terms of a weighted sum that are all written
+_ASKED = 16  # rows, spread over a batch, that are asked whether they are apart
 ROWS_TOLD = 8  # of a batch, in the forward pass
 _EQUATIONS = 14  # of one entry, before it refers to others
 
@@ -105,6 +106,16 @@ class Setting:
     legend: Legend | None = None  # where the row is a table's
 
 
+class Source(Protocol):
+    """What facts are worked out from."""
+
+    def facts(self) -> Facts: ...
+
+    def alone(self, row: int, /) -> Facts: ...
+
+    def with_legend(self, legend: Legend, /) -> Source: ...
+
+
 class ByName(Mapping[str, float]):
     """A number for every parameter, by scalar name: values, or derivatives of the loss."""
 
@@ -137,8 +148,8 @@ class Facts:
         The scalar names of the parameters.
     setting
         How it was asked for.
-    alone
-        Gives the facts of one row alone, where there are several.
+    source
+        What gives them again, and those of one row alone.
     """
 
     def __init__(
@@ -146,9 +157,9 @@ class Facts:
         subject: Subject,
         scalars: Scalars,
         setting: Setting,
-        alone: Callable[[int], Facts] | None = None,
+        source: Source | None = None,
     ) -> None:
-        self.subject, self.scalars, self.setting, self._alone = subject, scalars, setting, alone
+        self.subject, self.scalars, self.setting, self._source = subject, scalars, setting, source
         self.cells = Cells(subject.graph, subject.inputs, subject.loss)
         self.names = Names(subject, self.cells, scalars)
         self.factors = Factors(self.cells, self.names)
@@ -170,6 +181,16 @@ class Facts:
         results = found.outputs[len(graph.outputs) :]
         return {self.cells.index(n): values[id(r)] for n, r in zip(wanted, results, strict=True)}
 
+    def __reduce__(self) -> tuple[Callable[[], Facts], tuple[()]]:
+        # Copied and pickled as what it was worked out from: nodes are known by their identity.
+        assert self._source is not None
+        return self._source.facts, ()
+
+    def with_legend(self, legend: Legend) -> Facts:
+        """Give the same with what its inputs and its target stand for."""
+        assert self._source is not None
+        return self._source.with_legend(legend).facts()
+
     @property
     def rows(self) -> int:
         return self.names.rows
@@ -182,7 +203,7 @@ class Facts:
         losses = self.cells.index(self.subject.losses)
         if self.cells.arrays[losses].size != self.rows:  # members answer apart
             return False
-        for row in (0, self.rows - 1):
+        for row in sorted(set(np.linspace(0, self.rows - 1, _ASKED).astype(int).tolist())):
             live = self.cells.reached_from(losses, row)
             for family in self.names.families:
                 if family.axis is not None and family.kind != "row loss":
@@ -206,8 +227,8 @@ class Facts:
     def alone(self, row: int) -> Facts:
         """Give the facts of one row alone."""
         if row not in self._rows_alone:
-            assert self._alone is not None
-            self._rows_alone[row] = self._alone(row)
+            assert self._source is not None
+            self._rows_alone[row] = self._source.alone(row)
         return self._rows_alone[row]
 
     @property

@@ -157,7 +157,7 @@ class Notation:
             factor = e.factors[i]
             twice = i + 1 < len(e.factors) and e.factors[i + 1] == factor
             first = leads and not written and not sign
-            if twice and not isinstance(factor, Call):
+            if twice and not isinstance(factor, (Call, Number)):
                 base = self._write(factor, numbers, _POWER, first=False)
                 if isinstance(factor, Derivative) and not numbers:
                     base = self.parenthesized(base)

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 
 from limpide.activations import linear
 from limpide.explain.derivations.blocks import Block, Formulas, Heading, Paragraph, Table, inline
-from limpide.explain.derivations.digits import by_hand, digits_for
+from limpide.explain.derivations.digits import BY_HAND, by_hand, digits_for
 from limpide.explain.derivations.expressions import (
     Derivative,
     Expression,
@@ -119,7 +119,8 @@ class Telling:
                         needed=needed,
                     )
                 )
-        found = by_hand([f.value for f in product.factors], equation.value)
+        few = min(BY_HAND, self.digits)
+        found = by_hand([f.value for f in product.factors], equation.value, few)
         if found is None or product.coefficient != 1:
             return
         formula = Product(1.0, tuple(Number(f) for f in found.factors))

@@ -38,7 +38,7 @@ def as_text(blocks: Iterable[Block], words: Words, digits: int, width: int) -> s
         elif isinstance(block, Paragraph):
             lines += textwrap.wrap(_sentence(block, words), width, break_long_words=False)
         elif isinstance(block, Table):
-            lines += _table_lines(block)
+            lines += _table_lines(block, width)
         elif isinstance(block, Formulas):
             for equation in block.equations:
                 lines += equation_lines(equation, words, digits, width)
@@ -84,7 +84,21 @@ def _sentence(block: Paragraph, words: Words) -> str:
     )
 
 
-def _table_lines(block: Table) -> Iterator[str]:
+def _table_lines(block: Table, width: int) -> list[str]:
+    """Write a table, or where it is too wide its rows one below the other."""
+    lines = list(_columns(block))
+    if max(map(len, lines)) <= width:
+        return lines
+    lines = []
+    label = max(map(len, block.head[1:]))
+    for name, *others in block.rows:
+        lines.append(f"  {name}")
+        for head, cell in zip(block.head[1:], others, strict=True):
+            lines.append(f"    {head.ljust(label)}  {cell}")
+    return lines
+
+
+def _columns(block: Table) -> Iterator[str]:
     cells = [block.head, *block.rows]
     widths = [max(len(row[i]) for row in cells) for i in range(len(block.head))]
     for row in cells:
