@@ -111,6 +111,17 @@ def test_saturated_output() -> None:
     assert sick.doctor(X, Y, loss="mse").healthy
 
 
+def test_saturated_output_of_softmax() -> None:
+    codes = np.digitize(LINE, [-1.0, 1.0])
+    net = lp.Network([5, 8, 3], output="softmax", seed=0)
+    assert net.doctor(X, np.eye(3)[codes], loss="mse").healthy
+    net.params["output.bias"][0] = 60
+    (finding,) = net.doctor(X, np.eye(3)[codes], loss="mse").of("saturated_output")
+    assert finding.figures["rows"] == (codes != 0).sum()
+    assert finding.code == 'net.fit(X, y, loss="cross_entropy")'
+    assert net.doctor(X, codes).of("saturated_output") == ()
+
+
 def test_large_weights() -> None:
     sick, target = lp.Network([5, 8, 1], seed=0), LINE * 1e4
     with pytest.raises(lp.DivergenceError):

@@ -19,7 +19,7 @@ from limpide.explain.doctor.rates import first_update
 from limpide.explain.doctor.thresholds import limit
 from limpide.ir import Array
 from limpide.layers import Dense, Dropout
-from limpide.ops import sigmoid, tanh
+from limpide.ops import sigmoid, softmax, tanh
 
 _STEEPEST: dict[Activation, float] = {
     sigmoid: 0.25,
@@ -115,7 +115,7 @@ def _each(layer: Seen, kind: str, place: int) -> dict[str, float]:
 def _stuck_outputs(case: Case, seen: Look) -> list[Finding]:
     """Find outputs that are wrong and get no gradient, whatever the loss."""
     last = seen.layers[-1] if seen.layers else None
-    if last is None or not last.is_output or last.function not in _STEEPEST:
+    if last is None or not last.is_output or last.function not in (*_STEEPEST, softmax):
         return []
     y = one_hot(seen.targets, last.z.shape[1])
     error = np.abs(seen.output - y)
