@@ -244,8 +244,8 @@ def test_a_wrong_derivative_is_named_and_is_status_1(
 
     slope = gradients._Probe.slope
 
-    def bent(probe: Any, name: str, place: tuple[int, ...]) -> tuple[float, bool]:
-        found, kink = slope(probe, name, place)
+    def bent(probe: Any, name: str, *rest: Any) -> tuple[float, bool]:
+        found, kink = slope(probe, name, *rest)
         return (found + 1.0 if name == "output.bias" else found), kink
 
     monkeypatch.setattr(gradients._Probe, "slope", bent)

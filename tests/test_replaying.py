@@ -173,3 +173,12 @@ def test_a_history_that_was_copied_or_loaded_has_no_rows() -> None:
         history.values("w1", each="row")
     with pytest.raises(lp.ArgumentError, match="No parameter is named 'w99'"):
         history.values("w99")
+
+
+def test_rows_that_have_changed_are_noticed() -> None:
+    X, y = data()
+    history = network().fit(X, y, epochs=1, batch_size=8)
+    assert history.replay(1).number == 1
+    X[3] = 0
+    with pytest.raises(lp.DataError, match="X or y has changed since the run"):
+        history.replay(1)

@@ -6,6 +6,7 @@ rows are all that it takes. Not for: telling a step (``limpide.explain``), or tr
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -14,7 +15,7 @@ import numpy as np
 
 import limpide
 from limpide import engines
-from limpide.errors import ArgumentError
+from limpide.errors import ArgumentError, DataError
 from limpide.feeds import Feed, FromMemory
 from limpide.ir import Array
 from limpide.row_orders import orders
@@ -26,6 +27,7 @@ from limpide.threads import available
 if TYPE_CHECKING:  # loaded when a step is told: limpide.explain
     from limpide.explain import Step
 
+_SAMPLED = 4096  # numbers of an array, at even distances
 _AT_ONCE = 4096  # steps that are run in one call
 
 
@@ -50,6 +52,9 @@ class Recording:
     scalars
         The scalar names of the parameters.
     """
+
+    def __post_init__(self) -> None:
+        self._seen = fingerprint(self.data)
 
     plan: StepPlan
     data: Data
@@ -85,6 +90,11 @@ class Recording:
         loop's own, until the next stop; the rows are X, y and perhaps weights of the step that
         comes next, or empty after the last.
         """
+        if fingerprint(self.data) != self._seen:
+            raise DataError(
+                "X or y has changed since the run: it cannot be gone through again. Fit again, or "
+                "hand fit a copy of the arrays that you change."
+            )
         carry = engines.working(self.run_loop, [array.copy() for array in self.before])
         done, an_epoch = self.began, self.an_epoch
         taken: tuple[list[Array], Array, int] | None = None  # rows and order from step ``done`` on
@@ -180,3 +190,12 @@ def feed_of(
     n = data.n_rows
     given = orders(seed, epochs, n, data.rows, first=first, ahead=ahead, fast=fast)
     return FromMemory(data.arrays(), given, n, batch_size)
+
+
+def fingerprint(data: Data) -> int:
+    """Give a number that another X or y is unlikely to have, from a sample of their bytes."""
+    found = 0
+    for array in data.arrays():
+        step = max(1, array.size // _SAMPLED)
+        found = zlib.crc32(np.ascontiguousarray(array.reshape(-1)[::step]).tobytes(), found)
+    return found

@@ -17,7 +17,9 @@ from limpide.errors import ArgumentError, nearest
 from limpide.explain.derivations.cells import Cell, Cells
 from limpide.explain.derivations.expressions import Expression, Symbol
 from limpide.explain.derivations.subject import Stage, Subject
+from limpide.explain.neurons import NeuronNames
 from limpide.ir import FLOATS, Node
+from limpide.layers import Placed
 from limpide.scalars import Scalars
 
 _SUPERSCRIPTS = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
@@ -163,16 +165,17 @@ class Names:
         return family
 
     def _name_layers(self) -> None:
-        counted = {"h": 1, "a": 1}
-        for i, stage in enumerate(self.subject.stages):
-            last = i == len(self.subject.stages) - 1
-            count = math.prod(stage.output.spec.shape[1:])
-            letter = "h" if hasattr(stage.layer, "function") else "a"
-            start, kind, alone = counted[letter], "value", False
+        stages = self.subject.stages
+        sizes = [math.prod(stage.output.spec.shape[1:]) for stage in stages]
+        self.neurons = NeuronNames(
+            [Placed(s.name, s.layer, 0, size) for s, size in zip(stages, sizes, strict=True)]
+        )
+        for i, (stage, count) in enumerate(zip(stages, sizes, strict=True)):
+            last = i == len(stages) - 1
+            letter, start = self.neurons.start(stage.name)
+            kind, alone = "value", False
             if last:
-                letter, start, kind, alone = "ŷ", 1, "output", count == 1
-            else:
-                counted[letter] += count
+                letter, kind, alone = "ŷ", "output", count == 1
             if stage.apart is not None:
                 self._family("member", "z_m", self.cells.index(stage.apart), 1, stage.name)
             if stage.sums is not None:

@@ -22,7 +22,6 @@ from limpide.explain.derivations.expressions import (
     plus,
 )
 from limpide.explain.derivations.facts import ROWS_TOLD, Entry, Equation, Facts
-from limpide.explain.derivations.updates import RATE
 from limpide.languages import Words
 from limpide.members import MemberOutput
 from limpide.ops import sigmoid
@@ -51,6 +50,7 @@ class Telling:
     def __init__(self, facts: Facts, words: Words, digits: int = 6) -> None:
         self.facts, self.words, self.digits = facts, words, digits
         self._told: set[Expression] = set()
+        self._by_hand = False  # whether it was said what rounding by hand does
 
     # Entries ----------------------------------------------------------------------------------
 
@@ -64,10 +64,14 @@ class Telling:
             yield Paragraph(f"{entry.name} = {self.words.number(entry.value, self.digits)}")
         yield from self._chain(entry, once)
         if entry.update:
-            rate = f"{RATE} = {self.words.number(self.facts.updates.rate, self.digits)}"
             name = type(self.facts.setting.optimizer).__name__
+            between = ", " if self.words.language == "en" else "; "
+            numbers = between.join(
+                f"{symbol} = {self.words.number(value, self.digits)}"
+                for symbol, value in self.facts.updates.numbers
+            )
             yield Paragraph(
-                self.words.say("One step of {optimizer}, {rate}:", optimizer=name, rate=rate)
+                self.words.say("One step of {optimizer}, {rate}:", optimizer=name, rate=numbers)
             )
             yield Formulas(entry.update)
         elif entry.frozen:
@@ -91,7 +95,8 @@ class Telling:
         if entry.kind == "output" and self.facts.unfused is not None:
             yield Paragraph(self.words.say("With the loss worked out from the output:"))
         yield Formulas(entry.chain)
-        yield from self._about_rounding(entry.chain[0])
+        if not (once and self._by_hand):  # of a whole derivation the first says it
+            yield from self._about_rounding(entry.chain[0])
         factors = [e for e in entry.factors if not (once and e.left in self._told)]
         self._told.update(e.left for e in (*entry.chain, *factors))
         if not factors:
@@ -123,6 +128,7 @@ class Telling:
         found = by_hand([f.value for f in product.factors], equation.value, few)
         if found is None or product.coefficient != 1:
             return
+        self._by_hand = True
         formula = Product(1.0, tuple(Number(f) for f in found.factors))
         numbers = {
             "formula": inline(0),

@@ -28,6 +28,7 @@ _SYMBOLS = {
     "epsilon": "ε",
     "weight_decay": "λ",
 }
+_OTHERS = frozenset(_SYMBOLS) - {"learning_rate"}
 _SLOTS = {"velocity": "v", "square": "s", "mean": "m"}
 _F64 = Spec((), "f64")
 
@@ -78,6 +79,17 @@ class Updates:
         self.rate = float(rate)
         self._scalars = {n: Symbol(_SYMBOLS.get(n, n), v) for n, v in scalars.items()}
         self._graph = self._traced(list(scalars))
+
+    @property
+    def numbers(self) -> list[tuple[str, float]]:
+        """The rate of this step, and the optimizer's other numbers, by their symbols."""
+        unused = () if self.optimizer.slots() else ("momentum",)
+        others = [
+            (symbol.name, symbol.number)
+            for name, symbol in self._scalars.items()
+            if name in _OTHERS and name not in unused
+        ]
+        return [(RATE, self.rate), *others]
 
     def _traced(self, names: list[str]) -> Graph:
         tracing = Tracing("update")

@@ -22,6 +22,7 @@ from limpide.explain.diagrams.rounding import (
 )
 from limpide.explain.diagrams.svg import exact, shortened, text_width
 from limpide.explain.diagrams.values import Parts, Values
+from limpide.explain.neurons import NeuronNames
 from limpide.ir import Array
 from limpide.languages import Words
 from limpide.layers import Dense, Placed
@@ -107,35 +108,6 @@ def shown_places(size: int) -> list[int | None]:
     return [*range(_FIRST), None, *range(size - _LAST, size)]
 
 
-class Naming:
-    """The names of all numbers of a network: x1, h1, o1, and ``layernorm2[0]`` for the others."""
-
-    def __init__(self, placed: Sequence[Placed]) -> None:
-        self.placed = placed
-        self._starts: dict[str, int] = {}
-        hidden = 1
-        for p in placed[:-1]:
-            if isinstance(p.layer, Dense):
-                self._starts[p.name], hidden = hidden, hidden + p.outputs
-        self.last = placed[-1].name
-
-    def name(self, layer: str, index: int) -> str:
-        """Give the name of a layer's output; the inputs' layer is named ""."""
-        if not layer:
-            return f"x{index + 1}"
-        if layer == self.last:
-            return f"o{index + 1}"
-        if layer in self._starts:
-            return f"h{self._starts[layer] + index}"
-        return f"{layer}[{index}]"
-
-    def value(self, layer: str, index: int, size: int) -> str:
-        """Give what the value is called: ŷ for an output."""
-        if layer == self.last:
-            return "ŷ" if size == 1 else f"ŷ{index + 1}"
-        return self.name(layer, index)
-
-
 class Writer:
     """Writes a network's numbers in the reader's language, each with its digits."""
 
@@ -174,13 +146,13 @@ def writer_for(parts: Parts, seen: Values | None, words: Words) -> Writer:
 
 def columns_of(parts: Parts, seen: Values | None, writer: Writer) -> list[Column]:
     """Give the columns of a network that are drawn, all of them."""
-    naming = Naming(parts.placed)
+    naming = NeuronNames(parts.placed)
     columns = [_inputs(parts.placed[0].inputs, seen, writer, naming)]
     columns += [_layer(p, parts, seen, writer, naming) for p in parts.placed]
     return columns
 
 
-def _inputs(size: int, seen: Values | None, writer: Writer, naming: Naming) -> Column:
+def _inputs(size: int, seen: Values | None, writer: Writer, naming: NeuronNames) -> Column:
     words = writer.words
     shown: list[Node | None] = []
     for i in shown_places(size):
@@ -197,7 +169,9 @@ def _inputs(size: int, seen: Values | None, writer: Writer, naming: Naming) -> C
     return Column("inputs", "", size, shown, below)
 
 
-def _layer(p: Placed, parts: Parts, seen: Values | None, writer: Writer, naming: Naming) -> Column:
+def _layer(
+    p: Placed, parts: Parts, seen: Values | None, writer: Writer, naming: NeuronNames
+) -> Column:
     kind = kind_of(p)
     shown = [
         None if i is None else _node(p, i, kind, parts, seen, writer, naming)
@@ -227,7 +201,7 @@ def _node(
     parts: Parts,
     seen: Values | None,
     writer: Writer,
-    naming: Naming,
+    naming: NeuronNames,
 ) -> Node:
     name, data, lines = naming.name(p.name, i), {"layer": p.name}, []
     bias = None

@@ -14,6 +14,7 @@ import numpy as np
 
 from limpide import engines
 from limpide.activations import Activation, linear
+from limpide.explain.neurons import NeuronNames
 from limpide.gradient import gradient
 from limpide.ir import Array, Graph, Node, needed, node_names, spec_of
 from limpide.layers import Dense, Dropout, Placed
@@ -178,21 +179,6 @@ class _NotedLoss(Loss):
         return self._loss.of_sum(y, z, activation)
 
 
-def neuron_names(placed: Sequence[Placed]) -> dict[str, list[str]]:
-    """Give the neurons' names by layer: h1, h2, … through the hidden Dense layers; o1, o2, …."""
-    names: dict[str, list[str]] = {}
-    count = 0
-    for place in placed:
-        if place is placed[-1]:
-            names[place.name] = [f"o{i + 1}" for i in range(place.outputs)]
-        elif isinstance(place.layer, Dense):
-            names[place.name] = [f"h{count + i + 1}" for i in range(place.outputs)]
-            count += place.outputs
-        else:
-            names[place.name] = [f"{place.name}[{i}]" for i in range(place.outputs)]
-    return names
-
-
 class Looker:
     """The run forward and back over a case's rows, compiled once for any weights.
 
@@ -257,7 +243,7 @@ def _with_gradients(
 def _seen(
     case: Case, placed: Sequence[Placed], sums: Sequence[str], found: dict[str, Array]
 ) -> Look:
-    names = neuron_names(case.placed)
+    names = NeuronNames(case.placed).of_layers(case.placed)
     layers = []
     for place in placed:
         if place.name not in sums:

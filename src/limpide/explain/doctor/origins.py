@@ -14,8 +14,9 @@ from typing import Any
 import numpy as np
 
 from limpide.engines.reference import evaluate
-from limpide.explain.doctor.case import Case, Recorder, neuron_names, step_arrays
+from limpide.explain.doctor.case import Case, Recorder, step_arrays
 from limpide.explain.doctor.findings import Finding
+from limpide.explain.neurons import NeuronNames
 from limpide.ir import CONSTANT, FLOATS, INPUT, Array, Graph, Node, spec_of, uniform_value
 from limpide.layers import Dense
 from limpide.optimizers import SGD
@@ -120,7 +121,7 @@ class _Names:
         self._scalars = Scalars(shapes, dense)
         self._shapes = shapes
         self._width = case.output.outputs
-        neurons = neuron_names(case.placed)
+        neurons = NeuronNames(case.placed).of_layers(case.placed)
         self._sums = {id(t.node): neurons[name] for name, t in recorder.sums.items()}
         self._values = {id(t.node): neurons[name] for name, t in recorder.values.items()}
         self._loss = id(graph.outputs[-1])
