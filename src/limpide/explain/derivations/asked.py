@@ -11,7 +11,8 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from limpide.explain.derivations.facts import Facts, Setting
+from limpide.explain.derivations.entries import Setting
+from limpide.explain.derivations.facts import Facts
 from limpide.explain.derivations.legend import Legend
 from limpide.explain.derivations.subject import trace_subject
 from limpide.explain.derivations.updates import Moment

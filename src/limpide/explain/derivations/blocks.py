@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from limpide.explain.derivations.entries import Equation
 from limpide.explain.derivations.expressions import Expression
-from limpide.explain.derivations.facts import Equation
 
 _PLACE = 0xE000  # private characters stand for formulas within a sentence
 

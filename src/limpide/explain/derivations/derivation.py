@@ -15,7 +15,8 @@ import numpy as np
 
 from limpide.errors import ArgumentError, choice_error
 from limpide.explain.derivations.blocks import Block
-from limpide.explain.derivations.facts import ByName, Entry, Facts
+from limpide.explain.derivations.entries import ByName, Entry
+from limpide.explain.derivations.facts import Facts
 from limpide.explain.derivations.html_math import as_html, as_page
 from limpide.explain.derivations.latex import as_latex
 from limpide.explain.derivations.legend import Legend

@@ -8,14 +8,15 @@ that the reference engine has not computed.
 from __future__ import annotations
 
 from collections.abc import Callable, Container, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from limpide.engines.reference import evaluate
 from limpide.explain.derivations.cells import Cell, Cells
+from limpide.explain.derivations.entries import ByName, Entry, Equation, Setting, Source
 from limpide.explain.derivations.expressions import (
     ZERO,
     Derivative,
@@ -31,11 +32,10 @@ from limpide.explain.derivations.expressions import (
 from limpide.explain.derivations.factors import Factors
 from limpide.explain.derivations.naming import Names, row_mark, unmarked
 from limpide.explain.derivations.subject import Subject
-from limpide.explain.derivations.updates import Moment, Update, Updates
+from limpide.explain.derivations.updates import Update, Updates
 from limpide.gradient import gradient
 from limpide.ir import FLOATS, Array, uniform_value
 from limpide.layers import BatchNorm, Dropout
-from limpide.optimizers import Optimizer
 from limpide.scalars import Scalars
 
 if TYPE_CHECKING:  # which is told in these terms
@@ -46,95 +46,6 @@ _WRITTEN = 30  # terms of a weighted sum that are all written
 _ASKED = 16  # rows, spread over a batch, that are asked whether they are apart
 ROWS_TOLD = 8  # of a batch, in the forward pass
 _EQUATIONS = 14  # of one entry, before it refers to others
-
-
-@dataclass(frozen=True)
-class Equation:
-    """A named number, or a derivative, the formula for it, and what it comes to."""
-
-    left: Expression
-    right: Expression
-    value: float
-    relation: str = "="
-
-
-@dataclass(frozen=True)
-class Entry:
-    """What is told of one number.
-
-    Attributes
-    ----------
-    name, kind
-        Its name, and what it is: parameter, value, sum, output, loss, …
-    value, derivative
-        Its value, and that of the loss by it.
-    worked_out
-        How it comes about; empty for what is given.
-    chain
-        The derivative of the loss by it, as a product or a sum of products.
-    factors
-        How each factor of the chain comes about.
-    update
-        What the optimizer makes of it; None for what is not trained.
-    """
-
-    name: str
-    kind: str
-    value: float
-    derivative: float
-    layer: str = ""
-    source: str = ""
-    target: str = ""
-    worked_out: tuple[Equation, ...] = ()
-    chain: tuple[Equation, ...] = ()
-    factors: tuple[Equation, ...] = ()
-    update: tuple[Equation, ...] = ()
-    frozen: bool = False
-
-
-@dataclass(frozen=True)
-class Setting:
-    """How the derivation was asked for, to be told."""
-
-    loss: str
-    optimizer: Optimizer
-    training: bool
-    frozen: frozenset[str] = frozenset()
-    decays: Mapping[str, Array] = field(default_factory=dict)
-    dtype: str = "float64"
-    moment: Moment = field(default_factory=Moment)
-    legend: Legend | None = None  # where the row is a table's
-
-
-class Source(Protocol):
-    """What facts are worked out from."""
-
-    def facts(self) -> Facts: ...
-
-    def alone(self, row: int, /) -> Facts: ...
-
-    def with_legend(self, legend: Legend, /) -> Source: ...
-
-
-class ByName(Mapping[str, float]):
-    """A number for every parameter, by scalar name: values, or derivatives of the loss."""
-
-    def __init__(self, scalars: Scalars, arrays: Mapping[str, Array]) -> None:
-        self._scalars, self._arrays = scalars, arrays
-
-    def __getitem__(self, name: str) -> float:
-        parameter, index = self._scalars.locate(name)
-        return float(self._arrays[parameter][index])
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._scalars)
-
-    def __len__(self) -> int:
-        return sum(a.size for a in self._arrays.values())
-
-    def array(self, parameter: str) -> Array:
-        """Give those of all numbers of a parameter, such as ``"hidden1.weights"``."""
-        return self._arrays[parameter].copy()
 
 
 class Facts:

@@ -19,8 +19,8 @@ from limpide.explain.derivations.blocks import (
     place_of,
 )
 from limpide.explain.derivations.digits import digits_for
+from limpide.explain.derivations.entries import Equation
 from limpide.explain.derivations.expressions import Expression
-from limpide.explain.derivations.facts import Equation
 from limpide.explain.derivations.notation import Notation
 from limpide.explain.derivations.written_text import stages, value_of
 from limpide.languages import Words, decimal_sign

@@ -12,8 +12,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from limpide.explain.derivations.blocks import Block, Formulas, Heading, Listing, Paragraph
+from limpide.explain.derivations.entries import Equation
 from limpide.explain.derivations.expressions import Number, Quotient, Symbol, minus, plus, times
-from limpide.explain.derivations.facts import Equation, Facts
+from limpide.explain.derivations.facts import Facts
 from limpide.languages import Words
 
 _ALL = 20  # inputs that are all listed

@@ -10,7 +10,8 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-from limpide.explain.derivations.facts import Entry, Equation, Facts
+from limpide.explain.derivations.entries import Entry, Equation
+from limpide.explain.derivations.facts import Facts
 from limpide.explain.derivations.notation import Notation
 from limpide.languages import words_in
 

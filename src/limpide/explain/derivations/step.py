@@ -11,7 +11,8 @@ from typing import Any
 
 from limpide.explain.derivations.blocks import Block
 from limpide.explain.derivations.derivation import Derivation, Explained, Told
-from limpide.explain.derivations.facts import ByName, Facts
+from limpide.explain.derivations.entries import ByName
+from limpide.explain.derivations.facts import Facts
 from limpide.explain.derivations.records import number, whole_record
 from limpide.explain.derivations.telling import Telling
 from limpide.ir import Array

@@ -12,6 +12,7 @@ from collections.abc import Iterator, Sequence
 from limpide.activations import linear
 from limpide.explain.derivations.blocks import Block, Formulas, Heading, Paragraph, Table, inline
 from limpide.explain.derivations.digits import BY_HAND, by_hand, digits_for
+from limpide.explain.derivations.entries import Entry, Equation
 from limpide.explain.derivations.expressions import (
     Derivative,
     Expression,
@@ -21,7 +22,7 @@ from limpide.explain.derivations.expressions import (
     divided,
     plus,
 )
-from limpide.explain.derivations.facts import ROWS_TOLD, Entry, Equation, Facts
+from limpide.explain.derivations.facts import ROWS_TOLD, Facts
 from limpide.languages import Words
 from limpide.members import MemberOutput
 from limpide.ops import sigmoid

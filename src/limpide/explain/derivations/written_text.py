@@ -20,7 +20,7 @@ from limpide.explain.derivations.blocks import (
     place_of,
 )
 from limpide.explain.derivations.digits import digits_for
-from limpide.explain.derivations.facts import Equation
+from limpide.explain.derivations.entries import Equation
 from limpide.explain.derivations.notation import Notation
 from limpide.languages import Words
 
