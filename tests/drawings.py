@@ -61,7 +61,7 @@ def parse(svg: str) -> ElementTree.Element:
     ]
     assert title.text
     assert desc.text
-    assert root.attrib["role"] == "img"
+    assert root.attrib["role"] == "graphics-document document"  # its parts are read out
     assert root.attrib["aria-labelledby"] == f"{title.attrib['id']} {desc.attrib['id']}"
     ids = [e.attrib["id"] for e in root.iter() if "id" in e.attrib]
     assert len(ids) == len(set(ids)) == 3

@@ -190,8 +190,11 @@ def framed(
         + drawn
     )
     attributes = "".join(f' {k.replace("_", "-")}="{escaped(v)}"' for k, v in data.items())
+    # A document, not an image: the titles of its neurons and weights are read out too (WAI-ARIA
+    # Graphics Module 1.0).
     shown = (
-        f'<svg xmlns="http://www.w3.org/2000/svg" id="{_ID}" role="img" lang="{language}" '
+        f'<svg xmlns="http://www.w3.org/2000/svg" id="{_ID}" role="graphics-document document" '
+        f'lang="{language}" '
         f'aria-labelledby="{_ID}-t {_ID}-d" data-limpide="{kind}"{attributes} '
         f'width="{place(width)}" height="{place(height)}" '
         f'viewBox="0 0 {place(width)} {place(height)}" style="max-width:100%;height:auto">'
