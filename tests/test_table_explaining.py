@@ -286,7 +286,7 @@ def test_json_is_whole(model: lp.Model) -> None:
 def test_products_by_hand_are_worked_out_in_decimals() -> None:
     assert cut(0.172, 3) == 0.172
     assert cut(-0.1729613, 3) == -0.172
-    assert by_hand([-0.1729613, 1.0], -0.1729613) is None
-    found = by_hand([-0.9526097, 0.2494385, -0.09035332], 0.0214695)
+    assert by_hand([-0.1729613, 1.0], -0.1729613, 3) is None
+    found = by_hand([-0.9526097, 0.2494385, -0.09035332], 0.0214695, 3)
     assert found is not None
     assert (found.product, found.cut) == (0.0214, True)
