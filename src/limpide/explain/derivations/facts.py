@@ -393,14 +393,14 @@ class Facts:
                 for pair, _ in self.cells.pairs_of(use, cell):
                     partner = self.factors.formula(pair[0])
                     source = unmarked(partner.name) if isinstance(partner, Symbol) else ""
-        stages = [stage.name for stage in self.subject.stages]
-        if hasattr(self.subject.stages[stages.index(layer)].layer, "weighted_sum"):
-            # Told by its place, so that one without a use in this row has its title too.
-            at = stages.index(layer)
-            *inputs, own = np.unravel_index(cell.place, self.cells.arrays[cell.node].shape)
-            target = self.names.neurons.name(layer, int(own))
-            if inputs:
-                source = self.names.neurons.name(stages[at - 1] if at else "", int(inputs[0]))
+        before = ""
+        for stage in self.subject.stages:
+            if stage.name == layer and hasattr(stage.layer, "weighted_sum"):
+                # Told by its place, so that one without a use in this row has its title too.
+                *inputs, own = np.unravel_index(cell.place, self.cells.arrays[cell.node].shape)
+                target = self.names.neurons.name(layer, int(own))
+                source = self.names.neurons.name(before, int(inputs[0])) if inputs else ""
+            before = stage.name
         found = replace(found, layer=layer, source=source, target=target)
         frozen = parameter in self.setting.frozen
         return replace(found, frozen=frozen, update=() if frozen else self._update(cell))
