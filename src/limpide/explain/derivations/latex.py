@@ -54,6 +54,8 @@ _PLAIN = {
     "\u00a0": "~",
 }
 
+_PLAIN |= {letter: f"${command}$" for letter, command in _GREEK.items()}
+
 PREAMBLE = r"""\documentclass{article}
 \usepackage[utf8]{inputenc}
 \usepackage[%s]{fontenc}
