@@ -67,7 +67,8 @@ class XlaEngine:
                 parts = [lax.dynamic_slice_in_dim(a, start, batch) for a in rows]
                 return replay(graph, [*held, *parts])
 
-            return lax.map(one, starts)
+            found: list[Any] = lax.map(one, starts)
+            return found
 
         compiled = jax.jit(over)
         single = jax.jit(lambda arrays: replay(graph, arrays))

@@ -59,8 +59,8 @@ def _scatter_add(indices: Any, updates: Any, axis: int, size: int) -> Any:
     return zeros.at[(slice(None),) * axis + (flat,)].add(rows, mode="drop")
 
 
-def _iota(shape: tuple[int, ...], axis: int, **_: Any) -> Any:
-    return lax.broadcasted_iota(np.int64, shape, axis)
+def _iota(shape: tuple[int, ...], axis: int, dtype: str) -> Any:
+    return lax.broadcasted_iota(NUMPY_DTYPES[dtype], shape, axis)
 
 
 def _sum(x: Any, axis: tuple[int, ...]) -> Any:
