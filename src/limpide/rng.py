@@ -19,11 +19,13 @@ from limpide.errors import ArgumentError, ArgumentTypeError
 Words = npt.NDArray[np.uint32]
 
 # Each constant is an array without axes: those cost a ufunc half as much as Python's numbers.
+THREEFRY_ROTATIONS = ((13, 15, 26, 6), (17, 29, 16, 24))
+THREEFRY_PARITY = 0x1BD11BDA
 _ROTATIONS = tuple(
     tuple((np.array(r, np.uint32), np.array(32 - r, np.uint32)) for r in four)
-    for four in ((13, 15, 26, 6), (17, 29, 16, 24))
+    for four in THREEFRY_ROTATIONS
 )
-_PARITY = np.array(0x1BD11BDA, np.uint32)
+_PARITY = np.array(THREEFRY_PARITY, np.uint32)
 _GROUPS = tuple(np.array(i, np.uint32) for i in range(1, 6))  # of four rounds each
 
 

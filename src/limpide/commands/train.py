@@ -89,7 +89,9 @@ Examples:
     show_default=True,
     help="Share of the rows held out to measure the model.",
 )
-@click.option("--engine", metavar="NAME", help="What computes: native (the default) or reference.")
+@click.option(
+    "--engine", metavar="NAME", help="What computes: native (the default), reference or xla."
+)
 @click.option(
     "--memory",
     metavar="SIZE",

@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, Protocol, cast
 
 from limpide.engines import reference
-from limpide.errors import ArgumentError, choice_error
+from limpide.errors import ArgumentError, MissingExtraError, choice_error
 from limpide.ir import Array, Graph, Loop
 from limpide.rng import RowOrder
 
@@ -100,7 +100,7 @@ def row_order_of(run: object) -> type[RowOrder]:
     return getattr(run, "row_order", RowOrder)
 
 
-_NAMES = ("native", "reference")
+_NAMES = ("native", "reference", "xla")
 _ENGINES: dict[str, Engine] = {"reference": reference.ReferenceEngine()}
 
 
@@ -119,8 +119,20 @@ def get(name: str | None) -> Engine:
     if name not in _NAMES:
         raise choice_error(argument, name, _NAMES)
     if name not in _ENGINES:
-        # Looked up when first wanted: LLVM takes 50 ms to load.
+        _ENGINES[name] = _looked_up(name)
+    return _ENGINES[name]
+
+
+def _looked_up(name: str) -> Engine:
+    """Load an engine when it is first wanted: LLVM takes 50 ms, JAX a second."""
+    if name == "native":
         from limpide.engines.native import NativeEngine
 
-        _ENGINES[name] = NativeEngine()
-    return _ENGINES[name]
+        return NativeEngine()
+    try:
+        from limpide.engines.xla import XlaEngine
+    except ImportError:
+        raise MissingExtraError(
+            "engine='xla' needs JAX. Install it with: pip install 'limpide[xla]'."
+        ) from None
+    return XlaEngine()
