@@ -487,7 +487,7 @@ def test_predict_refuses_to_write_on_its_inputs(limpide: Run, model_path: Path) 
         (["--task", "binery"], "'binery' is none of auto, binary, multiclass, regression. Did you"),
         (
             ["--engine", "refrence"],
-            "engine must be one of native, reference; received 'refrence'. Did you",
+            "engine must be one of native, reference, xla; received 'refrence'. Did you",
         ),
         (["--targt", "x"], "No such option '--targt'."),
         (["--delimiter", "ab"], "delimiter"),
