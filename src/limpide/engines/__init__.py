@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, Protocol, cast
 
 from limpide.engines import reference
+from limpide.engines.carry import Carry, InMemory
 from limpide.errors import ArgumentError, MissingExtraError, choice_error
 from limpide.ir import Array, Graph, Loop
 from limpide.rng import RowOrder
@@ -139,6 +140,12 @@ def working(run: object, carry: list[Array]) -> list[Array]:
     """
     make = getattr(run, "working", None)
     return carry if make is None else cast("list[Array]", make(carry))
+
+
+def carried(run: Any, arrays: list[Array]) -> Carry:
+    """Give what a loop carries, where it works best: a copy of the arrays, or they themselves."""
+    make = getattr(run, "carried", None)
+    return InMemory(run, working(run, arrays)) if make is None else cast(Carry, make(arrays))
 
 
 def made_for(run: object) -> str:
