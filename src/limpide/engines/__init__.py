@@ -156,6 +156,11 @@ def made_for(run: object) -> str:
     return str(getattr(run, "made_for", ""))
 
 
+def compile_seconds(run: object) -> float:
+    """Give how long what is compiled when first run has taken to compile, over all its runs."""
+    return float(getattr(run, "compile_seconds", 0.0))
+
+
 def row_order_of(run: object) -> type[RowOrder]:
     """Give what draws row orders for a compiled loop: the same on every engine, some faster."""
     return getattr(run, "row_order", RowOrder)

@@ -165,7 +165,7 @@ class _Fitting:
         judge = None
         if run.held is not None:
             judge = network.many_losses(run.held, run.loss, run.engine)
-        began = time.perf_counter()
+        began, compiled = time.perf_counter(), engines.compile_seconds(loop)
         self.splits = Splits(run, self.share, _whole(run))
         self._start()
         with stopping.catching() as stop:
@@ -176,6 +176,7 @@ class _Fitting:
                     self._train(part, loop, judge)
             for i in np.flatnonzero(self.diverged).tolist():
                 self._train_alone(i)
+            compiled = engines.compile_seconds(loop) - compiled
             interrupted = bool(stop.asked and (self.record.epochs < run.epochs).any())
         return ManyNetworks(
             network=network,
@@ -189,7 +190,7 @@ class _Fitting:
             epochs=self.record.epochs,
             diverged=self.diverged,
             steps=int(self.record.epochs.sum()) * self._an_epoch,
-            seconds=time.perf_counter() - began,
+            seconds=time.perf_counter() - began - compiled,
             interrupted=interrupted,
             batch_size=run.batch_size,
             engine=run.engine,
