@@ -206,7 +206,9 @@ class Network(Explaining):
             validate = self._held_out(data, folds, resolved, run.engine)
             learns = (folds[:, None] != np.arange(self.members)).astype(self.dtype)
             data.weights = learns if data.weights is None else learns * data.weights[:, None]
-        trainer = self._trainer(run.plan(self), data, run.batch_size, run.epochs, number, run.engine)
+        trainer = self._trainer(
+            run.plan(self), data, run.batch_size, run.epochs, number, run.engine
+        )
         trainer.shuffle, trainer.validate, trainer.callbacks = run.shuffle, validate, watched
         with limit:
             return self._train(trainer, held, kept, progress)

@@ -77,9 +77,7 @@ def _written(loss: float, words: Words) -> str:
 
 
 @contextmanager
-def progress_bar(
-    wanted: bool | None, total: int, networks: bool = False
-) -> Iterator[Bar | None]:
+def progress_bar(wanted: bool | None, total: int, networks: bool = False) -> Iterator[Bar | None]:
     """Give a bar where one is wanted; None means on a terminal, after a second."""
     if wanted is False or (wanted is None and not sys.stderr.isatty()):
         yield None

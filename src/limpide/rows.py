@@ -1,7 +1,7 @@
 """Rows to learn from: arrays with a row each, the share held out, how many rows a step takes.
 
-Answers for ``Data``, its split by a seed, and the mean of its rows' losses. Not for: what may be given as X and y
-(``limpide.arrays``), or the order in which rows come (``limpide.row_orders``).
+Answers for ``Data``, its split by a seed, and the mean of its rows' losses. Not for: what may be
+given as X and y (``limpide.arrays``), or the order in which rows come (``limpide.row_orders``).
 """
 
 from __future__ import annotations

@@ -88,10 +88,10 @@ def _seeds(seeds: Any) -> Array:
         found = np.asarray(seeds)
     except ValueError:  # lists of different lengths
         found = np.asarray(None)
-    if found.dtype.kind not in "iu" or seeds is None:
-        raise ArgumentTypeError(f"seeds must be whole numbers; received {_shown(seeds)}. {remedy}")
     if not found.size:
         raise ArgumentError(f"seeds is empty: there is no network to train. {remedy}")
+    if found.dtype.kind not in "iu":
+        raise ArgumentTypeError(f"seeds must be whole numbers; received {_shown(seeds)}. {remedy}")
     wrong = (found < 0) | (found >= 2**32)
     if wrong.any():
         check_seed(int(found[wrong][0]), "a number in seeds")
@@ -104,12 +104,12 @@ def _rates(rates: Any) -> Array:
         found = np.asarray(rates)
     except ValueError:
         found = np.asarray(None)
+    if not found.size:
+        raise ArgumentError(f"learning_rates is empty: there is no network to train. {remedy}")
     if found.dtype.kind not in "fiu":
         raise ArgumentTypeError(
             f"learning_rates must be numbers; received {_shown(rates)}. {remedy}"
         )
-    if not found.size:
-        raise ArgumentError(f"learning_rates is empty: there is no network to train. {remedy}")
     found = found.astype(np.float64)
     wrong = ~((found > 0) & np.isfinite(found))
     if wrong.any():
@@ -132,4 +132,5 @@ def _at_rate(optimizer: Optimizer, rate: float) -> Optimizer:
             f"learning_rates sets the {_RATE} of a schedule, and {type(own).__name__} has none. "
             "Leave learning_rates out, or give the schedule such a field."
         )
-    return replace(optimizer, learning_rate=replace(own, learning_rate=rate))
+    changed: dict[str, Any] = {_RATE: rate}
+    return replace(optimizer, learning_rate=replace(own, **changed))

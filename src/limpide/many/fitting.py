@@ -9,12 +9,12 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
 from limpide import engines, stopping
-from limpide.errors import ArgumentTypeError, DivergenceError
+from limpide.errors import ArgumentError, ArgumentTypeError, DivergenceError
 from limpide.history import History
 from limpide.ir import Array, dtype_name
 from limpide.keywords import known_keywords
@@ -114,6 +114,12 @@ def fit_many(
     grid = grid_of(seeds, learning_rates, chosen)
     _check_memory(network, grid.size, check_size(epochs, "epochs"))
     limit = limit_threads(threads)
+    share = None if isinstance(validation, (tuple, list)) else validation
+    if share is not None and class_weight is not None:
+        raise ArgumentError(
+            "class_weight counts the rows that are trained on, and a share as validation holds out "
+            "other rows for each seed. Hold rows out yourself: validation=(Xv, yv)."
+        )
     run = network.prepared(
         X,
         y,
@@ -131,12 +137,6 @@ def fit_many(
     )
     widths = [n for p in network.placed for n in (p.inputs, p.outputs)]
     check_step(run.batch_size, sum(widths), network.dtype.itemsize)
-    share = None if isinstance(validation, (tuple, list)) or validation is None else validation
-    if share is not None and class_weight is not None:
-        raise ArgumentTypeError(
-            "class_weight counts the rows that are trained on, and a share as validation holds out "
-            "other rows for each seed. Hold rows out yourself: validation=(Xv, yv)."
-        )
     with limit, progress_bar(progress, grid.size, networks=True) as bar:
         return _Fitting(network, run, grid, share, bar).fit()
 
@@ -289,8 +289,7 @@ class _Fitting:
                 history = self._fit(alone, seed, grid.optimizer(i))
                 self.diverged[i] = False  # on xla, where sums are added in another order
             except DivergenceError as error:
-                assert isinstance(error.history, History)
-                history = error.history
+                history = cast(History, error.history)
         if history.interrupted:
             alone, history = network.twin(seed, params, network.first_state(), run.loss), History()
             self.diverged[i] = True

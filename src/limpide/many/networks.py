@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
-from typing import Any, NamedTuple
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -23,7 +24,8 @@ from limpide.memory import check_fits
 from limpide.network import Network
 
 
-class Best(NamedTuple):
+@dataclass(frozen=True)
+class Best:
     """The best of many networks.
 
     Attributes
@@ -93,7 +95,7 @@ class ManyNetworks:
         trained_loss: Loss,
     ) -> None:
         def on_grid(array: Array) -> Array:
-            return array.reshape(*shape, *array.shape[1:])
+            return array.reshape((*shape, *array.shape[1:]))
 
         self.shape, self._network, self._loss = shape, network, trained_loss
         self.seeds, self.learning_rates = on_grid(seeds), on_grid(learning_rates)
@@ -174,12 +176,10 @@ class ManyNetworks:
         table = self.validation_loss if self.validation_loss.shape[-1] else self.loss
         last = np.where(self.diverged, np.nan, table[..., -1])
         if np.isnan(last).all():
-            done = "had finished when it was interrupted" if self.interrupted else "is without NaN"
-            raise ArgumentError(
-                f"None of these {len(self):,} networks {done}. Train them at lower learning_rates."
-                if not self.interrupted
-                else f"None of these {len(self):,} networks {done}. Let them train longer."
-            )
+            why = "All of them diverged: train them at lower learning_rates."
+            if self.interrupted:
+                why = "They were interrupted before any had finished: train them again."
+            raise ArgumentError(f"There is no best of these {len(self):,} networks. {why}")
         at = tuple(int(i) for i in np.unravel_index(int(np.nanargmin(last)), self.shape))
         return Best(at[0] if len(at) == 1 else at, self[at], float(last[at]))
 
@@ -217,9 +217,7 @@ class ManyNetworks:
         if len(self.shape) > 1:
             count += f" ({' × '.join(map(words.whole, self.shape))})"
         steps = words.plural("{n} step", "{n} steps", self.steps)
-        rate = words.plural(
-            "{n} step a second", "{n} steps a second", round(self.steps_per_second)
-        )
+        rate = words.plural("{n} step a second", "{n} steps a second", round(self.steps_per_second))
         lines = [f"{count}: {steps}, {rate}, {self.engine}"]
         diverged = int(self.diverged.sum())
         if diverged:

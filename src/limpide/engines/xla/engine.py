@@ -109,7 +109,6 @@ class XlaEngine:
         return compile_many_rows(graph, n_held, replay, _exact)
 
 
-
 def _check(graph: Graph, arrays: Sequence[Array]) -> None:
     """Refuse arrays of another dtype or shape, which JAX would compile anew for."""
     for node, array in zip(graph.inputs, arrays, strict=True):

@@ -276,7 +276,8 @@ def compile_many_rows(
     def over(held: list[Any], starts: Any, rows: list[Any]) -> list[Any]:
         def one(start: Any) -> list[Any]:
             parts = [lax.dynamic_slice_in_dim(a, start, batch) for a in rows]
-            return jax.vmap(lambda kept: replay(graph, [*kept, *parts]))(held)
+            judged: list[Any] = jax.vmap(lambda kept: replay(graph, [*kept, *parts]))(held)
+            return judged
 
         found: list[Any] = lax.map(one, starts)
         return found
