@@ -2,12 +2,12 @@
 
     python benchmarks/fit_many.py [TABLE] [--engine native] [--engine xla] [--networks 1000]
 
-57-16-1, batches of 32, on TABLE (Spambase: a line of names, 57 columns and a label) or made rows of that
-shape. native: beside two processes that share the networks, and as a share of the processors' peak
-of multiply-adds. xla: beside one network after another, on whatever device JAX has. One by one is
-in its strongest form: one Network whose weights are set from the seed (drawn ahead), fitted again,
-nothing compiled anew. Programs take turns; compiling is left out. Answers for what was asked of
-`fit_many`. Not for: whether the weights are the same, which tests say.
+57-16-1, batches of 32, on TABLE (Spambase: a line of names, 57 columns and a label) or on made rows
+of that shape. native: beside two processes that share the networks, and as a share of the
+processors' peak of multiply-adds. xla: beside one network after another, on whatever device JAX
+has. One by one is in its strongest form: one Network whose weights are set from the seed (drawn
+ahead), fitted again, nothing compiled anew. Programs take turns; compiling is left out. Answers for
+what was asked of `fit_many`. Not for: whether the weights are the same, which tests say.
 """
 
 from __future__ import annotations

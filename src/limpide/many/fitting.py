@@ -165,7 +165,7 @@ class _Fitting:
         judge = None
         if run.held is not None:
             judge = network.many_losses(run.held, run.loss, run.engine)
-        began, compiled = time.perf_counter(), engines.compile_seconds(loop)
+        began, compiled = time.perf_counter(), _compiling(loop, judge)
         self.splits = Splits(run, self.share, _whole(run))
         self._start()
         with stopping.catching() as stop:
@@ -176,7 +176,7 @@ class _Fitting:
                     self._train(part, loop, judge)
             for i in np.flatnonzero(self.diverged).tolist():
                 self._train_alone(i)
-            compiled = engines.compile_seconds(loop) - compiled
+            compiled = _compiling(loop, judge) - compiled
             interrupted = bool(stop.asked and (self.record.epochs < run.epochs).any())
         return ManyNetworks(
             network=network,
@@ -325,6 +325,10 @@ class _Fitting:
             seed=seed,
             progress=False,
         )
+
+
+def _compiling(*runs: object) -> float:
+    return sum(map(engines.compile_seconds, runs))
 
 
 def _whole(run: Prepared) -> Any:

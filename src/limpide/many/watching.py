@@ -128,7 +128,7 @@ class Record:
         self.loss = np.full((n, run.epochs), np.nan)
         self.validation_loss = np.full((n, run.epochs if run.held is not None else 0), np.nan)
         self.epochs, self.bad = np.zeros(n, np.int64), np.zeros(n, np.bool_)
-        self._ended = 0
+        self._ended, self._lock = 0, Lock()
 
     def part(self, start: int, judge: Callable[[int, int], Array] | None) -> Part:
         """Give what sees the networks from ``start`` on."""
@@ -153,8 +153,9 @@ class Record:
         if judge is not None and not wrong.all():
             self.validation_loss[here, epoch] = judge(first, last)
         if self._bar is not None and epoch + k == run.epochs:
-            self._ended += last - first
-            self._bar.count(self._ended)
+            with self._lock:
+                self._ended += last - first
+                self._bar.count(self._ended)
         return not (wrong.all() or self.over())
 
     def over(self) -> bool:

@@ -45,16 +45,19 @@ class ManyRun:
         networks = iter(range(len(carries[0])))
         lock, errors = threading.Lock(), list[BaseException]()
 
+        def over() -> bool:
+            return bool(errors) or watch.over()
+
         def following() -> int | None:
             with lock:
-                return None if errors or watch.over() else next(networks, None)
+                return None if over() else next(networks, None)
 
         def work() -> None:
             # A worker must come back whatever happens: others wait for it.
             try:
                 with limit_threads(1):
                     one = _One(self._run, carries, helds, row_arrays, turns, epochs, at_most)
-                    one.work(following, watch)
+                    one.work(following, watch, over)
             except BaseException as error:
                 errors.append(error)
 
@@ -87,15 +90,17 @@ class _One:
         self._losses = np.empty((len(self._order), self._an_epoch), run.seen_dtype)
         self._alone = run.alone(row_arrays)
 
-    def work(self, following: Callable[[], int | None], watch: Watch) -> None:
+    def work(
+        self, following: Callable[[], int | None], watch: Watch, over: Callable[[], bool]
+    ) -> None:
         """Train networks until there are no more."""
         try:
             while (network := following()) is not None:
-                self._train(network, watch)
+                self._train(network, watch, over)
         finally:
             self._alone.close()
 
-    def _train(self, network: int, watch: Watch) -> None:
+    def _train(self, network: int, watch: Watch, over: Callable[[], bool]) -> None:
         homes, alone = self._alone.homes, self._alone
         for home, array in zip(homes, self._given, strict=True):
             np.copyto(home, array[network], casting="no")
@@ -103,15 +108,16 @@ class _One:
             order = self._order[: self._epochs - epoch]
             losses = self._losses[: len(order)]
             self._turns.draw(network, epoch, order)
-            whole = _steps(alone, order, losses, self._at_once, self._batch, watch)
+            whole = _steps(alone, order, losses, self._at_once, self._batch, over)
             for array, home in zip(self._carries, homes, strict=False):
                 array[network] = home
-            if not (whole and watch.note(network, network + 1, epoch, losses[None])):
+            told = whole and watch.note(network, network + 1, epoch, losses[None])
+            if not told or over():
                 return
 
 
 def _steps(
-    alone: Alone, order: Array, losses: Array, at_once: int, batch: int, watch: Watch
+    alone: Alone, order: Array, losses: Array, at_once: int, batch: int, over: Callable[[], bool]
 ) -> bool:
     """Take the steps of an order, those of a long epoch some at a time; whether all were taken."""
     an_epoch = losses.shape[1]
@@ -121,6 +127,6 @@ def _steps(
     for step in range(0, an_epoch, at_once):
         end = min(step + at_once, an_epoch)
         alone.steps(order[:1, step * batch : end * batch], losses[:1, step:end])
-        if watch.over() and end < an_epoch:
+        if end < an_epoch and over():
             return False
     return True

@@ -18,7 +18,7 @@ import numpy as np
 from jax import lax
 
 from limpide.engines.xla.lowering import LOWERINGS
-from limpide.engines.xla.many import ManyRun, compile_many_rows
+from limpide.engines.xla.many import ManyRows, ManyRun
 from limpide.ir import CONSTANT, Array, Graph, Loop
 
 _LEAST_STEPS = 64  # places for the losses of a call, doubled until they suffice
@@ -102,11 +102,9 @@ class XlaEngine:
         """Compile a loop for many networks, when it is first run."""
         return ManyRun(loop, replay, _exact)
 
-    def compile_many_rows(
-        self, graph: Graph, n_held: int
-    ) -> Callable[[Sequence[Array], Sequence[Array], Sequence[Array]], None]:
+    def compile_many_rows(self, graph: Graph, n_held: int) -> ManyRows:
         """Compile a graph over a batch of rows for many networks, when it is first run."""
-        return compile_many_rows(graph, n_held, replay, _exact)
+        return ManyRows(graph, n_held, replay, _exact)
 
 
 def _check(graph: Graph, arrays: Sequence[Array]) -> None:

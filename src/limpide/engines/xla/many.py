@@ -35,6 +35,7 @@ Exact = Callable[[], Any]
 _STEP_BYTES = {"cpu": 1 << 26, "other": 1 << 31}
 _ORDER_BYTES = 1 << 26  # of the rows of a call
 _SECONDS = 0.2  # of a call, about: Ctrl-C is heard in between
+_LONGER = 5  # times as long an epoch may take before it is cut
 
 
 def at_once(graph: Graph, n: int) -> int:
@@ -168,9 +169,10 @@ class _Part:
         place = {key: i for i, key in enumerate(found)}
         self._own = _padded(np.array([place[turns.key(i)] for i in networks], np.int32), size)
         self._orders = _room(len(found))
-        fit = _ORDER_BYTES // (4 * self._orders * batch * self._an_epoch)
-        self._at_once = max(1, min(at_most, epochs, fit))  # epochs whose rows are drawn together
-        self._steps = self._an_epoch * self._at_once  # of a call, learned from how long they take
+        an_order = 4 * self._orders * batch * self._an_epoch
+        self._most = max(1, min(at_most, epochs, _ORDER_BYTES // an_order))
+        self._at_once = 1  # epochs of a call; more where they are short
+        self._steps = 0  # of a call, where an epoch is too long for one
 
     def train(
         self, carries: list[Array], helds: list[Array], rows: list[Any], watch: Watch
@@ -179,16 +181,14 @@ class _Part:
         n = len(self._networks)
         carry = [jnp.array(_padded(a[here], self._size)) for a in carries]
         held = [jnp.asarray(_padded(a[here], self._size)) for a in helds]
-        coming = self._draw(0)
-        for epoch in range(0, self._epochs, self._at_once):
-            order = coming.result()
-            if epoch + self._at_once < self._epochs:
-                coming = self._draw(epoch + self._at_once)
-            k = order.shape[1] // self._an_epoch
+        epoch, coming = 0, self._draw(0)
+        while epoch < self._epochs:
+            drawn, k = coming, coming.epochs
+            if epoch + k < self._epochs:
+                coming = self._draw(epoch + k)
             losses, done = [], 0
-            for first, counts in self._cut(k):
-                part = order[:, first : first + _steps(counts)]
-                carry, seen = self._call(carry, held, rows, part, counts)
+            for order, counts in self._calls(drawn):
+                carry, seen = self._call(carry, held, rows, order, counts)
                 losses.append(seen[:, :n])
                 done += len(seen)
                 if watch.over():
@@ -200,104 +200,140 @@ class _Part:
             told = np.concatenate(losses).reshape(k, self._an_epoch, n)
             if not watch.note(here.start, here.stop, epoch, told.transpose(2, 0, 1)):
                 return
+            epoch += k
 
-    def _cut(self, epochs: int) -> Iterator[tuple[int, tuple[int, int, int]]]:
-        """Cut epochs into calls: whole ones, or steps of one; the first step and the counts."""
-        an_epoch, tail, step = self._an_epoch, self._an_epoch - self._full, 0
-        while step < epochs * an_epoch:
-            epoch, at = divmod(step, an_epoch)
-            if at == 0 and self._steps >= an_epoch:
-                counts = (min(epochs - epoch, self._steps // an_epoch), self._full, tail)
-            else:
-                end = min(at + self._steps, an_epoch)
-                counts = (1, min(end, self._full) - at, int(end > self._full))
-            yield step, counts
-            step += _steps(counts)
+    def _calls(self, drawn: _Drawn) -> Iterator[tuple[Any, tuple[int, int, int]]]:
+        """Cut what is drawn into calls, the rows and the counts of each: one, or some steps."""
+        an_epoch, tail, size = self._an_epoch, self._an_epoch - self._full, self._steps
+        if not size:
+            yield drawn.placed(), (drawn.epochs, self._full, tail)
+            return
+        whole = drawn.order()
+        for epoch in range(drawn.epochs):
+            for at in range(0, an_epoch, size):
+                end, first = min(at + size, an_epoch), epoch * an_epoch
+                order = np.zeros((len(whole), size, whole.shape[2]), np.int32)
+                order[:, : end - at] = whole[:, first + at : first + end]
+                yield order, (1, min(end, self._full) - at, int(end > self._full))
 
     def _call(
         self,
         carry: list[Any],
         held: list[Any],
         rows: list[Any],
-        order: Array,
+        order: Any,
         counts: tuple[int, int, int],
     ) -> tuple[list[Any], Array]:
-        steps = order.shape[1]
-        filled = np.zeros((self._orders, _room(steps), self._run.batch), np.int32)
-        filled[: len(order), :steps] = order
-        arguments = (carry, held, rows, filled, self._own, np.array(counts, np.int32))
+        arguments = (carry, held, rows, order, self._own, np.array(counts, np.int32))
         program = self._run.program(arguments)
-        began = time.perf_counter()
+        began, steps = time.perf_counter(), counts[0] * (counts[1] + counts[2])
         carry, seen = program(*arguments)
         losses = np.asarray(seen)[:steps]
-        seconds = (time.perf_counter() - began) / steps
-        self._steps = max(1, min(int(_SECONDS / seconds), self._at_once * self._an_epoch))
-        if self._steps >= self._an_epoch:
-            self._steps -= self._steps % self._an_epoch
+        self._learn((time.perf_counter() - began) / steps)
         return carry, losses
+
+    def _learn(self, seconds: float) -> None:
+        """Choose how much a call does, by what a step took: powers of two, few shapes."""
+        fit = int(_SECONDS / seconds)  # steps
+        self._at_once = _below(min(fit // self._an_epoch, self._most))
+        self._steps = _below(fit) if fit < self._an_epoch / _LONGER else 0
 
     def _draw(self, epoch: int) -> _Drawn:
         """Begin to draw the rows of the next epochs."""
         k, turns, batch = min(self._at_once, self._epochs - epoch), self._turns, self._run.batch
-        whole = np.zeros((len(self._drawn), k, self._an_epoch * batch), np.int32)
+        steps = k * self._an_epoch
+        whole = np.zeros((self._orders, _room(steps), batch), np.int32)
 
         def one(place: int, network: int) -> None:
             order = np.empty((k, turns.n_rows), np.int64)
             turns.draw(network, epoch, order)
-            whole[place, :, : turns.n_rows] = order
+            flat = whole[place, :steps].reshape(k, self._an_epoch * batch)
+            flat[:, : turns.n_rows] = order
 
         jobs = [self._pool.submit(one, i, network) for i, network in enumerate(self._drawn)]
-        return _Drawn(whole.reshape(len(whole), -1, batch), jobs)
+        return _Drawn(whole, k, jobs, self._pool)
 
 
 class _Drawn:
-    """Rows that are being drawn: i32[orders, steps, batch]."""
+    """Rows that are being drawn and brought to the device: i32[orders, steps, batch].
 
-    def __init__(self, order: Array, jobs: Sequence[Future[None]]) -> None:
-        self._order, self._jobs = order, jobs
+    Attributes
+    ----------
+    epochs
+        How many epochs they are of.
+    """
 
-    def result(self) -> Array:
+    def __init__(
+        self, order: Array, epochs: int, jobs: Sequence[Future[None]], pool: ThreadPoolExecutor
+    ) -> None:
+        self._order, self._jobs, self.epochs = order, jobs, epochs
+        self._placed = pool.submit(lambda: jnp.asarray(self.order()))  # the last of the jobs
+
+    def order(self) -> Array:
+        """Give them once all are drawn."""
         for job in self._jobs:
             job.result()
         return self._order
 
+    def placed(self) -> Any:
+        """Give them on the device."""
+        return self._placed.result()
 
-def _steps(counts: tuple[int, int, int]) -> int:
-    epochs, full, tail = counts
-    return epochs * (full + tail)
+
+def _below(n: int) -> int:
+    """Give the largest power of two that is no more, at least 1."""
+    return 1 << (max(n, 1).bit_length() - 1)
 
 
-def compile_many_rows(
-    graph: Graph, n_held: int, replay: Replay, exact: Exact
-) -> Callable[[Sequence[Array], Sequence[Array], Sequence[Array]], None]:
-    """Compile a graph over a batch of rows for many networks, when it is first run."""
-    batch = graph.inputs[n_held].spec.shape[0]
+class ManyRows:
+    """A graph over rows for many networks; calling it is what ``Engine.compile_many_rows`` says.
 
-    def over(held: list[Any], starts: Any, rows: list[Any]) -> list[Any]:
-        def one(start: Any) -> list[Any]:
-            parts = [lax.dynamic_slice_in_dim(a, start, batch) for a in rows]
-            judged: list[Any] = jax.vmap(lambda kept: replay(graph, [*kept, *parts]))(held)
-            return judged
+    Attributes
+    ----------
+    compile_seconds
+        How long XLA has taken to compile, over all calls.
+    """
 
-        found: list[Any] = lax.map(one, starts)
-        return found
+    def __init__(self, graph: Graph, n_held: int, replay: Replay, exact: Exact) -> None:
+        self._graph, self._replay, self._exact = graph, replay, exact
+        self._batch = graph.inputs[n_held].spec.shape[0]
+        self.compile_seconds = 0.0
+        self._programs: dict[tuple[int, ...], Any] = {}
 
-    compiled = jax.jit(over)
-
-    def run(held: Sequence[Array], row_arrays: Sequence[Array], outputs: Sequence[Array]) -> None:
-        n, many = len(row_arrays[0]), len(outputs[0])
-        size = at_once(graph, many)
+    def __call__(
+        self, held: Sequence[Array], row_arrays: Sequence[Array], outputs: Sequence[Array]
+    ) -> None:
+        n, batch, many = len(row_arrays[0]), self._batch, len(outputs[0])
+        size = at_once(self._graph, many)
         starts = np.array([*range(0, n - batch, batch), n - batch], np.int32)
-        with exact():
+        with self._exact():
             rows = [jnp.asarray(array) for array in row_arrays]
             for first in range(0, many, size):
                 here = slice(first, min(first + size, many))
-                kept = [_padded(a[here], size) for a in held]
-                for array, found in zip(outputs, compiled(kept, starts, rows), strict=True):
+                given = ([jnp.asarray(_padded(a[here], size)) for a in held], starts, rows)
+                for array, found in zip(outputs, self._program(given)(*given), strict=True):
                     # [batches, networks, rows, …]: those of a network one after another
                     whole = np.asarray(found)[:, : here.stop - first].swapaxes(0, 1)
                     flat = whole[:, :-1].reshape(len(whole), -1, *whole.shape[3:])
                     array[here, : flat.shape[1]] = flat
                     array[here, n - batch :] = whole[:, -1]
 
-    return run
+    def _program(self, given: tuple[list[Any], Array, list[Any]]) -> Any:
+        held, starts, rows = given
+        key = (len(held[0]), len(starts), len(rows[0]))
+        if key not in self._programs:
+            began = time.perf_counter()
+            self._programs[key] = jax.jit(self._run).lower(*given).compile()
+            self.compile_seconds += time.perf_counter() - began
+        return self._programs[key]
+
+    def _run(self, held: list[Any], starts: Any, rows: list[Any]) -> list[Any]:
+        def one(start: Any) -> list[Any]:
+            parts = [lax.dynamic_slice_in_dim(a, start, self._batch) for a in rows]
+            judged: list[Any] = jax.vmap(lambda kept: self._replay(self._graph, [*kept, *parts]))(
+                held
+            )
+            return judged
+
+        found: list[Any] = lax.map(one, starts)
+        return found
