@@ -89,11 +89,11 @@ def _constant(node: Node) -> str:
 def _facts(devices: Sequence[Any]) -> list[str]:
     """Tell what besides the function decides about compiled code: versions, devices, our files."""
     kinds = [f"{d.platform} {d.device_kind} {d.id}" for d in devices]
-    facts = [jax.__version__, jaxlib.version.__version__, _SOURCES, devices[0].client.platform_version]
+    facts = [jax.__version__, jaxlib.version.__version__, devices[0].client.platform_version]
     if devices[0].platform == "cpu":
         features = llvm.get_host_cpu_features().flatten()
         facts += [llvm.get_host_cpu_name(), features, str(available())]
-    return ["xla", str(cache.FORMAT), *facts, *kinds]
+    return ["xla", str(cache.FORMAT), _SOURCES, *facts, *kinds]
 
 
 def _loaded(
