@@ -168,7 +168,7 @@ def _checked(name: Any) -> str:
         name = os.environ.get(argument) or _NAMES[0]
     if name not in _NAMES:
         raise choice_error(argument, name, _NAMES)
-    return name
+    return str(name)
 
 
 def _looked_up(name: str) -> Engine:
