@@ -101,10 +101,10 @@ class XlaEngine:
 
         return run
 
-    def compile_loop(self, loop: Loop) -> LoopRun:
-        """Compile a loop, when it is first run."""
+    def compile_loop(self, loop: Loop, shares: bool = False) -> LoopRun:
+        """Compile a loop, when it is first run; ``shares`` as in ``LoopRun``."""
         table = lowerings(self._compute_dtype)
-        return LoopRun(loop, self._grid, table, str(self._compute_dtype))
+        return LoopRun(loop, self._grid, table, str(self._compute_dtype), shares)
 
 
 def _check(graph: Graph, arrays: Sequence[Array]) -> None:
