@@ -32,6 +32,9 @@ class Engine(Protocol):
 
     name: str
 
+    #: How many independent rows a graph over rows takes at a time, at most: a power of 4.
+    block: int
+
     def compile(self, graph: Graph) -> Run:
         """Make a graph ready to run; the results are new arrays, the inputs stay as they are."""
 

@@ -34,6 +34,7 @@ class XlaEngine:
     """
 
     name = "xla"
+    block = 4096  # of a few hundred rows, an accelerator would see none
 
     def __init__(self, devices: Any = None, compute_dtype: str | None = None) -> None:
         if compute_dtype not in COMPUTE_DTYPES:
