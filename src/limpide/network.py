@@ -68,7 +68,7 @@ class Prepared:
     batch_size: int
     epochs: int
     shuffle: bool
-    engine: str
+    engine: engines.Engine
 
     def plan(self, network: Network) -> StepPlan:
         """Give what a step is made of."""
@@ -124,8 +124,10 @@ class Network(Explaining):
         callbacks: Any = None,
         freeze: Sequence[str] = (),
         folds: Any = None,
-        engine: str | None = None,
+        engine: str | engines.Engine | None = None,
         threads: int | None = None,
+        devices: Any = None,
+        compute_dtype: str | None = None,
         seed: int | None = 0,
         progress: bool | None = None,
         checkpoint: str | os.PathLike[str] | Checkpoint | None = None,
@@ -160,7 +162,13 @@ class Network(Explaining):
             None is the fastest installed.
         threads
             At most so many; None: by ``lp.limit_threads``, else the processors there are. No
-            result depends on it.
+            result depends on it. (XLA has threads of its own.)
+        devices
+            For ``engine="xla"``: over how many devices each batch is spread, a list of their
+            numbers, or ``"all"``; None: one.
+        compute_dtype
+            For ``engine="xla"``: ``"bfloat16"`` lets products of float32 matrices take their
+            factors with 8 bits of precision, which accelerators do many times faster.
         seed
             For the order of rows and for dropout; None takes a fresh one.
         progress
@@ -196,7 +204,7 @@ class Network(Explaining):
             sample_weight=sample_weight,
             class_weight=class_weight,
             freeze=freeze,
-            engine=engine,
+            engine=engines.on_devices(engine, devices, compute_dtype),
             seed=number,
         )
         data, held, resolved = run.data, run.held, run.loss
@@ -227,7 +235,7 @@ class Network(Explaining):
         sample_weight: Any,
         class_weight: Any,
         freeze: Sequence[str],
-        engine: str | None,
+        engine: str | engines.Engine | None,
         seed: int,
     ) -> Prepared:
         """Check what a run is asked for, and give it as ``fit`` goes about it."""
@@ -237,14 +245,13 @@ class Network(Explaining):
         if batch_size is not None:
             batch_size = check_size(batch_size, "batch_size")
         check_flag(shuffle, "shuffle")
-        frozen = self._frozen(freeze)
-        engine = engines.get(engine).name
+        frozen, found = self._frozen(freeze), engines.get(engine)
         data = self._data(X, y, resolved, sample_weight)
         data, held = self._validation(validation, data, resolved, seed)
         data.weights = with_class_weight(class_weight, data.y, data.weights, self._dtype, data.rows)
         batch_size = rows_a_step(batch_size, data.n_rows)
         return Prepared(
-            resolved, chosen, frozen, data, held, batch_size, epochs, bool(shuffle), engine
+            resolved, chosen, frozen, data, held, batch_size, epochs, bool(shuffle), found
         )
 
     def fit_stored(
@@ -256,7 +263,7 @@ class Network(Explaining):
         epochs: int,
         validation: tuple[Any, ...] | None = None,
         callbacks: Any = None,
-        engine: str | None = None,
+        engine: str | engines.Engine | None = None,
         seed: int = 0,
         progress: bool | None = None,
         checkpoint: Checkpoint | None = None,
@@ -266,7 +273,7 @@ class Network(Explaining):
         X and y of the rows are as the loop takes them: of the network's dtype, y class numbers or
         [n, outputs]. ``validation`` may be anything that ``fit`` takes but a share.
         """
-        engine = engines.get(engine).name
+        engine = engines.get(engine)
         _, held = self._validation(validation, Data(rows.X, rows.y), loss, seed)
         plan = StepPlan(self.placed, loss, optimizer, frozenset(), rows.weights is not None)
         trainer = self._trainer(plan, rows, rows.batch_size, epochs, seed, engine)
@@ -282,7 +289,7 @@ class Network(Explaining):
         batch_size: int,
         epochs: int,
         seed: int,
-        engine: str,
+        engine: engines.Engine,
     ) -> Trainer:
         widths = [n for p in self.placed for n in (p.inputs, p.outputs)]
         check_step(batch_size, sum(widths), self.dtype.itemsize)
@@ -317,7 +324,7 @@ class Network(Explaining):
                 raise short_of_memory(needed, what, remedy) from error
 
     def _loop(
-        self, plan: StepPlan, data: Data | StoredRows, batch_size: int, engine: str | None
+        self, plan: StepPlan, data: Data | StoredRows, batch_size: int, engine: engines.Engine
     ) -> engines.RunLoop:
         rest = data.n_rows % batch_size
         each = data.weights is not None and data.weights.ndim > 1
@@ -326,7 +333,7 @@ class Network(Explaining):
             engines.RunLoop,
             self.cached(
                 key,
-                lambda: engines.get(engine).compile_loop(
+                lambda: engine.compile_loop(
                     build_loop(
                         plan, self.params, self.state, data.arrays(), data.n_rows, batch_size
                     )
@@ -342,17 +349,17 @@ class Network(Explaining):
 
         def make() -> engines.RunMany:
             loop = build_loop(plan, self.params, self.state, *rows)
-            return engines.get(run.engine).compile_many(loop)
+            return run.engine.compile_many(loop)
 
         return cast(engines.RunMany, self.cached(key, make))
 
-    def many_losses(self, data: Data, loss: Loss, engine: str) -> engines.RunRows:
+    def many_losses(self, data: Data, loss: Loss, engine: engines.Engine) -> engines.RunRows:
         """Give what takes the loss of each row for many networks of these layers."""
-        specs = self._batch_specs(data)
+        specs = self._batch_specs(data, engine)
 
         def make() -> engines.RunRows:
             graph = trace_losses(self.placed, loss, self.params, self.state, specs)
-            return engines.get(engine).compile_many_rows(graph, len(self._arrays()))
+            return engine.compile_many_rows(graph, len(self._arrays()))
 
         return cast(engines.RunRows, self.cached(("loss of many", loss, engine, specs), make))
 
@@ -372,7 +379,7 @@ class Network(Explaining):
             batch_size=size,
             shuffle=trainer.shuffle,
             seed=trainer.seed,
-            engine=trainer.engine,
+            engine=trainer.engine.name,
             dtype=self.dtype.name,
         )
         return Keeper(
@@ -428,7 +435,7 @@ class Network(Explaining):
         return numbers
 
     def _held_out(
-        self, data: Data, folds: Array, loss: Loss, engine: str | None
+        self, data: Data, folds: Array, loss: Loss, engine: engines.Engine
     ) -> Callable[[], float]:
         """Give what takes the loss of each row by the member that does not learn from it."""
         rows = np.flatnonzero(folds >= 0)
@@ -443,10 +450,14 @@ class Network(Explaining):
         return validate
 
     def _losses(
-        self, data: Data, loss: Loss, engine: str | None = None, apart: bool = False
+        self,
+        data: Data,
+        loss: Loss,
+        engine: engines.Engine | None = None,
+        apart: bool = False,
     ) -> Array:
         """Give the loss of each row, or with ``apart`` of each member on each row."""
-        specs = self._batch_specs(data)
+        specs = self._batch_specs(data, engine)
 
         def make() -> engines.RunRows:
             graph = trace_losses(self.placed, loss, self.params, self.state, specs, apart)
@@ -459,11 +470,11 @@ class Network(Explaining):
         self._over_rows(run, batch, [data.X, data.y], losses)
         return losses
 
-    def _batch_specs(self, data: Data) -> tuple[Spec, ...]:
-        batch = self._batch(len(data.X))
+    def _batch_specs(self, data: Data, engine: engines.Engine | None) -> tuple[Spec, ...]:
+        batch = self._batch(len(data.X), engine)
         return tuple(Spec((batch, *a.shape[1:]), spec_of(a).dtype) for a in (data.X, data.y))
 
-    def _loss(self, data: Data, loss: Loss, engine: str | None = None) -> float:
+    def _loss(self, data: Data, loss: Loss, engine: engines.Engine | None = None) -> float:
         return mean_loss(self._losses(data, loss, engine), data.weights)
 
     @known_keywords

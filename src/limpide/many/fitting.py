@@ -50,7 +50,7 @@ def fit_many(
     sample_weight: Any = None,
     class_weight: Any = None,
     freeze: Sequence[str] = (),
-    engine: str | None = None,
+    engine: str | engines.Engine | None = None,
     threads: int | None = None,
     progress: bool | None = None,
 ) -> ManyNetworks:
@@ -193,7 +193,7 @@ class _Fitting:
             seconds=time.perf_counter() - began - compiled,
             interrupted=interrupted,
             batch_size=run.batch_size,
-            engine=run.engine,
+            engine=run.engine.name,
             trained_loss=run.loss,
         )
 
@@ -206,7 +206,7 @@ class _Fitting:
         network, seeds = self.network, self.grid.seeds
         different, which = np.unique(seeds, return_inverse=True)
         dtype = dtype_name(network.dtype)
-        drawn = first_weights(network.placed, dtype, different, self.run.engine)
+        drawn = first_weights(network.placed, dtype, different, self.run.engine.name)
         if not np.array_equal(different, seeds):
             drawn = {name: array[which.reshape(-1)] for name, array in drawn.items()}
         self.params = drawn
@@ -279,7 +279,7 @@ class _Fitting:
         network, run, grid, record = self.network, self.run, self.grid, self.record
         seed = int(grid.seeds[i])
         first = first_weights(
-            network.placed, dtype_name(network.dtype), grid.seeds[i : i + 1], run.engine
+            network.placed, dtype_name(network.dtype), grid.seeds[i : i + 1], run.engine.name
         )
         params = {name: array[0] for name, array in first.items()}
         alone = network.twin(seed, params, network.first_state(), run.loss)

@@ -8,7 +8,7 @@ Not for: single ops, or the loop of one network (``limpide.engines.xla.engine``)
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
@@ -18,17 +18,13 @@ import numpy as np
 from jax import lax
 
 from limpide.engines.native.shuffling import FastRowOrder
+from limpide.engines.xla.loop_run import exact, replay
+from limpide.engines.xla.lowering import LOWERINGS, Lowering
 from limpide.ir import Array, Graph, Loop
 from limpide.threads import most
 
 if TYPE_CHECKING:  # they stand in the package's first file, which looks engines up
     from limpide.engines import Turns, Watch
-
-Replay = Callable[[Graph, Sequence[Any]], list[Any]]
-"""Applies a graph's nodes to JAX arrays."""
-
-Exact = Callable[[], Any]
-"""Lets 64-bit numbers be 64 bits wide inside a ``with``."""
 
 # What the nodes of a step may take for all networks of a call: beyond it a processor gains nothing,
 # and an accelerator has less left for rows.
@@ -70,8 +66,8 @@ class ManyRun:
 
     row_order = FastRowOrder
 
-    def __init__(self, loop: Loop, replay: Replay, exact: Exact) -> None:
-        self.loop, self._replay, self._exact = loop, replay, exact
+    def __init__(self, loop: Loop, table: Mapping[str, Lowering]) -> None:
+        self.loop, self._table = loop, table
         first = loop.step.inputs[loop.n_carry + loop.n_held]
         self.batch = first.spec.shape[0]
         self.rest = 0 if loop.tail is None else loop.tail.inputs[-1].spec.shape[0]
@@ -90,7 +86,7 @@ class ManyRun:
     ) -> None:
         n = len(carries[0])
         size = at_once(self.loop.step, n)
-        with self._exact(), ThreadPoolExecutor(most()) as pool:
+        with exact(), ThreadPoolExecutor(most()) as pool:
             rows = [jnp.asarray(array) for array in row_arrays]
             for first in range(0, n, size):
                 if watch.over():
@@ -121,7 +117,7 @@ class ManyRun:
         def step(graph: Graph, size: int, at: Any, state: Any) -> Any:
             def one(carried: list[Any], kept: list[Any], chosen: Any) -> list[Any]:
                 batch = [jnp.take(array, chosen, axis=0, mode="clip") for array in rows]
-                return self._replay(graph, [*carried, *kept, *batch])
+                return replay(graph, [*carried, *kept, *batch], self._table)
 
             carried, losses = state
             chosen = lax.dynamic_index_in_dim(order, at, 1, keepdims=False)[own, :size]
@@ -294,8 +290,8 @@ class ManyRows:
         How long XLA has taken to compile, over all calls.
     """
 
-    def __init__(self, graph: Graph, n_held: int, replay: Replay, exact: Exact) -> None:
-        self._graph, self._replay, self._exact = graph, replay, exact
+    def __init__(self, graph: Graph, n_held: int) -> None:
+        self._graph = graph
         self._batch = graph.inputs[n_held].spec.shape[0]
         self.compile_seconds = 0.0
         self._programs: dict[tuple[int, ...], Any] = {}
@@ -306,7 +302,7 @@ class ManyRows:
         n, batch, many = len(row_arrays[0]), self._batch, len(outputs[0])
         size = at_once(self._graph, many)
         starts = np.array([*range(0, n - batch, batch), n - batch], np.int32)
-        with self._exact():
+        with exact():
             rows = [jnp.asarray(array) for array in row_arrays]
             for first in range(0, many, size):
                 here = slice(first, min(first + size, many))
@@ -330,10 +326,11 @@ class ManyRows:
     def _run(self, held: list[Any], starts: Any, rows: list[Any]) -> list[Any]:
         def one(start: Any) -> list[Any]:
             parts = [lax.dynamic_slice_in_dim(a, start, self._batch) for a in rows]
-            judged: list[Any] = jax.vmap(lambda kept: self._replay(self._graph, [*kept, *parts]))(
-                held
-            )
+            judged: list[Any] = jax.vmap(self._over(parts))(held)
             return judged
 
         found: list[Any] = lax.map(one, starts)
         return found
+
+    def _over(self, parts: list[Any]) -> Callable[[list[Any]], list[Any]]:
+        return lambda kept: replay(self._graph, [*kept, *parts], LOWERINGS)
