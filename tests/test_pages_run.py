@@ -117,3 +117,11 @@ def _exports() -> str:
 def test_diagrams(folder: Path) -> None:
     run("docs/diagrams.md", {})
     assert (folder / "network.svg").read_text(encoding="utf-8").count("∂L/∂w") == 2 * 6
+
+
+def test_fit_many(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    names = run("docs/fit_many.md", {})
+    assert names["many"].shape == (100, 3)
+    assert "300 networks 2-2-1 (100 × 3)" in capsys.readouterr().out
+    assert (folder / "best.safetensors").exists()
+    assert names["best"].loss == names["last"].min()

@@ -7,6 +7,7 @@ arrays and files (``limpide.structure``).
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
@@ -105,6 +106,10 @@ class Predicting(Structure):
             block = check_size(block, "block")
         return self._outputs(rows, activated=False, block=block)
 
+    def outputs_of_checked(self, X: Array) -> Array:
+        """Give the outputs of rows that are known to be right; see ``sums_of_checked``."""
+        return self._outputs(X)
+
     def sums_of_checked(self, X: Array, block: int) -> Array:
         """Give ``sums`` of rows that are known to be right: C-contiguous, in the network's dtype.
 
@@ -134,7 +139,7 @@ class Predicting(Structure):
         kept = self._compiled.get(key)
         if kept is None:
             n_held = len(self._arrays())
-            kept = self._cached(
+            kept = self.cached(
                 key,
                 lambda: engines.get(engine).compile_rows(self.graph(batch, activated), n_held),
             )
@@ -163,7 +168,8 @@ class Predicting(Structure):
             rows = slice(first * batch, n if last == trips else last * batch)
             run(held, [array[rows] for array in row_arrays], [result[rows]])
 
-    def _cached(self, key: Any, make: Any) -> Any:
+    def cached(self, key: Any, make: Callable[[], Any]) -> Any:
+        """Give what was made for a key, or make it now; only the last few are kept."""
         with self._lock:
             if key not in self._compiled:
                 made = make()
