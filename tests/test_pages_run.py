@@ -117,3 +117,11 @@ def _exports() -> str:
 def test_diagrams(folder: Path) -> None:
     run("docs/diagrams.md", {})
     assert (folder / "network.svg").read_text(encoding="utf-8").count("∂L/∂w") == 2 * 6
+
+
+def test_sweeps(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for library in ("sklearn", "distributed"):
+        pytest.importorskip(library)
+    search = run("docs/sweeps.md", {"__name__": "__main__"})["search"]  # as a file that is run
+    assert search.best_score_ > 0.95
+    assert f"{search.best_params_} {search.best_score_}" in capsys.readouterr().out
