@@ -18,6 +18,7 @@ import numpy as np
 from limpide import engines, stopping
 from limpide.callbacks import BadStep, Callback, Run
 from limpide.checkpoints import Keeper
+from limpide.engines.carry import Carry
 from limpide.errors import ArgumentError, DataError, DivergenceError
 from limpide.feeds import Feed, Steps
 from limpide.history import History
@@ -41,7 +42,7 @@ _PART_SECONDS = 0.5  # after which the carried arrays are copied anew: replays t
 class _Part:
     """Steps from one copy of what is carried to the next, and the rows of each of them."""
 
-    before: list[Array]
+    before: Carry
     rows: list[Array] = field(default_factory=list)  # X, y and perhaps weights
     orders: list[Array] = field(default_factory=list)  # i64[epochs, n] for each run
     steps: int = 0
@@ -60,7 +61,7 @@ class Trainer:
     epochs: int
     seed: int
     shuffle: bool
-    engine: str | None
+    engine: engines.Engine
     run_loop: engines.RunLoop
     scalars: Scalars
     validate: Callable[[], float] | None = None
@@ -70,7 +71,7 @@ class Trainer:
     history: History = field(default_factory=History)
     _run: Run = field(init=False)
     _shown: list[Array] = field(init=False)  # parameters and state as others see them
-    _carry: list[Array] = field(init=False)  # the same and the optimizer's, as the loop has them
+    _carry: Carry = field(init=False)  # the same and the optimizer's, as the loop has them
     _held: list[Array] = field(init=False)
     _first: _Part = field(init=False)  # before any step
     _earlier: _Part = field(init=False)  # the part before the last
@@ -131,7 +132,7 @@ class Trainer:
     def fit(self) -> History:
         """Train; parameters and state change in place. See ``Network.fit``."""
         history = self.history
-        history.batch_size, history.engine = self.batch_size, engines.get(self.engine).name
+        history.batch_size, history.engine = self.batch_size, self.engine.name
         self._lay_out()
         try:
             return self._train(history)
@@ -147,11 +148,11 @@ class Trainer:
             self._losses[: self._begun] = before.losses
             self._resumed = None
         self._shown = [self.params[n] for n in self._trained] + [*self.state.values()]
-        self._carry = engines.working(self.run_loop, [*self._shown, *own.values()])
+        self._carry = engines.carried(self.run_loop, [*self._shown, *own.values()])
         self._held = self._constant()
 
     def _train(self, history: History) -> History:
-        self._first = _Part([array.copy() for array in self._carry])
+        self._first = _Part(self._carry.copy())
         self._part = self._earlier = self._first
         history.recording = self._recording()
         with stopping.catching() as stop, self._feed() as given:
@@ -171,13 +172,12 @@ class Trainer:
 
     def _show(self) -> None:
         """Let others see what the loop has come to."""
-        for shown, array in zip(self._shown, self._carry, strict=False):
+        for shown, array in zip(self._shown, self._carry.read(len(self._shown)), strict=True):
             np.copyto(shown, array)
 
     def _take_back(self) -> None:
         """Go on with what others may have changed."""
-        for shown, array in zip(self._shown, self._carry, strict=False):
-            np.copyto(array, shown)
+        self._carry.write(self._shown)
 
     @property
     def _an_epoch(self) -> int:
@@ -213,7 +213,7 @@ class Trainer:
             run_loop=self.run_loop,
             params=self.params,
             state=self.state,
-            before=self._first.before,
+            before=self._first.before.read(),
             held=self._held,
             began=self.history.steps,
             shuffle=self.shuffle,
@@ -250,7 +250,7 @@ class Trainer:
             return
         if not (ended or keeper.is_due(history.epochs)):
             return
-        if ended or (_finite(self._carry) and math.isfinite(self._judged_last())):
+        if ended or (self._carry.is_finite() and math.isfinite(self._judged_last())):
             keeper.write(self._snapshot(), finished)
         else:  # a step on, it may be divergence: the file keeps what was sound
             keeper.put_off(history.epochs)
@@ -258,7 +258,7 @@ class Trainer:
     def _snapshot(self) -> Snapshot:
         """Give the run as it is now; the arrays are those that the loop works in."""
         names = [f"params.{n}" for n in self._trained] + [f"state.{n}" for n in self.state]
-        carried = dict(zip([*names, *self._own()], self._carry, strict=True))
+        carried = dict(zip([*names, *self._own()], self._carry.read(), strict=True))
         states = [callback.state() for callback in stateful(self.callbacks)]
         losses = self._losses[: self._begun]
         return Snapshot(self._named() | carried, losses, self.history, states)
@@ -321,17 +321,16 @@ class Trainer:
         if self._part is self._first:
             before = self._first.before  # nothing has changed since
         elif self._earlier.before is self._first.before:
-            before = [array.copy() for array in self._carry]
+            before = self._carry.copy()
         else:
             before = self._earlier.before
-            for old, array in zip(before, self._carry, strict=True):
-                np.copyto(old, array)
+            before.restore(self._carry)
         self._earlier, self._part = self._part, _Part(before, rows)
         self._part_seconds = max(_PART_SECONDS, _COPIES * (time.perf_counter() - began))
         return self._part
 
     def _run_steps(self, rows: list[Array], order: Array) -> Array:
-        losses = self.run_loop(self._carry, self._held, rows, order, 0)[0]
+        losses = self._carry.run(self._held, rows, order)[0]
         return losses.astype(np.float64, copy=False)
 
     def _record(self, losses: Array, at: int) -> None:
@@ -360,7 +359,7 @@ class Trainer:
         bad = n = len(losses)
         if not np.isfinite(losses).all():
             bad = int(np.flatnonzero(~np.isfinite(losses))[0])
-        elif _finite(self._carry[: len(self._shown)] if self._is_long else self._carry):
+        elif self._carry.is_finite(len(self._shown) if self._is_long else None):
             return
         loss = float(losses[bad]) if bad < n else np.inf
         start = self._part.steps - n
@@ -381,7 +380,7 @@ class Trainer:
     def _check_the_rest(self) -> None:
         """Notice divergence in what the optimizer keeps, which long steps leave until now."""
         steps = self._part.steps
-        if not steps or not self._is_long or _finite(self._carry):
+        if not steps or not self._is_long or self._carry.is_finite():
             return
         update = self._first_bad_update(0, steps)
         self.history.steps += update + 1 - steps
@@ -394,13 +393,13 @@ class Trainer:
         After ``low`` steps they were finite. What is once not finite stays so: halving finds it.
         """
         self._replay(self._part, steps)
-        if _finite(self._carry):
+        if self._carry.is_finite():
             return steps
         high = steps
         while high - low > 1:
             middle = (low + high) // 2
             self._replay(self._part, middle)
-            if _finite(self._carry):
+            if self._carry.is_finite():
                 low = middle
             else:
                 high = middle
@@ -425,7 +424,7 @@ class Trainer:
 
     def _check_callbacks(self) -> None:
         """Refuse what a callback has set that is not finite; the epoch's weights are put back."""
-        if _finite(self._carry):
+        if self._carry.is_finite():
             return
         try:
             check_finite(self.params, self.state)
@@ -453,12 +452,11 @@ class Trainer:
 
     def _judged(self, rows: Array) -> float:
         """Give the loss on some rows, i64[1, n], and leave the weights as they are."""
-        before = [array.copy() for array in self._carry]
+        before = self._carry.copy()
         try:
-            return float(self.run_loop(self._carry, self._held, self._part.rows, rows, 0)[0][0])
+            return float(self._carry.run(self._held, self._part.rows, rows)[0][0])
         finally:
-            for array, old in zip(self._carry, before, strict=True):
-                np.copyto(array, old)
+            self._carry.restore(before)
 
     def _judged_by_some(self, rows: Array) -> float:
         """Give the loss on a few rows, i64[n], without a step and without compiling anything."""
@@ -471,8 +469,7 @@ class Trainer:
 
     def _replay(self, part: _Part, steps: int) -> None:
         """Go back to the start of a part, and through its first steps again."""
-        for array, old in zip(self._carry, part.before, strict=True):
-            array[...] = old
+        self._carry.restore(part.before)
         for order in self._up_to(part, steps):
             self._run_steps(part.rows, order)
 
@@ -492,12 +489,12 @@ class Trainer:
         candidates += [(self._part, 0), (self._earlier, 0), (self._first, 0)]
         for part, steps in candidates:
             self._replay(part, steps)
-            if _finite(self._carry) and np.isfinite(self._judged(rows)):
+            if self._carry.is_finite() and np.isfinite(self._judged(rows)):
                 raise self._divergence(loss, step)
         # No weights of this run make it finite: the rows do not. The last finite weights stay.
         for part, steps in candidates:
             self._replay(part, steps)
-            if _finite(self._carry):
+            if self._carry.is_finite():
                 break
         raise self._hopeless(loss, step, rows[0])
 
@@ -508,7 +505,7 @@ class Trainer:
             return
         self._replay(self._part, at)
         batch = [array[rows] for array in self._part.rows]
-        inputs = [array.copy() for array in (*self._carry, *self._held, *batch)]
+        inputs = [array.copy() for array in (*self._carry.read(), *self._held, *batch)]
         step = self.history.steps
         for callback in told:
             callback.diverged(self._run, BadStep(step, self._epoch_of(step), loss, rows, inputs))
@@ -578,13 +575,3 @@ def check_finite(params: Mapping[str, Array], state: Mapping[str, Array]) -> Non
             number = array[tuple(place)]
             held = "NaN" if np.isnan(number) else f"{number:g}"
             raise DataError(f"{name} holds {held} at {place}; set it or build a new network.")
-
-
-def _finite(arrays: Sequence[Array]) -> bool:
-    with np.errstate(over="ignore", invalid="ignore"):
-        # A sum of finite numbers can overflow; only then is each number looked at.
-        return all(
-            math.isfinite(np.add.reduce(a, axis=None)) or bool(np.isfinite(a).all())
-            for a in arrays
-            if a.dtype.kind == "f"
-        )

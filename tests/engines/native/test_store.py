@@ -11,7 +11,8 @@ import pytest
 from natively import NATIVE, graph_of
 
 from limpide import ops
-from limpide.engines.native import cache, store
+from limpide.engines import cache
+from limpide.engines.native import store
 from limpide.engines.native.target import host
 from limpide.ir import Graph, Loop
 

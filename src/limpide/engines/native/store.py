@@ -12,12 +12,15 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from weakref import WeakValueDictionary
 
-from limpide.engines.native import cache, jit, loops
+from limpide.engines import cache
+from limpide.engines.keys import graph_lines
+from limpide.engines.native import jit, loops
+from limpide.engines.native.fingerprint import fingerprint
 from limpide.engines.native.jit import Code, make_object
 from limpide.engines.native.module import Module, Slot
 from limpide.engines.native.target import Target
 from limpide.errors import CompileError
-from limpide.ir import CONSTANT, Graph, Loop
+from limpide.ir import Graph, Loop, Node
 from limpide.locks import Lock
 
 
@@ -35,17 +38,17 @@ _lock = Lock()
 
 def graph_key(graph: Graph, target: Target) -> str:
     """Give a text that is the same for graphs that compute the same, whatever they are called."""
-    return _digest(["graph", cache.fingerprint(target), *_lines(graph)])
+    return _digest(["graph", fingerprint(target), *_lines(graph)])
 
 
 def rows_key(graph: Graph, n_held: int, target: Target) -> str:
     """Give the same for a graph over a batch of rows."""
-    return _digest([f"rows {n_held}", cache.fingerprint(target), *_lines(graph)])
+    return _digest([f"rows {n_held}", fingerprint(target), *_lines(graph)])
 
 
 def loop_key(loop: Loop, target: Target) -> str:
     """Give the same for a loop."""
-    parts = ["loop", cache.fingerprint(target), f"{loop.n_carry} {loop.n_held}"]
+    parts = ["loop", fingerprint(target), f"{loop.n_carry} {loop.n_held}"]
     parts.append(f"promotes {jit.promotes()}")
     for graph in (loop.step, loop.tail):
         parts += ["step", *(_lines(graph) if graph is not None else [])]
@@ -54,7 +57,7 @@ def loop_key(loop: Loop, target: Target) -> str:
 
 def text_key(text: str, target: Target) -> str:
     """Give the same for a module written out."""
-    return _digest(["text", cache.fingerprint(target), text])
+    return _digest(["text", fingerprint(target), text])
 
 
 def _digest(parts: Sequence[str]) -> str:
@@ -63,17 +66,12 @@ def _digest(parts: Sequence[str]) -> str:
 
 
 def _lines(graph: Graph) -> Iterator[str]:
-    number = {id(n): i for i, n in enumerate([*graph.inputs, *graph.nodes])}
-    for node in graph.inputs:
-        yield str(node.spec)
-    for node in graph.nodes:
-        if node.op is CONSTANT:  # single numbers stand in the code, arrays in memory
-            small = node.value.tobytes().hex() if node.spec.size == 1 else ""
-            yield f"constant {node.spec} {small}"
-            continue
-        inputs = " ".join(str(number[id(n)]) for n in node.inputs)
-        yield f"{node.op.name} {node.spec} {inputs} {sorted(node.params.items())}"
-    yield "return " + " ".join(str(number[id(n)]) for n in graph.outputs)
+    return graph_lines(graph, _constant)
+
+
+def _constant(node: Node) -> str:
+    """Tell single numbers, which stand in the code; arrays lie in memory."""
+    return node.value.tobytes().hex() if node.spec.size == 1 else ""
 
 
 def obtain(key: str, target: Target, name: str, build: Callable[[], Module]) -> Program:

@@ -18,8 +18,10 @@ from pathlib import Path
 
 import pytest
 
-from limpide.engines.native import cache
-from limpide.engines.native.cache import fingerprint, load, store
+from limpide.engines import cache
+from limpide.engines.cache import load, store
+from limpide.engines.native import fingerprint as native
+from limpide.engines.native.fingerprint import fingerprint
 from limpide.engines.native.target import host
 from limpide.errors import LimpideWarning
 
@@ -37,7 +39,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Give the folder of a cache of this test's own, not made yet."""
     monkeypatch.setenv("LIMPIDE_CACHE", str(tmp_path / "cache"))
     monkeypatch.setattr(cache, "_warned", itertools.count())
-    return tmp_path / "cache" / "native"
+    return tmp_path / "cache" / "compiled"
 
 
 def entry(folder: Path, key: str = "key") -> Path:
@@ -169,7 +171,7 @@ def complaint(words: str) -> pytest.WarningsRecorder:
 def test_it_warns_once_and_keeps_nothing(folder: Path) -> None:
     folder.parent.write_text("a file")
     with complaint(
-        r"cache/native' cannot be used: .*\(ENOTDIR\). Set LIMPIDE_CACHE to a folder in "
+        r"cache/compiled' cannot be used: .*\(ENOTDIR\). Set LIMPIDE_CACHE to a folder in "
         r"which you may write, or to nothing for no cache on disk"
     ):
         store("key", PAYLOAD)
@@ -185,7 +187,7 @@ def test_a_folder_that_others_may_write_is_not_used(folder: Path, mode: int) -> 
     store("key", PAYLOAD)
     folder.chmod(mode)
     with complaint(
-        rf"native' can be written by other users \(mode {mode:o}\). Run chmod go-w on it"
+        rf"compiled' can be written by other users \(mode {mode:o}\). Run chmod go-w on it"
     ):
         assert load("key") is None
     store("other", PAYLOAD)
@@ -227,13 +229,13 @@ def test_a_link_above_the_folder_is_followed(folder: Path, tmp_path: Path) -> No
     folder.parent.symlink_to(tmp_path / "scratch")
     store("key", PAYLOAD)
     assert load("key") == PAYLOAD
-    assert (tmp_path / "scratch" / "native").is_dir()
+    assert (tmp_path / "scratch" / "compiled").is_dir()
 
 
 @posix
 def test_a_link_above_the_folder_that_leads_nowhere_is_named(folder: Path, tmp_path: Path) -> None:
     folder.parent.symlink_to(tmp_path / "nowhere")
-    with complaint(r"cache/native' cannot be used: No such file or directory \(ENOENT\).*"):
+    with complaint(r"cache/compiled' cannot be used: No such file or directory \(ENOENT\).*"):
         store("key", PAYLOAD)
     assert not (tmp_path / "nowhere").exists()
 
@@ -269,14 +271,14 @@ def test_an_empty_variable_means_no_cache(monkeypatch: pytest.MonkeyPatch, tmp_p
 @pytest.mark.parametrize(
     ("platform", "variables", "expected"),
     [
-        ("linux", {}, "{home}/.cache/limpide/native"),
-        ("linux", {"XDG_CACHE_HOME": "/scratch/me"}, "/scratch/me/limpide/native"),
-        ("linux", {"XDG_CACHE_HOME": ""}, "{home}/.cache/limpide/native"),
-        ("linux", {"XDG_CACHE_HOME": "relative"}, "{home}/.cache/limpide/native"),
-        ("darwin", {"XDG_CACHE_HOME": "/x"}, "{home}/Library/Caches/limpide/native"),
-        ("win32", {"LOCALAPPDATA": "/data"}, "/data/limpide/native"),
-        ("linux", {"LIMPIDE_CACHE": "/here", "XDG_CACHE_HOME": "/x"}, "/here/native"),
-        ("linux", {"LIMPIDE_CACHE": "~/mine"}, "{home}/mine/native"),
+        ("linux", {}, "{home}/.cache/limpide/compiled"),
+        ("linux", {"XDG_CACHE_HOME": "/scratch/me"}, "/scratch/me/limpide/compiled"),
+        ("linux", {"XDG_CACHE_HOME": ""}, "{home}/.cache/limpide/compiled"),
+        ("linux", {"XDG_CACHE_HOME": "relative"}, "{home}/.cache/limpide/compiled"),
+        ("darwin", {"XDG_CACHE_HOME": "/x"}, "{home}/Library/Caches/limpide/compiled"),
+        ("win32", {"LOCALAPPDATA": "/data"}, "/data/limpide/compiled"),
+        ("linux", {"LIMPIDE_CACHE": "/here", "XDG_CACHE_HOME": "/x"}, "/here/compiled"),
+        ("linux", {"LIMPIDE_CACHE": "~/mine"}, "{home}/mine/compiled"),
     ],
 )
 @posix
@@ -298,7 +300,7 @@ def test_a_relative_folder_is_one_below_where_we_are(
     monkeypatch.setenv("LIMPIDE_CACHE", "here")
     store("key", PAYLOAD)
     assert load("key") == PAYLOAD
-    assert files(tmp_path / "here") == {"native"}
+    assert files(tmp_path / "here") == {"compiled"}
 
 
 @posix
@@ -308,7 +310,7 @@ def test_a_home_that_cannot_be_written_is_said_once_and_nothing_else(
     monkeypatch.delenv("LIMPIDE_CACHE")
     monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
     monkeypatch.setenv("HOME", "/proc/self")  # where nobody, not even root, may make a folder
-    with complaint(r"'/proc/self/.cache/limpide/native' cannot be used: .*"):
+    with complaint(r"'/proc/self/.cache/limpide/compiled' cannot be used: .*"):
         store("key", PAYLOAD)
     store("key", PAYLOAD)
     assert load("key") is None
@@ -563,32 +565,33 @@ def test_another_processor_has_another_fingerprint(name: str) -> None:
 
 def test_a_fingerprint_is_the_same_in_another_process() -> None:
     program = (
-        "from limpide.engines.native.cache import fingerprint\n"
+        "from limpide.engines.native.fingerprint import fingerprint\n"
         "from limpide.engines.native.target import host\nprint(fingerprint(host()))"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
     assert done.stdout.strip() == fingerprint(host())
 
 
-@pytest.mark.parametrize("name", ["jit.py", "writer.py", "cache.py", "../../ir.py"])
+@pytest.mark.parametrize("name", ["jit.py", "writer.py", "store.py", "../../ir.py"])
 def test_an_edited_file_is_another_fingerprint(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    before = cache._source_digest()
-    assert before == cache._SOURCES
+    room = "limpide.engines.native"
+    before = cache.source_digest(room)
+    assert before == native._SOURCES
     real = Path.read_bytes
-    edited = (Path(cache.__file__).parent / name).resolve()
+    edited = (Path(native.__file__).parent / name).resolve()
 
     def read(path: Path) -> bytes:
         return real(path) + (b"#" if path.resolve() == edited else b"")
 
     monkeypatch.setattr(Path, "read_bytes", read)
-    assert cache._source_digest() != before
+    assert cache.source_digest(room) != before
 
 
 def test_other_versions_have_other_fingerprints(monkeypatch: pytest.MonkeyPatch) -> None:
     seen = {fingerprint(host())}
-    for place, name in [(cache.llvmlite, "__version__"), (cache.llvm, "llvm_version_info")]:
+    for place, name in [(native.llvmlite, "__version__"), (native.llvm, "llvm_version_info")]:
         with monkeypatch.context() as patch:
             patch.setattr(place, name, "99.0")
             seen.add(fingerprint(host()))

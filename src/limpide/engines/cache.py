@@ -20,10 +20,6 @@ import warnings
 from collections.abc import Iterator
 from importlib.resources import files
 
-import llvmlite
-import llvmlite.binding as llvm
-
-from limpide.engines.native.target import Target
 from limpide.errors import LimpideWarning
 
 VARIABLE = "LIMPIDE_CACHE"
@@ -32,7 +28,7 @@ VARIABLE = "LIMPIDE_CACHE"
 FORMAT = 1  # of an entry, and of what is kept in it: a new one makes all older entries misses
 LIMIT = 256 << 20  # bytes of all entries together
 
-_MAGIC = b"limpide native\n\0"
+_MAGIC = b"limpide program\0"
 _HEAD = struct.Struct("<16sI32sQQ")  # magic, format, SHA-256, bytes of the key, of the payload
 _ENTRY = re.compile(r"[0-9a-f]{64}")
 _TEMPORARY = re.compile(r"\.[0-9a-f]{16}\.tmp")
@@ -101,7 +97,7 @@ class _Folder:
 def folder() -> str | None:
     """Give the path of the cache's folder; None where there is to be no cache on disk.
 
-    It is ``native`` in the folder that the environment variable LIMPIDE_CACHE names, else in the
+    It is ``compiled`` in the folder that the environment variable LIMPIDE_CACHE names, else in the
     place that the platform has for such files: ``$XDG_CACHE_HOME/limpide`` or
     ``~/.cache/limpide``, ``~/Library/Caches/limpide`` on macOS, ``%LOCALAPPDATA%\\limpide`` on
     Windows. LIMPIDE_CACHE set to nothing (``LIMPIDE_CACHE= python train.py``) switches the cache
@@ -111,12 +107,12 @@ def folder() -> str | None:
 
     Examples
     --------
-    >>> os.path.basename(folder() or "native")
-    'native'
+    >>> os.path.basename(folder() or "compiled")
+    'compiled'
     """
     named = os.environ.get(VARIABLE)
     if named is not None:
-        return os.path.join(os.path.expanduser(named), "native") if named else None
+        return os.path.join(os.path.expanduser(named), "compiled") if named else None
     if sys.platform == "win32":
         base = os.environ.get("LOCALAPPDATA") or os.path.expanduser(r"~\AppData\Local")
     elif sys.platform == "darwin":
@@ -127,7 +123,7 @@ def folder() -> str | None:
             base = os.path.expanduser("~/.cache")
     if not os.path.isabs(base):  # nobody knows where this user is at home
         return None
-    return os.path.join(base, "limpide", "native")
+    return os.path.join(base, "limpide", "compiled")
 
 
 def load(key: bytes | str) -> bytes | None:
@@ -164,39 +160,21 @@ def store(key: bytes | str, payload: bytes) -> None:
                 _tidy(place)
 
 
-def fingerprint(target: Target) -> str:
-    """Give what besides the graph decides about the code: processor, versions, this room's files.
-
-    Examples
-    --------
-    >>> from limpide.engines.native.target import host
-    >>> len(fingerprint(host()))
-    64
-    """
-    parts = [target.triple, target.cpu, target.features, target.layout, llvmlite.__version__]
-    parts += [str(target.vector_bytes), str(target.registers), str(target.has_fma)]
-    parts += [str(llvm.llvm_version_info), str(FORMAT), _SOURCES]
-    return hashlib.sha256("\n".join(parts).encode()).hexdigest()
-
-
-def _source_digest() -> str:
-    """Hash the files that decide what code is written: this room, the graph, limpide's version.
+def source_digest(room: str) -> str:
+    """Hash the files that decide what code is written: an engine's room, the graph, the version.
 
     All their bytes: times and sizes would be cheaper, but packages are unpacked with one time for
-    all files, and a wrong hit runs wrong code. It is done when this module is imported, along
-    with its neighbours, and not when first asked for: a file edited in between would speak for
-    code that its older self wrote.
+    all files, and a wrong hit runs wrong code. Ask when the room's modules are imported, and not
+    when something is compiled: a file edited in between would speak for code that its older self
+    wrote.
     """
-    room, root = files("limpide.engines.native"), files("limpide")
-    read = [file for file in room.iterdir() if file.name.endswith((".py", ".pyc"))]
+    root = files("limpide")
+    read = [file for file in files(room).iterdir() if file.name.endswith((".py", ".pyc"))]
     read += [file for file in root.iterdir() if file.name in ("__init__.py", "ir.py")]
     digest = hashlib.sha256()
     for content in sorted(file.read_bytes() for file in read):
         digest.update(hashlib.sha256(content).digest())
     return digest.hexdigest()
-
-
-_SOURCES = _source_digest()
 
 
 # Entries --------------------------------------------------------------------------------------
