@@ -1,4 +1,4 @@
-"""benchmarks/xla_engine.py: how it judges."""
+"""benchmarks/xla_engine.py and engines_crossover.py: what they train, and how they judge."""
 
 from __future__ import annotations
 
@@ -33,7 +33,37 @@ def test_without_the_scan_nothing_is_judged() -> None:
     assert cells[2:] == ["–", "–", "not measured", "not installed"]
 
 
-@pytest.mark.parametrize("name", ["xla_engine.py", "accelerator.py"])
+def test_engines_that_differ_by_little_are_even() -> None:
+    names = script("engines_crossover.py")
+    for xla, winner in ((8.2, "native"), (4.1, "even"), (3.9, "even"), (2.0, "xla")):
+        times = {"native": [4.0, 4.0, 4.0], "xla": [xla, xla, xla]}
+        cell = names["Cell"](32, 16, 1, times, {"native": 0.1, "xla": 2.0})
+        assert cell.winner == winner
+        assert len(cell.cells()) == len(names["HEAD"])
+        assert cell.cells()[5].startswith(f"{xla / 4:.3g} ")
+
+
+def test_the_grid_has_epochs_of_about_one_length() -> None:
+    names = script("engines_crossover.py")
+    least, most = names["workload"](32, 16, 1), names["workload"](4096, 2048, 4)
+    assert (least.label, most.label) == (
+        "64-16-1, 32, Adam",
+        "64-2048-2048-2048-2048-1, 4,096, Adam",
+    )
+    assert (least.steps, most.steps) == (256, 1)
+    assert least.rows % least.batch == most.rows % most.batch == 0
+
+
+def test_a_shape_is_timed_on_both_engines_in_turn() -> None:
+    pytest.importorskip("jax")
+    names = script("engines_crossover.py")
+    cell = names["measured"](8, 4, 1, 2, 0.01)
+    assert [len(cell.micros[name]) for name in ("native", "xla")] == [2, 2]
+    assert min(cell.ratios) > 0
+    assert set(cell.first) == {"native", "xla"}
+
+
+@pytest.mark.parametrize("name", ["xla_engine.py", "engines_crossover.py", "accelerator.py"])
 def test_each_says_how_it_is_run(
     name: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
