@@ -372,7 +372,7 @@ class Network(Explaining):
         apart: bool = False,
     ) -> Array:
         """Give the loss of each row, or with ``apart`` of each member on each row."""
-        batch = self._batch(len(data.X))
+        batch = self._batch(len(data.X), engine)
         specs = tuple(Spec((batch, *a.shape[1:]), spec_of(a).dtype) for a in (data.X, data.y))
 
         def make() -> engines.RunRows:

@@ -32,6 +32,9 @@ class Engine(Protocol):
 
     name: str
 
+    #: How many independent rows a graph over rows takes at a time, at most: a power of 4.
+    block: int
+
     def compile(self, graph: Graph) -> Run:
         """Make a graph ready to run; the results are new arrays, the inputs stay as they are."""
 
@@ -168,7 +171,7 @@ def _checked(name: Any) -> str:
         name = os.environ.get(argument) or _NAMES[0]
     if name not in _NAMES:
         raise choice_error(argument, name, _NAMES)
-    return name
+    return str(name)
 
 
 def _looked_up(name: str) -> Engine:

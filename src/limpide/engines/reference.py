@@ -204,6 +204,7 @@ class ReferenceEngine:
     """Runs graphs by their NumPy meaning."""
 
     name = "reference"
+    block = 256
 
     def compile(self, graph: Graph) -> Callable[[list[Array]], list[Array]]:
         """Plan a graph; runs of one program take turns between threads."""

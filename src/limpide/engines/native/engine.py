@@ -36,6 +36,7 @@ class NativeEngine:
     """Runs graphs as machine code for this processor."""
 
     name = "native"
+    block = 256
 
     def compile(self, graph: Graph) -> Any:
         """Compile a graph; runs of one program may go side by side."""

@@ -34,6 +34,7 @@ class XlaEngine:
     """
 
     name = "xla"
+    block = 4096  # of a few hundred rows, an accelerator would see none
 
     def __init__(self, devices: Any = None, compute_dtype: str | None = None) -> None:
         if compute_dtype not in COMPUTE_DTYPES:
@@ -101,10 +102,10 @@ class XlaEngine:
 
         return run
 
-    def compile_loop(self, loop: Loop) -> LoopRun:
-        """Compile a loop, when it is first run."""
+    def compile_loop(self, loop: Loop, shares: bool = False) -> LoopRun:
+        """Compile a loop, when it is first run; ``shares`` as in ``LoopRun``."""
         table = lowerings(self._compute_dtype)
-        return LoopRun(loop, self._grid, table, str(self._compute_dtype))
+        return LoopRun(loop, self._grid, table, str(self._compute_dtype), shares)
 
 
 def _check(graph: Graph, arrays: Sequence[Array]) -> None:
