@@ -19,6 +19,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 import limpide as lp
+from limpide.engines import cache
 
 distributed = pytest.importorskip("distributed")
 
@@ -33,10 +34,11 @@ def classifier(**settings: Any) -> lp.Classifier:
 @pytest.fixture(scope="module")
 def compiled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """The folder of compiled code that both workers share; it is empty when they start."""
-    folder = tmp_path_factory.mktemp("compiled")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("LIMPIDE_CACHE", str(folder))
-        yield folder
+        patch.setenv("LIMPIDE_CACHE", str(tmp_path_factory.mktemp("cache")))
+        folder = cache.folder()
+        assert folder is not None
+        yield Path(folder)
 
 
 @pytest.fixture(scope="module")
@@ -76,7 +78,7 @@ def test_the_same_bits_as_in_one_process(client: Any) -> None:
 
 def test_workers_share_compiled_code(client: Any, compiled: Path) -> None:
     def entries() -> dict[str, bytes]:
-        return {path.name: path.read_bytes() for path in (compiled / "native").iterdir()}
+        return {path.name: path.read_bytes() for path in compiled.iterdir()}
 
     others = GridSearchCV(classifier(), {"hidden": [(5,), (7,)]}, cv=3, refit=False)
     before = set(entries())
