@@ -125,3 +125,17 @@ def test_fit_many(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert "300 networks 2-2-1 (100 × 3)" in capsys.readouterr().out
     assert (folder / "best.safetensors").exists()
     assert names["best"].loss == names["last"].min()
+
+
+def test_sweeps(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for library in ("sklearn", "distributed"):
+        pytest.importorskip(library)
+    search = run("docs/sweeps.md", {"__name__": "__main__"})["search"]  # as a file that is run
+    assert search.best_score_ > 0.95
+    assert f"{search.best_params_} {search.best_score_}" in capsys.readouterr().out
+
+
+def test_the_xla_engine(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    pytest.importorskip("jax")
+    run("docs/xla.md", {})
+    assert "xla (2000, 1)" in capsys.readouterr().out
