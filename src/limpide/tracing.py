@@ -313,12 +313,21 @@ class Pace:
         self.size = max(1, min(max(self.size, 64 * steps), fits))
 
 
-def slices(total: int, pace: Pace | None = None) -> Iterator[tuple[int, int]]:
-    """Cut a run of ``total`` steps into pieces of about 0.2 s, measured as it goes."""
+def slices(
+    total: int, pace: Pace | None = None, unit: int = 1, begun: int = 0
+) -> Iterator[tuple[int, int]]:
+    """Cut a run of ``total`` steps into pieces of about 0.2 s, measured as it goes.
+
+    Pieces end with a unit of steps, the first of which has ``begun`` so many steps ago, where
+    they are as long as one.
+    """
     pace = pace or Pace()
     start = 0
     while start < total:
         stop = min(start + pace.size, total)
+        if stop < total:
+            whole = stop - (begun + stop) % unit
+            stop = whole if whole > start else stop
         before = time.perf_counter()
         yield start, stop
         pace.note(stop - start, time.perf_counter() - before)

@@ -78,7 +78,7 @@ class Trainer:
     _part: _Part = field(init=False)  # the last one, to which steps are added
     _part_seconds: float = _PART_SECONDS  # how long a part lasts
     _losses: Array = field(init=False)  # of the steps of the epoch that is under way
-    _pace: Pace = field(default_factory=Pace)
+    _pace: Pace = field(init=False)
     _resumed: Snapshot | None = None  # until the run goes on from it
 
     @contextmanager
@@ -150,6 +150,7 @@ class Trainer:
         self._shown = [self.params[n] for n in self._trained] + [*self.state.values()]
         self._carry = engines.carried(self.run_loop, [*self._shown, *own.values()])
         self._held = self._constant()
+        self._pace = Pace(engines.first_steps(self.run_loop))
 
     def _train(self, history: History) -> History:
         self._first = _Part(self._carry.copy())
@@ -281,7 +282,7 @@ class Trainer:
     def _advance(self, given: Feed, stop: stopping.Stop) -> bool:
         """Run in slices to the end of some epochs; False where that was left off before."""
         total = self._epochs_at_once() * self._an_epoch - self._begun
-        for first, last in slices(total, self._pace):
+        for first, last in slices(total, self._pace, self._an_epoch, self._begun):
             while first < last:
                 epoch, at = divmod(self.history.steps, self._an_epoch)
                 began = time.perf_counter()

@@ -151,6 +151,11 @@ def carried(run: Any, arrays: list[Array]) -> Carry:
     return InMemory(run, working(run, arrays)) if make is None else cast(Carry, make(arrays))
 
 
+def first_steps(run: object) -> int:
+    """Give how many steps a loop's first slice may have, before it is known how long they take."""
+    return int(getattr(run, "first_steps", 1))
+
+
 def made_for(run: object) -> str:
     """Give the processor that a compiled loop is made for, or an empty text for any.
 

@@ -23,12 +23,15 @@ from limpide.engines.xla.devices import BATCH, Grid
 from limpide.engines.xla.kept import Program, graph_words, obtain
 from limpide.engines.xla.lowering import Lowering
 from limpide.errors import ArgumentError
-from limpide.ir import CONSTANT, Array, Graph, Loop
+from limpide.ir import CONSTANT, Array, Graph, Loop, Node
 
 _PLACES = 1 << 19  # of rows in a call: 2 MiB of numbers, which are filled for few steps too
 _MOST_STEPS = 1 << 16  # a call, however small a batch is
 _GATHERED = {"cpu": 1 << 21}  # bytes of rows that are gathered at once: they stay in the cache
 _GATHERED_ELSEWHERE = 1 << 26
+_GUESS = {"cpu": (5e10, 3e-7)}  # operations a second, and seconds an op beside
+_GUESS_ELSEWHERE = (1e13, 3e-6)
+_KEPT = 4  # programs of a loop, for other numbers of rows
 
 
 def replay(graph: Graph, inputs: Sequence[Any], lowerings: Mapping[str, Lowering]) -> list[Any]:
@@ -57,12 +60,15 @@ class _Call(NamedTuple):
         i64[epochs, n]: their rows.
     epochs, full, tail
         How often, how many whole batches, and whether a short one behind them.
+    whole
+        Whether these are whole epochs, all of that length.
     """
 
     order: Array
     epochs: int
     full: int
     tail: bool
+    whole: bool = False
 
     @property
     def steps(self) -> int:
@@ -111,6 +117,7 @@ class LoopRun:
         wide = len(grid.devices) // self._parts
         self._places = -(-self._batch // wide) * wide  # of a step: as many on each device
         self.most = max(1, min(_MOST_STEPS, _PLACES // self._places))  # steps a call
+        self._programs: dict[Any, Program] = {}
         self._lock = threading.Lock()
         self._given: list[Array] = []  # rows as they were given, and on the devices
         self._rows: list[Any] = []
@@ -135,6 +142,14 @@ class LoopRun:
         with exact():
             return OnDevices(self, [self.grid.put(np.array(array)) for array in arrays])
 
+    @cached_property
+    def first_steps(self) -> int:
+        """About 0.1 s of steps, by a guess that is rather too long than too short a time."""
+        rate, each = _GUESS.get(self.grid.devices[0].platform, _GUESS_ELSEWHERE)
+        nodes = self.loop.step.nodes
+        work = sum(_work(node) for node in nodes)
+        return max(1, int(0.1 / (work / rate + len(nodes) * each)))
+
     @property
     def made_for(self) -> str:
         """What the code is made for: others may round differently."""
@@ -145,8 +160,8 @@ class LoopRun:
 
     # Running ------------------------------------------------------------------------------------
 
-    def calls(self, order: Array | None, trips: int) -> Iterator[_Call]:
-        """Cut steps into calls that take no more than ``most``."""
+    def calls(self, order: Array | None, n_rows: int, trips: int) -> Iterator[_Call]:
+        """Cut steps into calls that take no more than ``most``; there are ``n_rows`` rows."""
         if order is None:
             for first in range(0, trips, self.most):
                 yield _Call(np.empty((0, 0), np.int64), 1, min(self.most, trips - first), False)
@@ -161,9 +176,10 @@ class LoopRun:
                 yield _Call(part, 1, count, False)
         elif an_epoch <= self.most:
             epochs = self.most // an_epoch
+            whole = full > 0 and (len(order) > 1 or order.shape[1] == n_rows)
             for first in range(0, len(order), epochs):
                 part = order[first : first + epochs]
-                yield _Call(part, len(part), full, True)
+                yield _Call(part, len(part), full, True, whole)
         else:
             for row in order:
                 for first in range(0, an_epoch, self.most):
@@ -180,7 +196,7 @@ class LoopRun:
             placed = self._placed(rows)
             counts = np.array([call.epochs, call.full, call.tail], np.int32)
             arguments = (carry, held, placed, self._filled(call), counts)
-            program = self._program(tuple(a.shape for a in rows))
+            program = self._program(tuple(a.shape for a in rows), call.full if call.whole else 0)
         new, seen = program(*arguments)
         return new, seen
 
@@ -216,14 +232,15 @@ class LoopRun:
 
     # Compiling ----------------------------------------------------------------------------------
 
-    def _program(self, shapes: tuple[tuple[int, ...], ...]) -> Program:
-        if self._compiled is None or self._compiled[0] != shapes:
-            self._compiled = shapes, self._obtain(shapes)
-        return self._compiled[1]
+    def _program(self, shapes: tuple[tuple[int, ...], ...], whole: int) -> Program:
+        key = shapes, whole
+        if key not in self._programs:
+            if len(self._programs) >= _KEPT:
+                self._programs.clear()
+            self._programs[key] = self._obtain(shapes, whole)
+        return self._programs[key]
 
-    _compiled: tuple[Any, Program] | None = None
-
-    def _obtain(self, shapes: Sequence[tuple[int, ...]]) -> Program:
+    def _obtain(self, shapes: Sequence[tuple[int, ...]], whole_batches: int) -> Program:
         grid, step = self.grid, self.loop.step
         kept = self.loop.n_carry + self.loop.n_held
         whole, parts = grid.spread(), self._parts
@@ -247,9 +264,11 @@ class LoopRun:
         results = ([0] * len(carry), [0] * len(step.outputs[self.loop.n_carry :]))
 
         def make() -> Any:
-            return jax.jit(self._run, donate_argnums=(0,), out_shardings=whole)
+            run = partial(self._run, whole=whole_batches)
+            return jax.jit(run, donate_argnums=(0,), out_shardings=whole)
 
-        return obtain(self._words(), grid.devices, arguments, results, make)
+        words = [*self._words(), str(whole_batches)]
+        return obtain(words, grid.devices, arguments, results, make)
 
     def _words(self) -> list[str]:
         words = [f"loop {self._dialect} {self.loop.n_carry} {self.loop.n_held} {self._block}"]
@@ -270,41 +289,78 @@ class LoopRun:
         return max(1, min(self.most, room // max(sum(widths), 1)))
 
     def _run(
-        self, carry: list[Any], held: list[Any], rows: list[Any], order: Any, counts: Any
+        self,
+        carry: list[Any],
+        held: list[Any],
+        rows: list[Any],
+        order: Any,
+        counts: Any,
+        whole: int,
     ) -> tuple[list[Any], list[Any]]:
-        loop = self.loop
-        observed = loop.step.outputs[loop.n_carry :]
+        """Take the steps of a call; ``whole`` is how many batches an epoch has, if it is known."""
+        observed = self.loop.step.outputs[self.loop.n_carry :]
         seen = [jnp.zeros((self.most, *n.spec.shape), n.spec.numpy_dtype) for n in observed]
-        step = partial(self._step, held)
+        batches = partial(self._batches, held, rows, order)
+        short = partial(self._short, held, rows, order)
         epochs, full, tail = counts[0], counts[1], counts[2]
 
-        def block(first: Any, number: Any, state: Any) -> Any:
-            # The last block of the last epoch may lie nearer to the end than a block is long.
-            start = first + number * self._block
-            at = jnp.minimum(start, self.most - self._block)
-            found = self._gathered(rows, lax.dynamic_slice_in_dim(order, at, self._block))
+        def known(number: Any, state: Any) -> Any:
+            first = number * (whole + 1)
+            return short(first + whole, batches(first, whole, state))
 
-            def one(i: Any, state: Any) -> Any:
-                batch = [lax.dynamic_index_in_dim(a, i - at, keepdims=False) for a in found]
-                return step(loop.step, self._batch, i, batch, state)
-
-            return lax.fori_loop(start, jnp.minimum(start + self._block, first + full), one, state)
-
-        def short(at: Any, state: Any) -> Any:
-            found = self._gathered(rows, lax.dynamic_slice_in_dim(order, at, 1))
-            assert loop.tail is not None
-            return step(loop.tail, self._rest, at, [a[0] for a in found], state)
-
-        def epoch(number: Any, state: Any) -> Any:
+        def other(number: Any, state: Any) -> Any:
             first = number * (full + tail)
-            blocks = (full + self._block - 1) // self._block
-            state = lax.fori_loop(0, blocks, partial(block, first), state)
-            if loop.tail is not None:
+            state = batches(first, full, state)
+            if self.loop.tail is not None:
                 state = lax.fori_loop(first + full, first + full + tail, short, state)
             return state
 
-        found: tuple[list[Any], list[Any]] = lax.fori_loop(0, epochs, epoch, (carry, seen))
+        found: tuple[list[Any], list[Any]] = lax.fori_loop(
+            0, epochs, known if whole else other, (carry, seen)
+        )
         return found
+
+    def _batches(
+        self, held: list[Any], rows: list[Any], order: Any, first: Any, count: Any, state: Any
+    ) -> Any:
+        """Take ``count`` steps of whole batches, some at a time.
+
+        Loops whose number of turns is known to the compiler are up to a quarter faster: they are
+        made where ``count`` is a number, and for all but the last turns elsewhere.
+        """
+        size = _cut(count, self._block) if isinstance(count, int) else self._block
+
+        def some(start: Any, turns: Any, state: Any) -> Any:
+            at = jnp.minimum(start, self.most - size)
+            found = self._gathered(rows, lax.dynamic_slice_in_dim(order, at, size))
+
+            def one(i: Any, state: Any) -> Any:
+                place = start - at + i
+                batch = [lax.dynamic_index_in_dim(a, place, keepdims=False) for a in found]
+                return self._step(held, self.loop.step, self._batch, start + i, batch, state)
+
+            return lax.fori_loop(0, turns, one, state)
+
+        def block(number: Any, state: Any) -> Any:
+            return some(first + number * size, size, state)
+
+        blocks = count // size
+        if isinstance(count, int):
+            return block(0, state) if blocks == 1 else lax.fori_loop(0, blocks, block, state)
+        if self.loop.tail is None:
+            state = lax.fori_loop(0, blocks, block, state)
+            return some(first + blocks * size, count - blocks * size, state)
+
+        def part(number: Any, state: Any) -> Any:
+            return some(first + number * size, jnp.minimum(size, count - number * size), state)
+
+        return lax.fori_loop(0, (count + size - 1) // size, part, state)
+
+    def _short(self, held: list[Any], rows: list[Any], order: Any, at: Any, state: Any) -> Any:
+        """Take the step of the short batch."""
+        assert self.loop.tail is not None
+        found = self._gathered(rows, lax.dynamic_slice_in_dim(order, at, 1))
+        return self._step(held, self.loop.tail, self._rest, at, [a[0] for a in found], state)
 
     def _step(
         self, held: list[Any], graph: Graph, size: int, at: Any, batch: list[Any], state: Any
@@ -342,6 +398,22 @@ class LoopRun:
         return gather(chosen, *rows)
 
 
+def _work(node: Node) -> float:
+    """Give about how many operations a node takes."""
+    if node.op.name != "matmul":
+        return float(node.spec.size)
+    return 2.0 * node.spec.size * node.inputs[0].spec.shape[-1]
+
+
+def _cut(count: int, most: int) -> int:
+    """Give the largest size, at most ``most``, of which ``count`` is a multiple.
+
+    >>> _cut(143, 143), _cut(143, 50), _cut(17, 8)
+    (143, 13, 1)
+    """
+    return next(size for size in range(min(count, most), 0, -1) if count % size == 0)
+
+
 class OnDevices:
     """What a loop carries, on its devices: see ``limpide.engines.carry.Carry``."""
 
@@ -357,7 +429,7 @@ class OnDevices:
         """Take steps, as ``Engine.compile_loop`` says; what they let see is an array each."""
         found: list[tuple[int, list[Any]]] = []
         with exact():
-            for call in self._run.calls(order, trips):
+            for call in self._run.calls(order, len(rows[0]) if rows else 0, trips):
                 self._arrays, seen = self._run.advance(self._arrays, held, rows, call)
                 found.append((call.steps, seen))
             parts = [[np.asarray(a)[:n] for a in seen] for n, seen in found]
