@@ -107,6 +107,24 @@ def row_order_of(run: object) -> type[RowOrder]:
     return getattr(run, "row_order", RowOrder)
 
 
+def team(engine: str) -> Team:
+    """Give the processes that run this engine's programs together: this one alone, or several.
+
+    Raises
+    ------
+    ArgumentError
+        Several processes are together, and the engine knows of one.
+    """
+    hosts = sys.modules.get("limpide.engines.xla.hosts")  # else nobody has joined anybody
+    found: Team = ALONE if hosts is None else hosts.current()
+    if found.size > 1 and engine != "xla":
+        raise ArgumentError(
+            f"engine is {engine!r}, and {found.size} processes train together with 'xla' alone. "
+            "Say engine='xla', or leave lp.processes out."
+        )
+    return found
+
+
 _NAMES = ("native", "reference", "xla")
 _ENGINES: dict[str, Engine] = {"reference": reference.ReferenceEngine()}
 
