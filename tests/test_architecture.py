@@ -136,13 +136,13 @@ MAY_IMPORT: dict[str, set[str]] = {
     | {"arrays", "checkpoints", "languages", "limpide", "model_facts", "table_explaining"},
     "learning": PARTS
     | REPORTS
-    | {"checkpoints", "model", "model_facts", "network", "recipe", "tables"},
+    | {"checkpoints", "engines", "model", "model_facts", "network", "recipe", "tables"},
     "large_tables": PARTS
     | REPORTS
     | {"arrays", "learning", "model", "recipe", "stored_rows", "tables"},
     "table_training": GROUND
     | {"ir", "arrays", "checkpoints", "large_tables", "learning", "model", "recipe", "tables"}
-    | {"threads"},
+    | {"engines", "threads"},
     # estimators: scikit-learn's classes around a model, and the only importer of scikit-learn
     "estimator_html": {"history", "languages", "model", "retelling", "wording"},
     "estimator_metrics": {"errors", "ir", "callbacks", "metrics", "model"},

@@ -73,6 +73,7 @@ ULPS: dict[tuple[str, str], tuple[float, str]] = {
         1,
         "worked in float64, or a sum with a correction",
     ),
+    ("loss of a first step on xla", "float64"): (4, "asked: the same ops, sums in another order"),
     ("native power", "float32"): (
         1,
         "worked in float64, or with a logarithm in two parts",
@@ -90,6 +91,8 @@ ABSOLUTE: dict[str, tuple[float, str]] = {
     "engine_float64": (1e-12, "engines may add in another order, never by another formula"),
     "engine_float32": (1e-5, "a few dozen float32 roundings of 6e-8, in another order each"),
     "engine_float64_steps": (1e-9, "up to 1,000 steps carry the engines' roundings forward"),
+    "devices_float32": (1e-6, "100 steps; each device adds its own rows first"),
+    "bfloat16_products": (0.01, "factors of 8 bits: 0.4 % each, in sums of some dozen"),
     "fit_float32": (2e-5, "a dozen steps carry a few hundred roundings of 6e-8 forward"),
     "order_of_sums": (8.0, "eps times the sum of absolute values: terms are added in any order"),
     "float32_beside_float64": (1e-5, "a few dozen float32 roundings of numbers below 10"),

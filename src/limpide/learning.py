@@ -16,6 +16,7 @@ import polars as pl
 from limpide.callbacks import EarlyStopping, as_callbacks
 from limpide.checkpoints import Checkpoint
 from limpide.conversion import check_finite_scalar
+from limpide.engines import Engine
 from limpide.errors import (
     ArgumentError,
     choice_error,
@@ -97,7 +98,7 @@ class Asked:
     class_weight: Any = None
     sample_weight: Any = None
     callbacks: Any = None
-    engine: str | None = None
+    engine: str | Engine | None = None
     progress: bool | None = None
     checkpoint: Checkpoint | None = None
 
@@ -288,7 +289,7 @@ def learn(
     validation: tuple[Any, ...] | None = None,
     class_weight: Any = None,
     callbacks: Any = None,
-    engine: str | None = None,
+    engine: str | Engine | None = None,
     progress: bool | None = None,
     once: bool = False,
     checkpoint: Checkpoint | None = None,

@@ -97,8 +97,10 @@ class Network(Explaining):
         callbacks: Any = None,
         freeze: Sequence[str] = (),
         folds: Any = None,
-        engine: str | None = None,
+        engine: str | engines.Engine | None = None,
         threads: int | None = None,
+        devices: Any = None,
+        compute_dtype: str | None = None,
         seed: int | None = 0,
         progress: bool | None = None,
         checkpoint: str | os.PathLike[str] | Checkpoint | None = None,
@@ -133,7 +135,13 @@ class Network(Explaining):
             None is the fastest installed.
         threads
             At most so many; None: by ``lp.limit_threads``, else the processors there are. No
-            result depends on it.
+            result depends on it. (XLA has threads of its own.)
+        devices
+            For ``engine="xla"``: over how many devices each batch is spread, a list of their
+            numbers, or ``"all"``; None: one.
+        compute_dtype
+            For ``engine="xla"``: ``"bfloat16"`` lets products of float32 matrices take their
+            factors with 8 bits of precision, which accelerators do many times faster.
         seed
             For the order of rows and for dropout; None takes a fresh one.
         progress
@@ -163,7 +171,7 @@ class Network(Explaining):
         frozen = self._frozen(freeze)
         kept = as_checkpoint(checkpoint)
         number, limit = seed_for(kept, seed), limit_threads(threads)
-        engine = engines.get(engine).name
+        engine = engines.on_devices(engine, devices, compute_dtype)
         watched = as_callbacks(callbacks)
         data = self._data(X, y, resolved, sample_weight)
         if folds is not None:
@@ -192,7 +200,7 @@ class Network(Explaining):
         epochs: int,
         validation: tuple[Any, ...] | None = None,
         callbacks: Any = None,
-        engine: str | None = None,
+        engine: str | engines.Engine | None = None,
         seed: int = 0,
         progress: bool | None = None,
         checkpoint: Checkpoint | None = None,
@@ -202,7 +210,7 @@ class Network(Explaining):
         X and y of the rows are as the loop takes them: of the network's dtype, y class numbers or
         [n, outputs]. ``validation`` may be anything that ``fit`` takes but a share.
         """
-        engine = engines.get(engine).name
+        engine = engines.get(engine)
         _, held = self._validation(validation, Data(rows.X, rows.y), loss, seed)
         plan = StepPlan(self.placed, loss, optimizer, frozenset(), rows.weights is not None)
         trainer = self._trainer(plan, rows, rows.batch_size, epochs, seed, engine)
@@ -218,7 +226,7 @@ class Network(Explaining):
         batch_size: int,
         epochs: int,
         seed: int,
-        engine: str,
+        engine: engines.Engine,
     ) -> Trainer:
         widths = [n for p in self.placed for n in (p.inputs, p.outputs)]
         check_step(batch_size, sum(widths), self.dtype.itemsize)
@@ -253,7 +261,7 @@ class Network(Explaining):
                 raise short_of_memory(needed, what, remedy) from error
 
     def _loop(
-        self, plan: StepPlan, data: Data | StoredRows, batch_size: int, engine: str | None
+        self, plan: StepPlan, data: Data | StoredRows, batch_size: int, engine: engines.Engine
     ) -> engines.RunLoop:
         rest = data.n_rows % batch_size
         each = data.weights is not None and data.weights.ndim > 1
@@ -262,7 +270,7 @@ class Network(Explaining):
             engines.RunLoop,
             self._cached(
                 key,
-                lambda: engines.get(engine).compile_loop(
+                lambda: engine.compile_loop(
                     build_loop(
                         plan, self.params, self.state, data.arrays(), data.n_rows, batch_size
                     )
@@ -286,7 +294,7 @@ class Network(Explaining):
             batch_size=size,
             shuffle=trainer.shuffle,
             seed=trainer.seed,
-            engine=trainer.engine,
+            engine=trainer.engine.name,
             dtype=self.dtype.name,
         )
         return Keeper(
@@ -342,7 +350,7 @@ class Network(Explaining):
         return numbers
 
     def _held_out(
-        self, data: Data, folds: Array, loss: Loss, engine: str | None
+        self, data: Data, folds: Array, loss: Loss, engine: engines.Engine
     ) -> Callable[[], float]:
         """Give what takes the loss of each row by the member that does not learn from it."""
         rows = np.flatnonzero(folds >= 0)
@@ -357,7 +365,11 @@ class Network(Explaining):
         return validate
 
     def _losses(
-        self, data: Data, loss: Loss, engine: str | None = None, apart: bool = False
+        self,
+        data: Data,
+        loss: Loss,
+        engine: engines.Engine | None = None,
+        apart: bool = False,
     ) -> Array:
         """Give the loss of each row, or with ``apart`` of each member on each row."""
         batch = self._batch(len(data.X))
@@ -373,7 +385,7 @@ class Network(Explaining):
         self._over_rows(run, batch, [data.X, data.y], losses)
         return losses
 
-    def _loss(self, data: Data, loss: Loss, engine: str | None = None) -> float:
+    def _loss(self, data: Data, loss: Loss, engine: engines.Engine | None = None) -> float:
         losses = self._losses(data, loss, engine)
         if data.weights is None:
             return float(losses.mean(dtype=np.float64))

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from limpide import engines
 from limpide.arrays import as_weights
 from limpide.checkpoints import Checkpoint, as_checkpoint, seed_for
 from limpide.errors import (
@@ -63,6 +64,8 @@ def train(
     scaling: str = "robust",
     engine: str | None = None,
     threads: int | None = None,
+    devices: Any = None,
+    compute_dtype: str | None = None,
     seed: int | None = 0,
     class_weight: Any = None,
     sample_weight: Any = None,
@@ -115,7 +118,7 @@ def train(
         How much the table may take, such as ``"2 GB"`` or a number of bytes; None: half of what
         there is. A larger one is read in parts and learned from disk, in shuffled windows; text
         and Parquet files can be.
-    engine, threads, seed, callbacks, progress, checkpoint
+    engine, threads, devices, compute_dtype, seed, callbacks, progress, checkpoint
         As in ``Network.fit``.
 
     Raises
@@ -159,7 +162,7 @@ def train(
         class_weight,
         sample_weight,
         callbacks,
-        engine,
+        engines.on_devices(engine, devices, compute_dtype),
         progress,
         kept,
     )

@@ -61,7 +61,7 @@ class Trainer:
     epochs: int
     seed: int
     shuffle: bool
-    engine: str | None
+    engine: engines.Engine
     run_loop: engines.RunLoop
     scalars: Scalars
     validate: Callable[[], float] | None = None
@@ -132,7 +132,7 @@ class Trainer:
     def fit(self) -> History:
         """Train; parameters and state change in place. See ``Network.fit``."""
         history = self.history
-        history.batch_size, history.engine = self.batch_size, engines.get(self.engine).name
+        history.batch_size, history.engine = self.batch_size, self.engine.name
         self._lay_out()
         try:
             return self._train(history)

@@ -93,6 +93,18 @@ Examples:
     "--engine", metavar="NAME", help="What computes: native (the default), reference or xla."
 )
 @click.option(
+    "--devices",
+    metavar="N",
+    type=program.Number(int, 1, UNBOUNDED, "--devices 2"),
+    help="With --engine xla: over how many devices each batch is spread.",
+)
+@click.option(
+    "--compute-dtype",
+    metavar="NAME",
+    type=program.Choice(["bfloat16"]),
+    help="With --engine xla: bfloat16 for products of matrices, faster on accelerators.",
+)
+@click.option(
     "--memory",
     metavar="SIZE",
     help="What the table may take, as 2GB; a larger one is learned from disk. Else half of all.",

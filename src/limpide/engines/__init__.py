@@ -129,23 +129,64 @@ _NAMES = ("native", "reference", "xla")
 _ENGINES: dict[str, Engine] = {"reference": reference.ReferenceEngine()}
 
 
-def get(name: str | None) -> Engine:
+def get(name: str | Engine | None) -> Engine:
     """Give an engine by name; None is the one named by ``LIMPIDE_ENGINE``, else ``"native"``.
+
+    An engine is given back.
 
     Raises
     ------
     ArgumentError
         For a name that no engine has.
     """
+    if hasattr(name, "compile_loop"):
+        return cast(Engine, name)
+    name = _checked(name)
+    if name not in _ENGINES:
+        _ENGINES[name] = _looked_up(name)
+    return _ENGINES[name]
+
+
+def on_devices(
+    name: str | Engine | None, devices: Any = None, compute_dtype: str | None = None
+) -> Engine:
+    """Give an engine for loops on some devices, in some precision.
+
+    Parameters
+    ----------
+    name
+        As in ``get``.
+    devices
+        How many, the numbers of some, or ``"all"``; None: one.
+    compute_dtype
+        ``"bfloat16"``: the factors of products of matrices; None: all float32.
+
+    Raises
+    ------
+    ArgumentError, ArgumentTypeError
+        There are no such devices, or the engine knows of none.
+    """
+    if devices is None and compute_dtype is None:
+        return get(name)
+    argument = "compute_dtype" if devices is None else "devices"
+    found = get(name)
+    among = getattr(found, "on_devices", None)
+    if among is None:
+        raise ArgumentError(
+            f"{argument} is for engine='xla'; this is engine={found.name!r}, which computes on the "
+            f"processor, in the network's dtype. Leave {argument} out, or say engine='xla'."
+        )
+    return cast(Engine, among(devices, compute_dtype))
+
+
+def _checked(name: Any) -> str:
     argument = "engine"
     if name is None:
         argument = "LIMPIDE_ENGINE"
         name = os.environ.get(argument) or _NAMES[0]
     if name not in _NAMES:
         raise choice_error(argument, name, _NAMES)
-    if name not in _ENGINES:
-        _ENGINES[name] = _looked_up(name)
-    return _ENGINES[name]
+    return str(name)
 
 
 def _looked_up(name: str) -> Engine:

@@ -13,13 +13,14 @@ from dataclasses import asdict, dataclass
 from weakref import WeakValueDictionary
 
 from limpide.engines import cache
+from limpide.engines.keys import graph_lines
 from limpide.engines.native import jit, loops
 from limpide.engines.native.fingerprint import fingerprint
 from limpide.engines.native.jit import Code, make_object
 from limpide.engines.native.module import Module, Slot
 from limpide.engines.native.target import Target
 from limpide.errors import CompileError
-from limpide.ir import CONSTANT, Graph, Loop
+from limpide.ir import Graph, Loop, Node
 from limpide.locks import Lock
 
 
@@ -65,17 +66,12 @@ def _digest(parts: Sequence[str]) -> str:
 
 
 def _lines(graph: Graph) -> Iterator[str]:
-    number = {id(n): i for i, n in enumerate([*graph.inputs, *graph.nodes])}
-    for node in graph.inputs:
-        yield str(node.spec)
-    for node in graph.nodes:
-        if node.op is CONSTANT:  # single numbers stand in the code, arrays in memory
-            small = node.value.tobytes().hex() if node.spec.size == 1 else ""
-            yield f"constant {node.spec} {small}"
-            continue
-        inputs = " ".join(str(number[id(n)]) for n in node.inputs)
-        yield f"{node.op.name} {node.spec} {inputs} {sorted(node.params.items())}"
-    yield "return " + " ".join(str(number[id(n)]) for n in graph.outputs)
+    return graph_lines(graph, _constant)
+
+
+def _constant(node: Node) -> str:
+    """Tell single numbers, which stand in the code; arrays lie in memory."""
+    return node.value.tobytes().hex() if node.spec.size == 1 else ""
 
 
 def obtain(key: str, target: Target, name: str, build: Callable[[], Module]) -> Program:

@@ -1,56 +1,64 @@
-"""The engine: a graph, a graph over rows and a loop as compiled JAX functions.
+"""The engine: graphs, graphs over rows and loops as compiled programs of XLA's.
 
-Answers for replaying nodes under ``jax.jit``, for running loops with their rows and their carry on
-the device, and for float64 without a global setting. Not for: single ops
-(``limpide.engines.xla.lowering``).
+Answers for ``engine="xla"`` on the devices and in the precision that it was asked for. Not for:
+single ops (``lowering``), nor for loops (``loop_run``).
 """
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Sequence
-from functools import partial
+from functools import cached_property
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-from limpide.engines.xla.lowering import LOWERINGS
-from limpide.ir import CONSTANT, Array, Graph, Loop
-
-_LEAST_STEPS = 64  # places for the losses of a call, doubled until they suffice
-
-
-def replay(graph: Graph, inputs: Sequence[Any]) -> list[Any]:
-    """Apply a graph's nodes to JAX arrays."""
-    values = {id(node): array for node, array in zip(graph.inputs, inputs, strict=True)}
-    for node in graph.nodes:
-        if node.op is CONSTANT:
-            values[id(node)] = jnp.asarray(node.value)
-        else:
-            arguments = [values[id(n)] for n in node.inputs]
-            values[id(node)] = LOWERINGS[node.op.name](*arguments, **node.params)
-    return [values[id(node)] for node in graph.outputs]
-
-
-def _exact() -> Any:
-    """Let 64-bit numbers be 64 bits wide, in here alone."""
-    return jax.enable_x64(True)
+from limpide.engines.xla.devices import Grid, chosen
+from limpide.engines.xla.loop_run import LoopRun, exact, replay
+from limpide.engines.xla.lowering import COMPUTE_DTYPES, LOWERINGS, lowerings
+from limpide.errors import choice_error
+from limpide.ir import Array, Graph, Loop
 
 
 class XlaEngine:
-    """Runs graphs and loops through XLA."""
+    """Runs graphs and loops through XLA.
+
+    Parameters
+    ----------
+    devices
+        For loops; see ``limpide.engines.xla.devices.chosen``.
+    compute_dtype
+        ``"bfloat16"``: in loops, products of float32 matrices take their factors in bfloat16
+        (sums, parameters and all else stay float32). None: float32 all through.
+    """
 
     name = "xla"
 
+    def __init__(self, devices: Any = None, compute_dtype: str | None = None) -> None:
+        if compute_dtype not in COMPUTE_DTYPES:
+            raise choice_error("compute_dtype", compute_dtype, filter(None, COMPUTE_DTYPES))
+        self._devices, self._compute_dtype = devices, compute_dtype
+        self._others: dict[Any, XlaEngine] = {}
+
+    def on_devices(self, devices: Any, compute_dtype: str | None) -> XlaEngine:
+        """Give the engine for loops on these devices, the same one for the same."""
+        grid = chosen(devices)
+        key = grid.devices, compute_dtype
+        if key not in self._others:
+            self._others[key] = XlaEngine(devices, compute_dtype)
+        return self._others[key]
+
+    @cached_property
+    def _grid(self) -> Grid:
+        return chosen(self._devices)
+
     def compile(self, graph: Graph) -> Callable[[list[Array]], list[Array]]:
         """Compile a graph, when it is first run."""
-        compiled = jax.jit(lambda arrays: replay(graph, arrays))
+        compiled = jax.jit(lambda arrays: replay(graph, arrays, LOWERINGS))
 
         def run(arrays: list[Array]) -> list[Array]:
-            with _exact():
+            with exact():
                 _check(graph, arrays)
                 return [np.array(output) for output in compiled(list(arrays))]
 
@@ -65,19 +73,19 @@ class XlaEngine:
         def over(held: list[Any], starts: Any, rows: list[Any]) -> list[Any]:
             def one(start: Any) -> list[Any]:
                 parts = [lax.dynamic_slice_in_dim(a, start, batch) for a in rows]
-                return replay(graph, [*held, *parts])
+                return replay(graph, [*held, *parts], LOWERINGS)
 
             found: list[Any] = lax.map(one, starts)
             return found
 
         compiled = jax.jit(over)
-        single = jax.jit(lambda arrays: replay(graph, arrays))
+        single = jax.jit(lambda arrays: replay(graph, arrays, LOWERINGS))
 
         def run(
             held: Sequence[Array], row_arrays: Sequence[Array], outputs: Sequence[Array]
         ) -> None:
             n = len(row_arrays[0])
-            with _exact():
+            with exact():
                 if n == batch:
                     found = single([*held, *row_arrays])
                     for array, output in zip(outputs, found, strict=True):
@@ -95,7 +103,8 @@ class XlaEngine:
 
     def compile_loop(self, loop: Loop) -> LoopRun:
         """Compile a loop, when it is first run."""
-        return LoopRun(loop)
+        table = lowerings(self._compute_dtype)
+        return LoopRun(loop, self._grid, table, str(self._compute_dtype))
 
 
 def _check(graph: Graph, arrays: Sequence[Array]) -> None:
@@ -106,100 +115,3 @@ def _check(graph: Graph, arrays: Sequence[Array]) -> None:
                 f"{node.name} is {node.spec} in this graph; received {array.dtype} "
                 f"{list(array.shape)}."
             )
-
-
-class LoopRun:
-    """A loop that was compiled: ``run(carry, held, row_arrays, order, trips)``."""
-
-    def __init__(self, loop: Loop) -> None:
-        self.loop = loop
-        rows = loop.step.inputs[loop.n_carry + loop.n_held :]
-        self.batch = rows[0].spec.shape[0] if rows else 1
-        self.rest = 0 if loop.tail is None else loop.tail.inputs[-1].spec.shape[0]
-        self._compiled = jax.jit(self._run, static_argnums=(5, 6), donate_argnums=(0,))
-        self._lock = threading.Lock()
-        self._rows: list[Array] = []  # as they were given
-        self._on_device: list[Any] = []
-
-    def __call__(
-        self,
-        carry: list[Array],
-        held: list[Array],
-        row_arrays: list[Array],
-        order: Array | None,
-        trips: int,
-    ) -> list[Array]:
-        epochs, full, rest = 1, trips, 0
-        if order is not None:
-            epochs, (full, rest) = len(order), divmod(order.shape[1], self.batch)
-        steps = epochs * (full + (rest > 0))
-        with self._lock, _exact():
-            rows = self._placed(row_arrays)
-            room = _LEAST_STEPS
-            while room < steps:
-                room *= 2
-            filled = self._filled(order, room, full + (rest > 0))
-            given = [jnp.array(array) for array in carry]
-            counts = np.array([epochs, full], np.int32)
-            new, seen = self._compiled(given, list(held), rows, filled, counts, room, rest)
-            for array, result in zip(carry, new, strict=True):
-                array[...] = result
-            return [np.asarray(each)[:steps] for each in seen]
-
-    def _placed(self, row_arrays: list[Array]) -> list[Any]:
-        """Give the rows on the device; the same arrays are brought there once."""
-        same = len(row_arrays) == len(self._rows) and all(
-            a is b for a, b in zip(row_arrays, self._rows, strict=True)
-        )
-        if not same:
-            self._on_device = [jnp.asarray(array) for array in row_arrays]
-            self._rows = list(row_arrays)
-        return self._on_device
-
-    def _filled(self, order: Array | None, room: int, an_epoch: int) -> Any:
-        """Give the rows of each step, i32[room, batch]: so few shapes, so few compilations."""
-        found = np.zeros((room, self.batch), np.int32)
-        if order is None:
-            return found
-        places = found[: len(order) * an_epoch].reshape(len(order), an_epoch, self.batch)
-        flat = places.reshape(len(order), an_epoch * self.batch)
-        flat[:, : order.shape[1]] = order
-        return found
-
-    def _run(
-        self,
-        carry: list[Any],
-        held: list[Any],
-        rows: list[Any],
-        order: Any,
-        counts: Any,
-        room: int,
-        rest: int,
-    ) -> tuple[list[Any], list[Any]]:
-        loop = self.loop
-        observed = loop.step.outputs[loop.n_carry :]
-        seen = [jnp.zeros((room, *n.spec.shape), n.spec.numpy_dtype) for n in observed]
-
-        def step(graph: Graph, size: int, at: Any, state: Any) -> Any:
-            carried, kept = state
-            chosen = lax.dynamic_index_in_dim(order, at, keepdims=False)[:size]
-            batch = [jnp.take(array, chosen, axis=0, mode="clip") for array in rows]
-            outputs = replay(graph, [*carried, *held, *batch])
-            kept = [
-                lax.dynamic_update_index_in_dim(whole, value, at, 0)
-                for whole, value in zip(kept, outputs[loop.n_carry :], strict=True)
-            ]
-            return outputs[: loop.n_carry], kept
-
-        whole = partial(step, loop.step, self.batch)
-        if not rest:
-            return lax.fori_loop(0, counts[0] * counts[1], whole, (carry, seen))  # type: ignore[no-any-return]
-        tail = loop.tail
-        assert tail is not None
-
-        def epoch(number: Any, state: Any) -> Any:
-            first = number * (counts[1] + 1)
-            state = lax.fori_loop(first, first + counts[1], whole, state)
-            return step(tail, rest, first + counts[1], state)
-
-        return lax.fori_loop(0, counts[0], epoch, (carry, seen))  # type: ignore[no-any-return]

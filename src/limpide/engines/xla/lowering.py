@@ -155,3 +155,22 @@ LOWERINGS: dict[str, Lowering] = {
     "transpose": lambda x, order: jnp.transpose(x, order),
     "where": jnp.where,
 }
+
+
+def _matmul_in_bfloat16(a: Any, b: Any) -> Any:
+    if a.dtype != np.float32:
+        return _matmul(a, b)
+    a, b = a.astype(jnp.bfloat16), b.astype(jnp.bfloat16)
+    return jnp.matmul(a, b, preferred_element_type=np.float32)
+
+
+COMPUTE_DTYPES: dict[str | None, dict[str, Lowering]] = {
+    None: {},
+    "bfloat16": {"matmul": _matmul_in_bfloat16},
+}
+"""What is lowered otherwise where less precise products will do."""
+
+
+def lowerings(compute_dtype: str | None) -> dict[str, Lowering]:
+    """Give what each op is in JAX, its products of float32 in ``compute_dtype``."""
+    return LOWERINGS | COMPUTE_DTYPES[compute_dtype]

@@ -21,7 +21,7 @@ from tolerances import tolerance
 
 jax = pytest.importorskip("jax", reason="JAX is not installed: pip install 'limpide[xla]'")
 lowering = pytest.importorskip("limpide.engines.xla.lowering")
-sys.path.insert(0, str(Path(__file__).parents[1] / "ops"))
+sys.path.insert(0, str(Path(__file__).parents[2] / "ops"))
 SAMPLES = import_module("samples").SAMPLES  # those of tests/ops
 
 OPTIMIZERS = [lp.SGD(0.1, momentum=0.9), lp.Adam(lp.Cosine(0.01)), lp.AdamW(0.01)]

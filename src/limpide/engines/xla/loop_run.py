@@ -1,0 +1,364 @@
+"""A loop as compiled programs of XLA's: many steps a call, its rows and its carry on the devices.
+
+Answers for laying out rows and their order, for running steps in calls of one size, and for what
+is carried. Not for: ops (``lowering``), which devices (``devices``), nor for keeping programs
+(``kept``).
+"""
+
+from __future__ import annotations
+
+import math
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import cached_property, partial
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import lax
+from jax.sharding import PartitionSpec
+
+from limpide.engines.xla.devices import BATCH, Grid
+from limpide.engines.xla.kept import Program, graph_words, obtain
+from limpide.engines.xla.lowering import Lowering
+from limpide.ir import CONSTANT, Array, Graph, Loop
+
+_PLACES = 1 << 19  # of rows in a call: 2 MiB of numbers, which are filled for few steps too
+_MOST_STEPS = 1 << 16  # a call, however small a batch is
+_GATHERED = {"cpu": 1 << 21}  # bytes of rows that are gathered at once: they stay in the cache
+_GATHERED_ELSEWHERE = 1 << 26
+
+
+def replay(graph: Graph, inputs: Sequence[Any], lowerings: Mapping[str, Lowering]) -> list[Any]:
+    """Apply a graph's nodes to JAX arrays."""
+    values = {id(node): array for node, array in zip(graph.inputs, inputs, strict=True)}
+    for node in graph.nodes:
+        if node.op is CONSTANT:
+            values[id(node)] = jnp.asarray(node.value)
+        else:
+            arguments = [values[id(n)] for n in node.inputs]
+            values[id(node)] = lowerings[node.op.name](*arguments, **node.params)
+    return [values[id(node)] for node in graph.outputs]
+
+
+def exact() -> Any:
+    """Let 64-bit numbers be 64 bits wide, in here alone."""
+    return jax.enable_x64(True)
+
+
+class _Call(NamedTuple):
+    """Steps that one call takes.
+
+    Attributes
+    ----------
+    order
+        i64[epochs, n]: their rows.
+    epochs, full, tail
+        How often, how many whole batches, and whether a short one behind them.
+    """
+
+    order: Array
+    epochs: int
+    full: int
+    tail: bool
+
+    @property
+    def steps(self) -> int:
+        return self.epochs * (self.full + self.tail)
+
+
+class LoopRun:
+    """A loop that was compiled: ``run(carry, held, row_arrays, order, trips)``.
+
+    Parameters
+    ----------
+    loop
+        What is run.
+    grid
+        Where.
+    lowerings
+        What each op is in JAX.
+    dialect
+        What tells these lowerings from others.
+    """
+
+    def __init__(
+        self, loop: Loop, grid: Grid, lowerings: Mapping[str, Lowering], dialect: str
+    ) -> None:
+        self.loop, self.grid = loop, grid
+        self._lowerings, self._dialect = lowerings, dialect
+        self._row_specs = [n.spec for n in loop.step.inputs[loop.n_carry + loop.n_held :]]
+        self._batch = self._row_specs[0].shape[0] if self._row_specs else 1
+        self._rest = 0 if loop.tail is None else loop.tail.inputs[-1].spec.shape[0]
+        wide = len(grid.devices)
+        self._places = -(-self._batch // wide) * wide  # of a step: as many on each device
+        self.most = max(1, min(_MOST_STEPS, _PLACES // self._places))  # steps a call
+        self._lock = threading.Lock()
+        self._given: list[Array] = []  # rows as they were given, and on the devices
+        self._rows: list[Any] = []
+
+    def __call__(
+        self,
+        carry: list[Array],
+        held: list[Array],
+        row_arrays: list[Array],
+        order: Array | None,
+        trips: int,
+    ) -> list[Array]:
+        with exact():
+            carried = self.carried(carry)
+            seen = carried.take(held, row_arrays, order, trips)
+            for array, result in zip(carry, carried.read(), strict=True):
+                array[...] = result
+        return seen
+
+    def carried(self, arrays: Sequence[Array]) -> OnDevices:
+        """Bring to the devices what the loop carries, so that it stays there between calls."""
+        with exact():
+            return OnDevices(self, [self.grid.put(np.array(array)) for array in arrays])
+
+    @property
+    def made_for(self) -> str:
+        """What the code is made for: others may round differently."""
+        device = self.grid.devices[0].device_kind
+        wide = len(self.grid.devices)
+        precise = "" if self._dialect == "None" else f", {self._dialect}"
+        return f"{device}{f' × {wide}' if wide > 1 else ''}{precise}"
+
+    # Running ------------------------------------------------------------------------------------
+
+    def calls(self, order: Array | None, trips: int) -> Iterator[_Call]:
+        """Cut steps into calls that take no more than ``most``."""
+        if order is None:
+            for first in range(0, trips, self.most):
+                yield _Call(np.empty((0, 0), np.int64), 1, min(self.most, trips - first), False)
+            return
+        full, rest = divmod(order.shape[1], self._batch)
+        an_epoch = full + (rest > 0)
+        if not rest:  # epochs are one long row of batches
+            flat = order.reshape(1, -1)
+            for first in range(0, len(order) * full, self.most):
+                count = min(self.most, len(order) * full - first)
+                part = flat[:, first * self._batch : (first + count) * self._batch]
+                yield _Call(part, 1, count, False)
+        elif an_epoch <= self.most:
+            epochs = self.most // an_epoch
+            for first in range(0, len(order), epochs):
+                part = order[first : first + epochs]
+                yield _Call(part, len(part), full, True)
+        else:
+            for row in order:
+                for first in range(0, an_epoch, self.most):
+                    last = min(first + self.most, an_epoch)
+                    tail = last == an_epoch
+                    part = row[None, first * self._batch : last * self._batch]
+                    yield _Call(part, 1, last - first - tail, tail)
+
+    def advance(
+        self, carry: list[Any], held: list[Array], rows: list[Array], call: _Call
+    ) -> tuple[list[Any], list[Any]]:
+        """Take the steps of a call; what was carried is used up."""
+        with self._lock:
+            placed = self._placed(rows)
+            counts = np.array([call.epochs, call.full, call.tail], np.int32)
+            arguments = (carry, held, placed, self._filled(call), counts)
+            program = self._program(tuple(a.shape for a in rows))
+        new, seen = program(*arguments)
+        return new, seen
+
+    def _placed(self, rows: list[Array]) -> list[Any]:
+        """Give the rows on the devices; the same arrays are brought there once."""
+        same = len(rows) == len(self._given) and all(
+            a is b for a, b in zip(rows, self._given, strict=True)
+        )
+        if not same:
+            self._rows = []  # the room of the old ones is free for these
+            self._rows = [self.grid.put(array) for array in rows]
+            self._given = list(rows)
+        return self._rows
+
+    def _filled(self, call: _Call) -> Any:
+        """Give the rows of each step, i32[most, places]."""
+        found = np.zeros((self.most, self._places), np.int32)
+        an_epoch = call.full + call.tail
+        for i, row in enumerate(call.order):
+            steps = found[i * an_epoch : (i + 1) * an_epoch, : self._batch]
+            whole = call.full * self._batch
+            steps[: call.full] = row[:whole].reshape(-1, self._batch)
+            if call.tail:
+                steps[-1, : self._rest] = row[whole:]
+        return self.grid.put(found, None, BATCH)
+
+    def nothing(self) -> list[Array]:
+        """Give what no steps let see."""
+        seen = [node.spec for node in self.loop.step.outputs[self.loop.n_carry :]]
+        return [np.empty((0, *s.shape), s.numpy_dtype) for s in seen]
+
+    # Compiling ----------------------------------------------------------------------------------
+
+    def _program(self, shapes: tuple[tuple[int, ...], ...]) -> Program:
+        if self._compiled is None or self._compiled[0] != shapes:
+            self._compiled = shapes, self._obtain(shapes)
+        return self._compiled[1]
+
+    _compiled: tuple[Any, Program] | None = None
+
+    def _obtain(self, shapes: Sequence[tuple[int, ...]]) -> Program:
+        grid, step = self.grid, self.loop.step
+        kept = self.loop.n_carry + self.loop.n_held
+        whole = grid.spread()
+
+        def like(shape: tuple[int, ...], dtype: Any, sharding: Any) -> jax.ShapeDtypeStruct:
+            return jax.ShapeDtypeStruct(shape, dtype, sharding=sharding)
+
+        specs = [n.spec for n in step.inputs]
+        carry, held = (
+            [like(s.shape, s.numpy_dtype, whole) for s in part]
+            for part in (specs[: self.loop.n_carry], specs[self.loop.n_carry : kept])
+        )
+        rows = [
+            like(shape, s.numpy_dtype, whole) for shape, s in zip(shapes, specs[kept:], strict=True)
+        ]
+        order = like((self.most, self._places), np.int32, grid.spread(None, BATCH))
+        arguments = (carry, held, rows, order, like((3,), np.int32, whole))
+        results = ([0] * len(carry), [0] * len(step.outputs[self.loop.n_carry :]))
+
+        def make() -> Any:
+            return jax.jit(self._run, donate_argnums=(0,), out_shardings=whole)
+
+        return obtain(self._words(), grid.devices, arguments, results, make)
+
+    def _words(self) -> list[str]:
+        words = [f"loop {self._dialect} {self.loop.n_carry} {self.loop.n_held} {self._block}"]
+        words.append(f"grid {len(self.grid.devices)} {self.grid.processes}")
+        for graph in (self.loop.step, self.loop.tail):
+            words += ["step", *(graph_words(graph) if graph is not None else [])]
+        return words
+
+    @cached_property
+    def _block(self) -> int:
+        """How many steps' rows are gathered at once: a gather costs more than its bytes."""
+        widths = [s.numpy_dtype.itemsize * math.prod(s.shape) for s in self._row_specs]
+        room = _GATHERED.get(self.grid.devices[0].platform, _GATHERED_ELSEWHERE)
+        return max(1, min(self.most, room // max(sum(widths), 1)))
+
+    def _run(
+        self, carry: list[Any], held: list[Any], rows: list[Any], order: Any, counts: Any
+    ) -> tuple[list[Any], list[Any]]:
+        loop = self.loop
+        observed = loop.step.outputs[loop.n_carry :]
+        seen = [jnp.zeros((self.most, *n.spec.shape), n.spec.numpy_dtype) for n in observed]
+        step = partial(self._step, held)
+        epochs, full, tail = counts[0], counts[1], counts[2]
+
+        def block(first: Any, number: Any, state: Any) -> Any:
+            # The last block of the last epoch may lie nearer to the end than a block is long.
+            start = first + number * self._block
+            at = jnp.minimum(start, self.most - self._block)
+            found = self._gathered(rows, lax.dynamic_slice_in_dim(order, at, self._block))
+
+            def one(i: Any, state: Any) -> Any:
+                batch = [lax.dynamic_index_in_dim(a, i - at, keepdims=False) for a in found]
+                return step(loop.step, self._batch, i, batch, state)
+
+            return lax.fori_loop(start, jnp.minimum(start + self._block, first + full), one, state)
+
+        def short(at: Any, state: Any) -> Any:
+            found = self._gathered(rows, lax.dynamic_slice_in_dim(order, at, 1))
+            assert loop.tail is not None
+            return step(loop.tail, self._rest, at, [a[0] for a in found], state)
+
+        def epoch(number: Any, state: Any) -> Any:
+            first = number * (full + tail)
+            blocks = (full + self._block - 1) // self._block
+            state = lax.fori_loop(0, blocks, partial(block, first), state)
+            if loop.tail is not None:
+                state = lax.fori_loop(first + full, first + full + tail, short, state)
+            return state
+
+        found: tuple[list[Any], list[Any]] = lax.fori_loop(0, epochs, epoch, (carry, seen))
+        return found
+
+    def _step(
+        self, held: list[Any], graph: Graph, size: int, at: Any, batch: list[Any], state: Any
+    ) -> Any:
+        carried, kept = state
+        n = self.loop.n_carry
+        outputs = replay(graph, [*carried, *held, *(a[:size] for a in batch)], self._lowerings)
+        kept = [
+            lax.dynamic_update_index_in_dim(whole, value, at, 0)
+            for whole, value in zip(kept, outputs[n:], strict=True)
+        ]
+        return outputs[:n], kept
+
+    def _gathered(self, rows: list[Any], chosen: Any) -> list[Any]:
+        """Give the rows of some steps, f[steps, places, …], each device's where it works."""
+
+        def local(chosen: Any, *rows: Any) -> list[Any]:
+            return [jnp.take(array, chosen, axis=0, mode="clip") for array in rows]
+
+        if self.grid.is_single:
+            return local(chosen, *rows)
+        spread = PartitionSpec(None, BATCH)
+        specs = (spread, *(PartitionSpec() for _ in rows))
+        gather: Callable[..., list[Any]] = jax.shard_map(
+            local, mesh=self.grid.mesh, in_specs=specs, out_specs=[spread] * len(rows)
+        )
+        return gather(chosen, *rows)
+
+
+class OnDevices:
+    """What a loop carries, on its devices: see ``limpide.engines.carry.Carry``."""
+
+    def __init__(self, run: LoopRun, arrays: list[Any]) -> None:
+        self._run, self._arrays = run, arrays
+
+    def run(self, held: list[Array], rows: list[Array], order: Array) -> list[Array]:
+        return self.take(held, rows, order, 0)
+
+    def take(
+        self, held: list[Array], rows: list[Array], order: Array | None, trips: int
+    ) -> list[Array]:
+        """Take steps, as ``Engine.compile_loop`` says; what they let see is an array each."""
+        found: list[tuple[int, list[Any]]] = []
+        with exact():
+            for call in self._run.calls(order, trips):
+                self._arrays, seen = self._run.advance(self._arrays, held, rows, call)
+                found.append((call.steps, seen))
+            parts = [[np.asarray(a)[:n] for a in seen] for n, seen in found]
+        return [np.concatenate(each) for each in zip(self._run.nothing(), *parts, strict=True)]
+
+    def copy(self) -> OnDevices:
+        with exact():
+            return OnDevices(self._run, _copied(self._arrays))
+
+    def restore(self, other: OnDevices) -> None:
+        with exact():
+            self._arrays = _copied(other._arrays)
+
+    def is_finite(self, first: int | None = None) -> bool:
+        with exact():
+            return bool(_all_finite(self._arrays[:first]))
+
+    def read(self, first: int | None = None) -> list[Array]:
+        # Of a copy: what NumPy looks at would stay behind when the loop uses it up.
+        with exact():
+            return [np.asarray(array) for array in _copied(self._arrays[:first])]
+
+    def write(self, arrays: Sequence[Array]) -> None:
+        with exact():
+            self._arrays[: len(arrays)] = [self._run.grid.put(np.array(a)) for a in arrays]
+
+
+def _copy(arrays: list[Any]) -> list[Any]:
+    return [jnp.copy(array) for array in arrays]
+
+
+def _finite(arrays: list[Any]) -> Any:
+    floats = [a for a in arrays if jnp.issubdtype(a.dtype, jnp.floating)]
+    return jnp.all(jnp.array([jnp.isfinite(a).all() for a in floats]))
+
+
+_copied: Callable[[list[Any]], list[Any]] = jax.jit(_copy)
+_all_finite: Callable[[list[Any]], Any] = jax.jit(_finite)
