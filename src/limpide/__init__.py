@@ -40,6 +40,7 @@ _ROOMS: dict[str, tuple[str, ...]] = {
     "history": ("History",),
     "initializers": ("Initializer", "glorot", "he", "lecun", "normal", "uniform", "zeros"),
     "ir": ("Graph", "Spec"),
+    "joining": ("processes",),
     "layers": ("BatchNorm", "Dense", "Dropout", "Embedding", "Layer", "LayerNorm"),
     "losses": ("Huber", "Loss", "bce", "cross_entropy", "huber", "mae", "mse", "poisson"),
     "model": ("Model", "load"),

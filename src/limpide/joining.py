@@ -63,8 +63,8 @@ def processes(
 
     Notes
     -----
-    Where a process is lost, all others say which, and end with status 1 within a minute: a sum over
-    all devices that one of them never gives cannot be left in another way. See ``docs/processes.md``.
+    Where a process is lost, all others say which, and end with status 1 within a minute: a sum
+    that one of them never adds to cannot be left in another way. See ``docs/processes.md``.
 
     Examples
     --------

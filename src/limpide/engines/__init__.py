@@ -7,11 +7,13 @@ knows.
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol, cast
 
 from limpide.engines import reference
 from limpide.engines.carry import Carry, InMemory
+from limpide.engines.team import ALONE, Team
 from limpide.errors import ArgumentError, MissingExtraError, choice_error
 from limpide.ir import Array, Graph, Loop
 from limpide.rng import RowOrder
@@ -116,7 +118,7 @@ def team(engine: str) -> Team:
         Several processes are together, and the engine knows of one.
     """
     hosts = sys.modules.get("limpide.engines.xla.hosts")  # else nobody has joined anybody
-    found: Team = ALONE if hosts is None else hosts.current()
+    found: Team = ALONE if hosts is None else hosts.current(engine)
     if found.size > 1 and engine != "xla":
         raise ArgumentError(
             f"engine is {engine!r}, and {found.size} processes train together with 'xla' alone. "

@@ -33,8 +33,19 @@ _team: Team = ALONE
 _was_joined = False
 
 
-def current() -> Team:
-    """Give the processes that JAX uses together now."""
+def current(engine: str) -> Team:
+    """Give the processes whose devices are used together now, for an engine to run on.
+
+    Raises
+    ------
+    ArgumentError
+        For ``"xla"`` after they have parted: JAX knows the devices of all of them from then on.
+    """
+    if _was_joined and _team is ALONE and engine == "xla":
+        raise ArgumentError(
+            "This process has left the others that it trained with, and JAX in it still counts on "
+            "their devices. Train on in a new process, or with engine='native'."
+        )
     return _team
 
 
@@ -216,12 +227,12 @@ def _begin(watch: Watch, devices: list[int] | None) -> None:
     """
     global _was_joined
     _was_joined = True
-    names = ("jax_enable_preemption_service", "jax_cuda_visible_devices")
-    names += ("jax_rocm_visible_devices", "jax_check_proxy_envs")
+    off = ("jax_enable_preemption_service", "jax_check_proxy_envs")
+    names = (*off, "jax_cuda_visible_devices", "jax_rocm_visible_devices")
     before = {name: getattr(jax.config, name) for name in names if hasattr(jax.config, name)}
     port = watch.relay(_free_port() if watch.number == 0 else 0)
     try:
-        for name in ("jax_enable_preemption_service", "jax_check_proxy_envs"):
+        for name in off:
             if name in before:
                 jax.config.update(name, False)
         jax.distributed.initialize(
