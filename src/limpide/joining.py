@@ -11,9 +11,11 @@ from contextlib import contextmanager
 
 from limpide import engines
 from limpide.conversion import check_finite_scalar
-from limpide.engines.team import Team
+from limpide.engines.team import ALONE, Team
 from limpide.errors import ArgumentError
 from limpide.keywords import known_keywords
+
+__all__ = ["ALONE", "processes"]
 
 TIMEOUT = 300.0
 """Seconds that a process waits for the others, unless a user says something else."""
@@ -73,12 +75,8 @@ def processes(
     ...     print(team.number, team.size)
     0 1
     """
-    engines.get("xla")  # the error that names the extra
-    from limpide.engines.xla import hosts
-
     timeout = check_finite_scalar(timeout, "timeout")
     if timeout <= 0:
         raise ArgumentError(f"timeout is in seconds, above 0; received {timeout:g}.")
-    how = hosts.asked(coordinator, processes, process_id)
-    with hosts.together(how, timeout) as team:
+    with engines.together(coordinator, processes, process_id, timeout) as team:
         yield team

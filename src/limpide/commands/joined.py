@@ -6,16 +6,16 @@ how they find each other (``limpide.engines.xla.hosts``).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import click
 
-from limpide import engines, joining, launching, program
+import limpide
+from limpide import program
 from limpide.commands.options import UNBOUNDED
-from limpide.engines.team import ALONE, Team
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -82,7 +82,7 @@ class Processes:
         if not named and not self.distributed:
             return
         first = "--distributed" if self.distributed else named[0]
-        if engines.get(engine).name != "xla":
+        if limpide.engines.get(engine).name != "xla":
             raise program.Misuse(f"{first} is for --engine xla. Add that, or leave {first} out.")
         if self.distributed and named:
             raise program.Misuse(
@@ -104,20 +104,17 @@ class Processes:
     def launch(self, session: program.Session) -> int:
         """Start the processes, and give the exit status when they have ended."""
         assert self.processes is not None
-        launcher = launching.Launcher(self.processes, session.arguments, session.stop)
+        launcher = limpide.launching.Launcher(self.processes, session.arguments, session.stop)
+        status: int
         status, fault = launcher.run()
         if fault:
             program.complain(fault)
         return status
 
-    @contextmanager
-    def joined(self) -> Iterator[Team]:
+    def joined(self) -> Any:
         """Be one of the processes while ``with`` lasts, or the only one."""
         if LAUNCHED is not None:
-            with joining.processes(LAUNCHED.place, self.processes, LAUNCHED.number) as team:
-                yield team
-        elif self.distributed or self.coordinator is not None:
-            with joining.processes(self.coordinator, self.processes, self.process_id) as team:
-                yield team
-        else:
-            yield ALONE
+            return limpide.processes(LAUNCHED.place, self.processes, LAUNCHED.number)
+        if self.distributed or self.coordinator is not None:
+            return limpide.processes(self.coordinator, self.processes, self.process_id)
+        return nullcontext(limpide.joining.ALONE)

@@ -6,6 +6,7 @@ Answers for its options, and for what is written when it has learned. Not for: t
 
 from __future__ import annotations
 
+import math
 import sys
 import warnings
 from dataclasses import dataclass
@@ -170,9 +171,12 @@ def train(
     if asked.starts_all:
         return asked.launch(session)
     reading = {name: settings.pop(name) for name in READING}
-    settings |= {"progress": False, "memory": memory}
-    source = _Source(data, target, drop, reading, memory)
     with asked.joined() as team:
+        if team.size > 1:  # a table is read alike on machines of different sizes
+            most = min(team.each("memory", limpide.memory.check_memory(memory)))
+            memory = f"{most:.0f}" if math.isfinite(most) else None
+        settings |= {"progress": False, "memory": memory}
+        source = _Source(data, target, drop, reading, memory)
         if team.number:
             return _follow(session, source, settings)
         if report is not None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from typing import Any, Protocol, cast
 
 from limpide.engines import reference
@@ -107,6 +108,24 @@ def made_for(run: object) -> str:
 def row_order_of(run: object) -> type[RowOrder]:
     """Give what draws row orders for a compiled loop: the same on every engine, some faster."""
     return getattr(run, "row_order", RowOrder)
+
+
+def together(
+    coordinator: Any, processes: Any, process_id: Any, timeout: float
+) -> AbstractContextManager[Team]:
+    """Let this process be one of several that run programs together: see ``lp.processes``.
+
+    Raises
+    ------
+    ArgumentError, ArgumentTypeError
+        For what cannot be.
+    MissingExtraError
+        Without JAX.
+    """
+    get("xla")  # the error that names the extra
+    from limpide.engines.xla import hosts
+
+    return hosts.together(hosts.asked(coordinator, processes, process_id), timeout)
 
 
 def team(engine: str) -> Team:

@@ -264,6 +264,7 @@ class Hub(Watch):
             with self._changed:
                 if not self._complete:  # it may come again
                     self._wires.pop(number, None)
+                    wire.close()
                     return
             if self._failing.is_set():
                 return
@@ -308,7 +309,9 @@ class Hub(Watch):
     def close(self) -> None:
         self._over.set()
         shut(self._listener)
-        for wire in self._wires.values():
+        with self._changed:
+            wires = list(self._wires.values())
+        for wire in wires:
             wire.close()
 
 
@@ -325,21 +328,26 @@ class Member(Watch):
     def joined(self, timeout: float, about: dict[str, Any]) -> None:
         end = time.monotonic() + timeout
         self._wire = Wire(self._reached(timeout, end), SILENCE)
-        told = {**about, "number": self.number}
+        refused = self._refused({**about, "number": self.number})
+        if refused:
+            self.close()
+            raise ArgumentError(refused)
+        for work in (self._listen, self._beat):
+            threading.Thread(target=work, daemon=True, name="limpide watch").start()
+
+    def _refused(self, told: dict[str, Any]) -> str:
+        """Say hello and wait for all to be there; give why that is not to be, or nothing."""
         try:
             self._wire.send(_HELLO, json.dumps(told).encode())
             kind, data = self._wire.receive()
             while kind == _ALIVE:
                 kind, data = self._wire.receive()
         except Gone as gone:
-            raise ArgumentError(
+            return (
                 f"Process 0 at {self.place} has left while process {self.number} waited for the "
                 f"others: {gone}. See what it says, and start all of them again."
-            ) from None
-        if kind != _WELCOME:
-            raise ArgumentError(data.decode(errors="replace"))
-        for work in (self._listen, self._beat):
-            threading.Thread(target=work, daemon=True, name="limpide watch").start()
+            )
+        return "" if kind == _WELCOME else data.decode(errors="replace")
 
     def _reached(self, timeout: float, end: float) -> socket.socket:
         while True:
