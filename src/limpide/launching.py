@@ -40,6 +40,7 @@ class _Worker:
     number: int
     process: subprocess.Popen[bytes]
     said: bytearray = field(default_factory=bytearray)
+    listener: threading.Thread | None = None
 
     @property
     def how(self) -> str:
@@ -55,9 +56,10 @@ class _Worker:
     def listen(self) -> None:
         """Keep the end of what it says on standard error."""
         assert self.process.stderr is not None
-        for line in self.process.stderr:
-            self.said += line
-            del self.said[:-_KEPT]
+        with self.process.stderr as lines:
+            for line in lines:
+                self.said += line
+                del self.said[:-_KEPT]
 
 
 class Launcher:
@@ -98,6 +100,8 @@ class Launcher:
                 with suppress(OSError):
                     worker.process.kill()
                 worker.process.wait()
+                if worker.listener is not None:
+                    worker.listener.join(1.0)
             os.close(held)
         return self._status(), self._fault()
 
@@ -120,7 +124,8 @@ class Launcher:
         )
         worker = _Worker(number, process)
         if number:
-            threading.Thread(target=worker.listen, daemon=True).start()
+            worker.listener = threading.Thread(target=worker.listen, daemon=True)
+            worker.listener.start()
         return worker
 
     def _look(self) -> bool:
