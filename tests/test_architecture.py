@@ -100,6 +100,12 @@ MAY_IMPORT: dict[str, set[str]] = {
     | REPORTS
     | {"checkpoints", "engines", "identity", "jointly", "rows", "steps", "threads", "training"}
     | {"arrays", "members", "explaining", "snapshots", "stored_rows"},
+    # many networks of the same layers, trained together
+    "starting": PARTS | {"engines"},
+    "many": PARTS
+    | REPORTS
+    | {"arrays", "engines", "languages", "locks", "network", "rows", "starting", "threads"}
+    | {"training"},
     "neuron": PARTS
     | REPORTS
     | {"arrays", "explain", "generator", "limpide", "network", "parameters", "scalars"},
@@ -159,7 +165,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     # experiments: small networks trained to show one thing, told in words and drawn
     "experiments": PARTS
     | {"arrays", "callbacks", "datasets", "engines", "history", "languages", "network", "reporting"}
-    | {"tape", "tracing"},
+    | {"starting", "tape", "tracing"},
     # measuring: the whole library from outside, its peers, and the engine's writer for the peak
     "bench": {"errors", "ir", "engines", "layers", "losses", "optimizers", "steps", "network"}
     | {"reports", "limpide"},

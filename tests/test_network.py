@@ -766,7 +766,7 @@ def test_many_threads_predict_any_number_of_rows(monkeypatch: pytest.MonkeyPatch
     # Only what is kept for each size of batch is at stake: compiling itself would take long.
     runs = {n: net._program(n, None, True) for n in (1, 4, 16)}
     monkeypatch.setattr(
-        net, "_program", lambda n, engine, _: net._cached(("predict", n), lambda: runs[n])
+        net, "_program", lambda n, engine, _: net.cached(("predict", n), lambda: runs[n])
     )
     monkeypatch.setattr(predicting, "_KEPT", 2)
 

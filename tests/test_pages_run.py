@@ -117,3 +117,25 @@ def _exports() -> str:
 def test_diagrams(folder: Path) -> None:
     run("docs/diagrams.md", {})
     assert (folder / "network.svg").read_text(encoding="utf-8").count("∂L/∂w") == 2 * 6
+
+
+def test_fit_many(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    names = run("docs/fit_many.md", {})
+    assert names["many"].shape == (100, 3)
+    assert "300 networks 2-2-1 (100 × 3)" in capsys.readouterr().out
+    assert (folder / "best.safetensors").exists()
+    assert names["best"].loss == names["last"].min()
+
+
+def test_sweeps(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for library in ("sklearn", "distributed"):
+        pytest.importorskip(library)
+    search = run("docs/sweeps.md", {"__name__": "__main__"})["search"]  # as a file that is run
+    assert search.best_score_ > 0.95
+    assert f"{search.best_params_} {search.best_score_}" in capsys.readouterr().out
+
+
+def test_the_xla_engine(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    pytest.importorskip("jax")
+    run("docs/xla.md", {})
+    assert "xla (2000, 1)" in capsys.readouterr().out

@@ -17,7 +17,8 @@ from limpide.engines.native.threads import Pool, Team, _Worker
 
 
 @pytest.fixture(autouse=True)
-def _fresh() -> Any:
+def _fresh(monkeypatch: pytest.MonkeyPatch) -> Any:
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
     threads._quota.cache_clear()
     yield
     threads._quota.cache_clear()
@@ -97,6 +98,34 @@ def test_the_quota_of_a_container_counts(
     monkeypatch.setattr(threads, "_OLD_QUOTA", (str(tmp_path / "quota"), str(tmp_path / "period")))
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(8)), raising=False)
     assert threads.available() == expected
+
+
+@pytest.mark.parametrize(
+    ("told", "expected"),
+    [
+        ("1", 1),
+        ("3", 3),
+        (" 5 ", 5),
+        ("4,3,2", 4),
+        ("8", 6),
+        ("999999999999999999999", 6),
+        ("0", 6),
+        ("-2", 6),
+        ("", 6),
+        ("two", 6),
+        ("²", 6),
+    ],
+)
+def test_what_a_scheduler_says_counts(
+    told: str, expected: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "quota").write_text("650000 100000\n")
+    monkeypatch.setattr(threads, "_QUOTA", str(tmp_path / "quota"))
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(8)), raising=False)
+    monkeypatch.setenv("OMP_NUM_THREADS", told)
+    assert threads.available() == threads.most() == expected
+    with lp.limit_threads(7):
+        assert threads.most() == 7  # who asks for more gets it
 
 
 def test_fit_predict_and_evaluate_keep_to_the_limit(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -43,6 +43,7 @@ _ROOMS: dict[str, tuple[str, ...]] = {
     "joining": ("processes",),
     "layers": ("BatchNorm", "Dense", "Dropout", "Embedding", "Layer", "LayerNorm"),
     "losses": ("Huber", "Loss", "bce", "cross_entropy", "huber", "mae", "mse", "poisson"),
+    "many": ("ManyNetworks", "fit_many"),
     "model": ("Model", "load"),
     "network": ("Network",),
     "neuron": ("Neuron",),

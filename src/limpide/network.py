@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
@@ -39,7 +40,7 @@ from limpide.memory import check_step, short_of_memory
 from limpide.ops import sigmoid, softmax
 from limpide.optimizers import Optimizer, resolve_optimizer
 from limpide.progress import progress_bar
-from limpide.rows import Data, rows_a_step, split
+from limpide.rows import Data, mean_loss, rows_a_step, split
 from limpide.snapshots import stateful
 from limpide.steps import StepPlan, build_loop, trace_losses
 from limpide.stored_rows import StoredRows
@@ -48,6 +49,32 @@ from limpide.training import Trainer
 
 if TYPE_CHECKING:  # loaded when something is exported: limpide.exports
     pass
+
+
+@dataclass
+class Prepared:
+    """A run that was checked, before anything of it is compiled.
+
+    Attributes
+    ----------
+    data, held
+        The rows to train on, and those of the validation or None.
+    """
+
+    loss: Loss
+    optimizer: Optimizer
+    frozen: frozenset[str]
+    data: Data
+    held: Data | None
+    batch_size: int
+    epochs: int
+    shuffle: bool
+    engine: engines.Engine
+
+    def plan(self, network: Network) -> StepPlan:
+        """Give what a step is made of."""
+        weighted = self.data.weights is not None
+        return StepPlan(network.placed, self.loss, self.optimizer, self.frozen, weighted)
 
 
 class Network(Explaining):
@@ -162,36 +189,73 @@ class Network(Explaining):
         -----
         After Ctrl-C fit returns, and ``history.interrupted`` is True.
         """
+        kept = as_checkpoint(checkpoint)
+        check_flag(progress or False, "progress")
+        runs_on = engines.on_devices(engine, devices, compute_dtype)
+        number = engines.team(runs_on.name).agreed("seed", seed_for(kept, seed))
+        limit = limit_threads(threads)
+        watched = as_callbacks(callbacks)
+        run = self.prepared(
+            X,
+            y,
+            loss=loss,
+            optimizer=optimizer,
+            epochs=epochs,
+            batch_size=batch_size,
+            shuffle=shuffle,
+            validation=validation,
+            sample_weight=sample_weight,
+            class_weight=class_weight,
+            freeze=freeze,
+            engine=runs_on,
+            seed=number,
+        )
+        data, held, resolved = run.data, run.held, run.loss
+        validate = None if held is None else lambda: self._loss(held, resolved, run.engine)
+        if folds is not None:
+            folds = self._folds(folds, data.n_rows, validation)
+            validate = self._held_out(data, folds, resolved, run.engine)
+            learns = (folds[:, None] != np.arange(self.members)).astype(self.dtype)
+            data.weights = learns if data.weights is None else learns * data.weights[:, None]
+        trainer = self._trainer(
+            run.plan(self), data, run.batch_size, run.epochs, number, run.engine
+        )
+        trainer.shuffle, trainer.validate, trainer.callbacks = run.shuffle, validate, watched
+        with limit:
+            return self._train(trainer, held, kept, progress)
+
+    def prepared(
+        self,
+        X: Any,
+        y: Any,
+        *,
+        loss: Any,
+        optimizer: str | Optimizer | None,
+        epochs: int,
+        batch_size: int | None,
+        shuffle: bool,
+        validation: Any,
+        sample_weight: Any,
+        class_weight: Any,
+        freeze: Sequence[str],
+        engine: str | engines.Engine | None,
+        seed: int,
+    ) -> Prepared:
+        """Check what a run is asked for, and give it as ``fit`` goes about it."""
         resolved = resolve_loss(loss, self.output_activation)
         chosen = resolve_optimizer(optimizer)
         epochs = check_size(epochs, "epochs")
         if batch_size is not None:
             batch_size = check_size(batch_size, "batch_size")
         check_flag(shuffle, "shuffle")
-        check_flag(progress or False, "progress")
-        frozen = self._frozen(freeze)
-        kept = as_checkpoint(checkpoint)
-        number, limit = seed_for(kept, seed), limit_threads(threads)
-        engine = engines.on_devices(engine, devices, compute_dtype)
-        number = engines.team(engine.name).agreed("seed", number)
-        watched = as_callbacks(callbacks)
+        frozen, found = self._frozen(freeze), engines.get(engine)
         data = self._data(X, y, resolved, sample_weight)
-        if folds is not None:
-            folds = self._folds(folds, data.n_rows, validation)
-        data, held = self._validation(validation, data, resolved, number)
-        validate = None if held is None else lambda: self._loss(held, resolved, engine)
-        if folds is not None:
-            validate = self._held_out(data, folds, resolved, engine)
+        data, held = self._validation(validation, data, resolved, seed)
         data.weights = with_class_weight(class_weight, data.y, data.weights, self._dtype, data.rows)
-        if folds is not None:
-            learns = (folds[:, None] != np.arange(self.members)).astype(self.dtype)
-            data.weights = learns if data.weights is None else learns * data.weights[:, None]
         batch_size = rows_a_step(batch_size, data.n_rows)
-        plan = StepPlan(self.placed, resolved, chosen, frozen, data.weights is not None)
-        trainer = self._trainer(plan, data, batch_size, epochs, number, engine)
-        trainer.shuffle, trainer.validate, trainer.callbacks = bool(shuffle), validate, watched
-        with limit:
-            return self._train(trainer, held, kept, progress)
+        return Prepared(
+            resolved, chosen, frozen, data, held, batch_size, epochs, bool(shuffle), found
+        )
 
     def fit_stored(
         self,
@@ -285,7 +349,7 @@ class Network(Explaining):
         key = ("fit", engine, plan.key(), batch_size, rest, data.y.ndim, each)
         return cast(
             engines.RunLoop,
-            self._cached(
+            self.cached(
                 key,
                 lambda: engine.compile_loop(
                     build_loop(
@@ -294,6 +358,28 @@ class Network(Explaining):
                 ),
             ),
         )
+
+    def many_loop(self, run: Prepared) -> engines.RunMany:
+        """Give what trains many networks of these layers as a run is prepared."""
+        data, size, plan = run.data, run.batch_size, run.plan(self)
+        key = ("fit many", run.engine, plan.key(), size, data.n_rows % size, data.y.ndim)
+        rows = (data.arrays(), data.n_rows, size)
+
+        def make() -> engines.RunMany:
+            loop = build_loop(plan, self.params, self.state, *rows)
+            return run.engine.compile_many(loop)
+
+        return cast(engines.RunMany, self.cached(key, make))
+
+    def many_losses(self, data: Data, loss: Loss, engine: engines.Engine) -> engines.RunRows:
+        """Give what takes the loss of each row for many networks of these layers."""
+        specs = self._batch_specs(data, engine)
+
+        def make() -> engines.RunRows:
+            graph = trace_losses(self.placed, loss, self.params, self.state, specs)
+            return engine.compile_many_rows(graph, len(self._arrays()))
+
+        return cast(engines.RunRows, self.cached(("loss of many", loss, engine, specs), make))
 
     def _keeper(self, checkpoint: Checkpoint, trainer: Trainer, held: Data | None) -> Keeper:
         """Give what writes a run's checkpoints, with all that the run's result depends on."""
@@ -311,7 +397,7 @@ class Network(Explaining):
         plan, data, size = trainer.plan, trainer.data, trainer.batch_size
         key = ("step", plan.key(), size, data.n_rows % size, data.y.ndim)
         rows = (data.arrays(), data.n_rows, size)
-        traced = self._cached(
+        traced = self.cached(
             key, lambda: loop_checksum(build_loop(plan, self.params, self.state, *rows))
         )
         return settings_words(
@@ -392,25 +478,25 @@ class Network(Explaining):
         apart: bool = False,
     ) -> Array:
         """Give the loss of each row, or with ``apart`` of each member on each row."""
-        batch = self._batch(len(data.X))
-        specs = tuple(Spec((batch, *a.shape[1:]), spec_of(a).dtype) for a in (data.X, data.y))
+        specs = self._batch_specs(data, engine)
 
         def make() -> engines.RunRows:
             graph = trace_losses(self.placed, loss, self.params, self.state, specs, apart)
             return engines.get(engine).compile_rows(graph, len(self._arrays()))
 
+        batch = specs[0].shape[0]
         shape = (len(data.X), self.members) if apart else (len(data.X),)
         losses = np.empty(shape, self.dtype)
-        run = self._cached(("loss", loss, engine, specs, apart), make)
+        run = self.cached(("loss", loss, engine, specs, apart), make)
         self._over_rows(run, batch, [data.X, data.y], losses)
         return losses
 
+    def _batch_specs(self, data: Data, engine: engines.Engine | None) -> tuple[Spec, ...]:
+        batch = self._batch(len(data.X), engine)
+        return tuple(Spec((batch, *a.shape[1:]), spec_of(a).dtype) for a in (data.X, data.y))
+
     def _loss(self, data: Data, loss: Loss, engine: engines.Engine | None = None) -> float:
-        losses = self._losses(data, loss, engine)
-        if data.weights is None:
-            return float(losses.mean(dtype=np.float64))
-        weights = data.weights.astype(np.float64)
-        return float(losses @ weights / (weights.sum() or 1.0))
+        return mean_loss(self._losses(data, loss, engine), data.weights)
 
     @known_keywords
     def evaluate(

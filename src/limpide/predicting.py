@@ -7,6 +7,7 @@ arrays and files (``limpide.structure``).
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
@@ -32,7 +33,7 @@ from limpide.tracing import Pace, slices
 if TYPE_CHECKING:  # loaded when something is exported: limpide.exports
     from limpide.exports.networks import Exported
 
-_BLOCK = 256  # rows that predict and evaluate take at a time, at most
+_BLOCK = 256  # rows that any engine takes at a time
 _SLICE_WORK = 1 << 26  # multiplications that take a few hundredths of a second at most
 _KEPT = 16  # compiled graphs kept a network
 
@@ -63,19 +64,29 @@ class Predicting(Structure):
         return y
 
     @known_keywords
-    def predict(self, X: Any) -> Any:
+    @known_keywords
+    def predict(self, X: Any, *, engine: str | None = None) -> Any:
         """Give the outputs, ``dtype[n, outputs]``.
 
         One row (an array of one axis) drops the row axis; one output of one row is a float.
+
+        Parameters
+        ----------
+        X
+            [n, inputs], or one row.
+        engine
+            What computes; None is the fastest installed.
 
         Raises
         ------
         ShapeError, DtypeError, DataError
             Where X does not fit; see ``fit``.
+        ArgumentError
+            There is no such engine.
         """
         missing = self._takes_missing
         rows, single = as_rows(X, self.n_inputs, self._dtype, missing=missing)
-        return self._shaped(self._outputs(rows), single)
+        return self._shaped(self._outputs(rows, engine), single)
 
     feedforward = predict
 
@@ -95,6 +106,10 @@ class Predicting(Structure):
             block = check_size(block, "block")
         return self._outputs(rows, activated=False, block=block)
 
+    def outputs_of_checked(self, X: Array) -> Array:
+        """Give the outputs of rows that are known to be right; see ``sums_of_checked``."""
+        return self._outputs(X)
+
     def sums_of_checked(self, X: Array, block: int) -> Array:
         """Give ``sums`` of rows that are known to be right: C-contiguous, in the network's dtype.
 
@@ -111,7 +126,7 @@ class Predicting(Structure):
     ) -> Array:
         n = len(X)
         result = np.empty((n, self.n_outputs), self.dtype)
-        batch = 1 if n == 1 else min(block or self._batch(n), n)
+        batch = 1 if n == 1 else min(block or self._batch(n, engine), n)
         run = self._program(batch, engine, activated)
         if n == batch:
             run(self._arrays(), (X,), (result,))
@@ -124,16 +139,17 @@ class Predicting(Structure):
         kept = self._compiled.get(key)
         if kept is None:
             n_held = len(self._arrays())
-            kept = self._cached(
+            kept = self.cached(
                 key,
                 lambda: engines.get(engine).compile_rows(self.graph(batch, activated), n_held),
             )
         return cast(engines.RunRows, kept)
 
-    def _batch(self, n: int) -> int:
+    def _batch(self, n: int, engine: str | engines.Engine | None = None) -> int:
         """Give how many of n rows are taken at a time: 1, 4, 16, … as far as they pay."""
         batch = 1
-        while 4 * batch <= min(n, _BLOCK):
+        most = _BLOCK if n <= _BLOCK else engines.get(engine).block
+        while 4 * batch <= min(n, most):
             batch *= 4
         return batch
 
@@ -152,7 +168,8 @@ class Predicting(Structure):
             rows = slice(first * batch, n if last == trips else last * batch)
             run(held, [array[rows] for array in row_arrays], [result[rows]])
 
-    def _cached(self, key: Any, make: Any) -> Any:
+    def cached(self, key: Any, make: Callable[[], Any]) -> Any:
+        """Give what was made for a key, or make it now; only the last few are kept."""
         with self._lock:
             if key not in self._compiled:
                 made = make()

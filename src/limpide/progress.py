@@ -1,6 +1,6 @@
 """A progress bar for training: on a terminal, for what takes longer than a second.
 
-Answers for the bar of ``fit``. Not for: the command line's live display
+Answers for the bar of ``fit`` and ``fit_many``. Not for: the command line's live display
 (``limpide.terminal``).
 """
 
@@ -20,11 +20,12 @@ _TICK_SECONDS = 0.1
 
 
 class Bar:
-    """Shows epochs, loss and time left once a run has lasted a second."""
+    """Shows epochs (or networks), loss and time left once a run has lasted a second."""
 
-    def __init__(self, epochs: int, delay: float) -> None:
-        self._epochs = epochs
+    def __init__(self, total: int, delay: float, networks: bool = False) -> None:
+        self._total = total
         self._words = words_in()
+        self._unit = self._words.say("network") if networks else self._words.say("epoch")
         self._next = time.perf_counter() + delay  # when there is something new to show
         self._display: Any = None
         self._task: Any = None
@@ -42,12 +43,19 @@ class Bar:
             text += f", {words.say('validation {loss}', loss=held)}"
         self._show(text, history.epochs)
 
+    def count(self, done: int) -> None:
+        """Note how many networks are trained."""
+        now = time.perf_counter()
+        if now >= self._next:
+            self._next = now + _TICK_SECONDS
+            self._show("", done)
+
     def _show(self, text: str, done: int) -> None:
         if self._display is None:
             from rich import console, progress
 
             self._display = progress.Progress(
-                progress.TextColumn(self._words.say("epoch") + " {task.completed}/{task.total}"),
+                progress.TextColumn(self._unit + " {task.completed}/{task.total}"),
                 progress.BarColumn(),
                 progress.TextColumn("{task.description}"),
                 progress.TimeRemainingColumn(),
@@ -55,7 +63,7 @@ class Bar:
                 transient=True,
             )
             self._display.start()
-            self._task = self._display.add_task(text, total=self._epochs)
+            self._task = self._display.add_task(text, total=self._total)
         self._display.update(self._task, completed=done, description=text)
 
     def close(self) -> None:
@@ -69,12 +77,12 @@ def _written(loss: float, words: Words) -> str:
 
 
 @contextmanager
-def progress_bar(wanted: bool | None, epochs: int) -> Iterator[Bar | None]:
+def progress_bar(wanted: bool | None, total: int, networks: bool = False) -> Iterator[Bar | None]:
     """Give a bar where one is wanted; None means on a terminal, after a second."""
     if wanted is False or (wanted is None and not sys.stderr.isatty()):
         yield None
         return
-    bar = Bar(epochs, 0.0 if wanted else 1.0)
+    bar = Bar(total, 0.0 if wanted else 1.0, networks)
     try:
         yield bar
     finally:

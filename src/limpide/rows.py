@@ -1,7 +1,7 @@
 """Rows to learn from: arrays with a row each, the share held out, how many rows a step takes.
 
-Answers for ``Data`` and its split by a seed. Not for: what may be given as X and y
-(``limpide.arrays``), or the order in which rows come (``limpide.row_orders``).
+Answers for ``Data``, its split by a seed, and the mean of its rows' losses. Not for: what may be
+given as X and y (``limpide.arrays``), or the order in which rows come (``limpide.row_orders``).
 """
 
 from __future__ import annotations
@@ -64,6 +64,14 @@ def split(data: Data, share: Any, seed: int) -> tuple[Data, Data]:
     return first, second
 
 
+def mean_loss(losses: Array, weights: Array | None) -> float:
+    """Give the mean of rows' losses, f[n], weighted where there are weights."""
+    if weights is None:
+        return float(losses.mean(dtype=np.float64))
+    wide = weights.astype(np.float64)
+    return float(losses @ wide / (wide.sum() or 1.0))
+
+
 def rows_a_step(batch_size: int | None, n_rows: int) -> int:
     """Give the batch size: 32 for None, and at most all rows."""
     if batch_size is not None and batch_size > n_rows:
@@ -71,6 +79,6 @@ def rows_a_step(batch_size: int | None, n_rows: int) -> int:
             f"batch_size is {batch_size}, and there are {n_rows} rows: each step takes them all. "
             f"Pass batch_size={n_rows} to say so.",
             LimpideWarning,
-            stacklevel=4,
+            stacklevel=5,
         )
     return min(batch_size or 32, n_rows)

@@ -109,7 +109,8 @@ class Structure:
             for key, spec in layer.parameters(inputs).items()
         }
 
-    def _first_state(self) -> dict[str, Array]:
+    def first_state(self) -> dict[str, Array]:
+        """Give the state that training begins with, in new arrays."""
         return {
             f"{name}.{key}": np.array(value, self.dtype, order="C")
             for name, layer, inputs, _ in self.placed
@@ -121,7 +122,24 @@ class Structure:
         for stream, (name, spec) in enumerate(self._parameters().items()):
             drawn = spec.initializer.draw(fixed_source(self.seed, stream), spec.shape, self._dtype)
             arrays[name] = np.ascontiguousarray(drawn.numpy())
-        self._params, self._state = Parameters(arrays), Parameters(self._first_state())
+        self._params, self._state = Parameters(arrays), Parameters(self.first_state())
+
+    def twin(
+        self, seed: int, params: Mapping[str, Array], state: Mapping[str, Array], loss: Loss | None
+    ) -> Self:
+        """Give a network of the same layers, last trained on ``loss``, with copies of arrays.
+
+        What is compiled for one of the two serves both.
+        """
+        network = type(self).__new__(type(self))
+        network.__dict__ |= self.__dict__
+        network._forget()
+        network._lock, network._compiled = self._lock, self._compiled
+        network.seed, network._generator = seed, Generator(seed)
+        network._params = Parameters({n: np.array(a, order="C") for n, a in params.items()})
+        network._state = Parameters({n: np.array(a, order="C") for n, a in state.items()})
+        network._last_loss, network._last_optimizer = loss, None
+        return network
 
     # Parameters -------------------------------------------------------------------------------
 
@@ -245,7 +263,7 @@ class Structure:
         except (ArgumentError, ArgumentTypeError) as error:
             raise ModelFileError(f"The model file describes a wrong network: {error}") from None
         shapes = {n: spec.shape for n, spec in network._parameters().items()}
-        state = {n: array.shape for n, array in network._first_state().items()}
+        state = {n: array.shape for n, array in network.first_state().items()}
         network._params = _stored(tensors, shapes, "params.", network.dtype)
         network._state = _stored(tensors, state, "state.", network.dtype)
         return network

@@ -1,4 +1,4 @@
-"""How many threads a run may use: processors, the user's limit.
+"""How many threads a run may use: processors, what schedulers say, the user's limit.
 
 Answers for ``limit_threads`` and for what there is. Not for: threads themselves, which engines
 have.
@@ -18,18 +18,32 @@ from typing import Any
 from limpide.errors import ArgumentError, ArgumentTypeError
 
 _limit = threading.local()
+_TOLD = "OMP_NUM_THREADS"
 _QUOTA = "/sys/fs/cgroup/cpu.max"
 _OLD_QUOTA = ("/sys/fs/cgroup/cpu/cpu.cfs_quota_us", "/sys/fs/cgroup/cpu/cpu.cfs_period_us")
 
 
 def available() -> int:
-    """Give how many processors this process may use: by its affinity and its container's quota."""
+    """Give how many processors this process may use.
+
+    By its affinity, its container's quota, and OMP_NUM_THREADS, which is how those that start many
+    processes on one machine (joblib, Dask, scripts of clusters) say what each of them may take.
+    """
     if hasattr(os, "sched_getaffinity"):
         there = len(os.sched_getaffinity(0))
     else:
         there = os.cpu_count() or 1
-    quota = _quota()
-    return there if quota is None else max(1, min(there, int(quota)))
+    limits = [there, _told(), _quota()]
+    return max(1, int(min(n for n in limits if n is not None)))
+
+
+def _told() -> int | None:
+    """Give the number in OMP_NUM_THREADS: the first of a list, None for what is none.
+
+    Source: OpenMP 5.2, section 21.1.2.
+    """
+    first = os.environ.get(_TOLD, "").partition(",")[0].strip()
+    return int(first) if first.isdecimal() and int(first) > 0 else None
 
 
 @cache
@@ -72,8 +86,8 @@ def most() -> int:
 def limit_threads(threads: int | None) -> AbstractContextManager[None]:
     """Let what this thread starts inside use at most so many threads; no result depends on it.
 
-    Without a limit there are as many as processors that this process may use. Limits nest: the
-    smallest holds. None sets no limit.
+    Without a limit there are as many as processors that this process may use, or as
+    OMP_NUM_THREADS says, where that is fewer. Limits nest: the smallest holds. None sets no limit.
 
     Raises
     ------

@@ -355,16 +355,7 @@ class Trainer:
             if at + len(losses) < n:
                 return
             losses = self._losses
-        rows = np.full(n, self.batch_size)
-        rows[-1] = self.data.n_rows - (n - 1) * self.batch_size
-        steps = losses.reshape(-1, n)
-        if n <= _FEW_STEPS:  # step by step over many epochs: NumPy is slow on many short rows
-            sums = steps[:, 0] * rows[0]
-            for i in range(1, n):
-                sums += steps[:, i] * rows[i]
-        else:
-            sums = (steps * rows).sum(axis=1)
-        self.history.loss += (sums / self.data.n_rows).tolist()
+        self.history.loss += epoch_means(losses, self.batch_size, self.data.n_rows).tolist()
 
     # Divergence ---------------------------------------------------------------------------------
 
@@ -578,6 +569,22 @@ class Trainer:
             np.array(self.seed, np.uint32),
             *(np.array(v, np.float64) for v in numbers),
         ]
+
+
+def epoch_means(losses: Array, batch_size: int, n_rows: int) -> Array:
+    """Give the row-weighted mean of each epoch, f64[k], of the losses of its steps, f64[…]."""
+    n = -(-n_rows // batch_size)
+    rows = np.full(n, batch_size)
+    rows[-1] = n_rows - (n - 1) * batch_size
+    steps = losses.reshape(-1, n)
+    if n <= _FEW_STEPS:  # step by step over many epochs: NumPy is slow on many short rows
+        sums = steps[:, 0] * rows[0]
+        for i in range(1, n):
+            sums += steps[:, i] * rows[i]
+    else:
+        sums = (steps * rows).sum(axis=1)
+    means: Array = sums / n_rows
+    return means
 
 
 def check_finite(params: Mapping[str, Array], state: Mapping[str, Array]) -> None:

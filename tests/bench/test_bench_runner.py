@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -237,6 +238,34 @@ def test_a_child_ends_when_its_parent_has_gone() -> None:
     assert child.wait() == 0
     assert child.stdout.read() == ""
     child.stdout.close()
+
+
+def test_on_an_accelerator_there_is_no_share_of_the_processors_peak(
+    fake: type[Fake], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(runner, "installed", lambda peer: True)
+    fake.speeds = {"limpide": 1e-3, "torch": 4e-3}
+    fake.losses = {"torch": 1.01}
+    far = Workload((6, 5, 1), 8, rows=32, device="gpu", compute_dtype="bfloat16")
+    found = only(far, Plan(["torch", "numpy"], "reference", pairs=2))
+    torch, numpy = found.peers
+    assert torch.ratios == pytest.approx([4, 4])  # a percent apart is the same loss in bfloat16
+    assert numpy.skipped == "it is for processors, in the network's own dtype"
+    assert not found.peaks
+    assert math.isnan(found.share)
+    assert "peak" not in {line.split()[0] for line in fake.log}
+    fake.losses = {"torch": 1.1}
+    with pytest.raises(LimpideError, match="do not train the same network"):
+        only(far, Plan(["torch"], "reference"))
+
+
+def test_a_child_on_an_accelerator_sees_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("JAX_PLATFORMS", "CUDA_VISIBLE_DEVICES"):
+        monkeypatch.delenv(name, raising=False)
+    near, far = environment(1), environment(1, "gpu")
+    assert (near["JAX_PLATFORMS"], near["CUDA_VISIBLE_DEVICES"]) == ("cpu", "")
+    assert {"JAX_PLATFORMS", "CUDA_VISIBLE_DEVICES"}.isdisjoint(far)
+    assert far["XLA_PYTHON_CLIENT_PREALLOCATE"] == "false"
 
 
 def test_a_child_has_its_number_of_threads() -> None:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from limpide.bench.peers import OURS, PEERS, Form, installed
+from limpide.bench.peers import ACCELERATED, OURS, PEERS, Form, installed
 from limpide.bench.workloads import SWEEP, TABLE, Workload
 
 TEN = {"output": "softmax", "loss": "cross_entropy"}
@@ -95,6 +96,49 @@ def test_losses_of_compiled_pytorch_are_those_of_limpide(work: Workload) -> None
     for form in forms_of("torch-compiled", work):
         torch.compiler.reset()
         check("torch-compiled", work, form)
+
+
+# In bfloat16 each program rounds at places of its own: near the loss in float32, not equal to it.
+HALVED = replace(TINY[2], compute_dtype="bfloat16", rows=32)
+NEAR = 0.02
+
+
+@pytest.mark.parametrize(("name", "which"), [("jax", 0), ("jax", 3), ("jax", 4), ("torch", 0)])
+def test_losses_in_bfloat16_are_near(name: str, which: int) -> None:
+    if not installed(PEERS[name]):
+        pytest.skip(f"{PEERS[name].PACKAGE} is not installed")
+    full = replace(HALVED, compute_dtype="")
+    expected = OURS.build(full, {"engine": "reference"}).run(EPOCHS, False)
+    program = PEERS[name].build(HALVED, forms_of(name, HALVED)[which].options)
+    losses = list(program.run(EPOCHS, False))[:EPOCHS]
+    assert losses == pytest.approx(expected, rel=NEAR)
+    assert losses != pytest.approx(expected, rel=AGREEMENT)
+    program.reset()
+    shuffled = list(program.run(EPOCHS, True))[:EPOCHS]
+    assert shuffled == pytest.approx(expected, rel=0.1)
+    assert shuffled != losses
+
+
+def test_an_accelerator_that_is_not_there_is_said() -> None:
+    far = replace(TINY[2], device="gpu", rows=32)
+    assert PEERS["torch"].lacks(far) == ACCELERATED["torch-graphs"].lacks(far) == ""
+    assert ACCELERATED["torch-graphs"].lacks(TINY[2]) == "CUDA graphs need a GPU"
+    jax, torch = pytest.importorskip("jax"), pytest.importorskip("torch")
+    if jax.default_backend() != "cpu" or torch.cuda.is_available():
+        pytest.skip("there is one")
+    for name, peer in [*ACCELERATED.items(), ("limpide", OURS)]:
+        sees = "PyTorch" if name.startswith("torch") else "JAX"
+        with pytest.raises(RuntimeError, match=f"{sees} sees no accelerator here"):
+            peer.build(far, peer.forms(far)[0].options)
+
+
+@pytest.mark.parametrize("compute_dtype", ["", "bfloat16"])
+def test_each_form_on_a_device_has_its_words(compute_dtype: str) -> None:
+    far = replace(TINY[2], device="gpu", compute_dtype=compute_dtype)
+    for peer in ACCELERATED.values():
+        forms = peer.forms(far)
+        assert len({str(form) for form in forms}) == len({str(f.options) for f in forms})
+        assert len({str(form) for form in forms}) == len(forms)
 
 
 def test_what_peers_lack() -> None:

@@ -59,7 +59,7 @@ def _program(spec: Mapping[str, Any]) -> Callable[[Mapping[str, Any]], dict[str,
     if spec["peer"] == PEAK:
         peak = Peak(work.dtype, spec["options"]["threads"])
         return lambda command: {"flops": peak.measure(command["seconds"])}
-    peer = peers.OURS if spec["peer"] == LIMPIDE else peers.PEERS[spec["peer"]]
+    peer = peers.OURS if spec["peer"] == LIMPIDE else peers.ALL[spec["peer"]]
     program = peer.build(work, spec["options"])
     return lambda command: _trained(program, work, command)
 

@@ -30,13 +30,16 @@ class ChildError(Exception):
     """A child could not do what it was asked; the text says why."""
 
 
-def environment(threads: int) -> dict[str, str]:
-    """Give the environment of a process that may use some threads."""
+def environment(threads: int, device: str = "cpu") -> dict[str, str]:
+    """Give the environment of a process that may use some threads, and an accelerator or none."""
     own = {f"{name}_NUM_THREADS": str(threads) for name in _POOLS}
     own["NPROC"] = str(threads)  # what XLA makes its pool of
     own["XLA_FLAGS"] = "" if threads > 1 else "--xla_cpu_multi_thread_eigen=false"
-    own["JAX_PLATFORMS"] = "cpu"
-    own["CUDA_VISIBLE_DEVICES"] = ""
+    if device == "cpu":
+        own["JAX_PLATFORMS"] = "cpu"
+        own["CUDA_VISIBLE_DEVICES"] = ""
+    else:  # several processes share its memory, of which JAX would take three quarters
+        own["XLA_PYTHON_CLIENT_PREALLOCATE"] = "false"
     here = str(Path(limpide.__file__).parents[1])
     paths = [here, os.environ.get("PYTHONPATH", "")]
     own["PYTHONPATH"] = os.pathsep.join(filter(None, paths))
@@ -49,7 +52,7 @@ class Child:
     Parameters
     ----------
     peer
-        A name in ``peers.PEERS``, ``"limpide"``, or ``"peak"``.
+        A name in ``peers.ALL``, ``"limpide"``, or ``"peak"``.
     work
         What it trains.
     options
@@ -78,7 +81,7 @@ class Child:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._complaints,
-            env=environment(threads),
+            env=environment(threads, work.device),
             text=True,
         )
         self._answers: SimpleQueue[str] = SimpleQueue()

@@ -15,13 +15,14 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from limpide import engines
-from limpide.bench.peers import OURS, PEERS, Form, Peer, installed
+from limpide.bench.peers import ACCELERATED, ALL, OURS, PEERS, Form, Peer, installed
 from limpide.bench.process import Child, ChildError
 from limpide.bench.workloads import Workload
 from limpide.errors import LimpideError
 
 _AGREEMENT = 1e-4  # relative, of the losses of two programs that train the same network
 _WITH_DROPOUT = 0.1  # the same where each draws its own random bits
+_WITH_BFLOAT16 = 0.02  # the same where products keep 8 bits, and programs round at other places
 _REST = 0.3  # seconds before a sample
 _SHORT_EPOCH, _MANY = 1e-3, 400  # epochs of less than a millisecond: so many a sample at least
 
@@ -33,7 +34,7 @@ class Plan:
     Parameters
     ----------
     peers
-        Names in ``peers.PEERS``.
+        Names in ``peers.ALL``.
     engine
         limpide's engine; None is the fastest installed.
     pairs
@@ -61,7 +62,7 @@ class Figures:
     Attributes
     ----------
     name
-        Its name in ``peers.PEERS``.
+        Its name in ``peers.ALL``.
     form
         The form that was fastest.
     first, first_steps
@@ -139,7 +140,9 @@ class Comparison:
 
     @property
     def share(self) -> float:
-        """Share of the peak that limpide's matrix products come to."""
+        """Share of the processors' peak that limpide's products come to; NaN on other devices."""
+        if not self.peaks:
+            return math.nan
         flops = self.work.flops / self.work.steps
         return flops / (statistics.median(self.micros) * 1e-6) / statistics.median(self.peaks)
 
@@ -156,7 +159,7 @@ class Comparison:
             "workload": self.work.as_dict(),
             "microseconds": statistics.median(self.micros),
             "compile_seconds": self.compiling,
-            "peak_gflops": statistics.median(self.peaks) / 1e9,
+            "peak_gflops": statistics.median(self.peaks or [math.nan]) / 1e9,
             "share_of_peak": self.share,
             "peers": {figures.name: figures.as_dict() for figures in self.peers},
         }
@@ -199,9 +202,10 @@ def _compared(work: Workload, plan: Plan, say: Say) -> Comparison:
                 Child("limpide", work, {"engine": plan.engine}, plan.threads)
             )
             checked = ours.train(work.checked_epochs, shuffled=False)
-            peak = open_children.enter_context(
-                Child("peak", work, {"threads": plan.threads}, plan.threads)
-            )
+            peak = None
+            if work.device == "cpu":
+                options = {"threads": plan.threads}
+                peak = open_children.enter_context(Child("peak", work, options, plan.threads))
             our_epochs = _epochs(ours, work, plan.seconds)
         except ChildError as error:
             raise LimpideError(f"limpide could not train {work.label}: {error}") from None
@@ -223,7 +227,8 @@ def _compared(work: Workload, plan: Plan, say: Say) -> Comparison:
                     figures.ours.append(_sample(ours, our_epochs))
                     figures.micros.append(_sample(theirs, epochs))
             found.micros.append(_sample(ours, our_epochs))
-            found.peaks.append(peak.peak(plan.seconds / 5))
+            if peak is not None:
+                found.peaks.append(peak.peak(plan.seconds / 5))
         found.micros += [micros for figures in found.peers for micros in figures.ours]
     return found
 
@@ -255,8 +260,8 @@ def _fastest(
     figures: Figures, work: Workload, plan: Plan, losses: Sequence[float], say: Say
 ) -> tuple[Child, int] | None:
     """Try a peer's forms; give the child of the fastest with its epochs a sample, else None."""
-    peer = PEERS[figures.name]
-    figures.skipped = _obstacle(peer, work)
+    peer = ALL[figures.name]
+    figures.skipped = _obstacle(figures.name, work)
     if figures.skipped:
         return None
     best: tuple[float, Child] | None = None
@@ -285,10 +290,12 @@ def _fastest(
     return best[1], _epochs(best[1], work, plan.seconds)
 
 
-def _obstacle(peer: Peer, work: Workload) -> str:
-    if not installed(peer):
+def _obstacle(name: str, work: Workload) -> str:
+    if not installed(ALL[name]):
         return "not installed"
-    return peer.lacks(work)
+    if name not in ACCELERATED and (work.device != "cpu" or work.compute_dtype):
+        return "it is for processors, in the network's own dtype"
+    return ALL[name].lacks(work)
 
 
 def _forms(peer: Peer, work: Workload, plan: Plan) -> list[Form]:
@@ -324,10 +331,11 @@ def _check_losses(
     name: str, work: Workload, theirs: Sequence[float], ours: Sequence[float]
 ) -> None:
     """Refuse to compare two programs that do not train the same network."""
-    agreement = _WITH_DROPOUT if work.dropout else _AGREEMENT
+    agreement = _WITH_BFLOAT16 if work.compute_dtype else _AGREEMENT
+    agreement = _WITH_DROPOUT if work.dropout else agreement
     for epoch, (a, b) in enumerate(zip(theirs, ours, strict=True)):
         if not abs(a - b) <= agreement * abs(b):
             raise LimpideError(
-                f"{PEERS[name].TITLE} and {OURS.TITLE} do not train the same network: the loss of "
+                f"{ALL[name].TITLE} and {OURS.TITLE} do not train the same network: the loss of "
                 f"{work.label} in epoch {epoch + 1} is {a:.7g} and {b:.7g}. Report it."
             )

@@ -18,7 +18,7 @@ from rich.console import Console
 from rich.text import Text
 
 from limpide import engines
-from limpide.bench.peers import PEERS
+from limpide.bench.peers import ALL
 from limpide.bench.runner import Comparison, Figures, Plan
 from limpide.errors import MissingExtraError
 from limpide.reports import number, percent
@@ -92,7 +92,7 @@ def print_comparison(screen: Console, found: Comparison) -> None:
         screen, found.work.label, "limpide", micros, share, f"compiled in {found.compiling:.2f} s"
     )
     for figures in found.peers:
-        title = PEERS[figures.name].TITLE
+        title = ALL[figures.name].TITLE
         if figures.skipped:
             _print(screen, "", title, "-", figures.skipped, "")
         else:
@@ -105,7 +105,7 @@ def print_worst(screen: Console, found: Sequence[Comparison]) -> None:
     worst = worst_of(found)
     if worst is None or worst.best is None:
         return
-    peer = PEERS[worst.best.name].TITLE
+    peer = ALL[worst.best.name].TITLE
     screen.print()
     screen.print(f"Worst: {worst.work.label}, beside {peer}: {times(worst.best)}", soft_wrap=True)
 
@@ -135,7 +135,7 @@ def report(found: Sequence[Comparison], plan: Plan) -> dict[str, Any]:
 def markdown(found: Sequence[Comparison]) -> str:
     """Give a table for a page: a line a workload, a column a peer."""
     names = list(dict.fromkeys(figures.name for each in found for figures in each.peers))
-    titles = [PEERS[name].TITLE for name in names]
+    titles = [ALL[name].TITLE for name in names]
     lines = [["network, batch, optimizer", "µs a step", "of the peak", *titles]]
     lines.append(["---"] * len(lines[0]))
     for each in found:
@@ -178,7 +178,7 @@ def draw(found: Sequence[Comparison], file: IO[bytes], kind: str) -> None:
     for name in dict.fromkeys(best.name for _, best in measured):
         own = [(each, best) for each, best in measured if best.name == name]
         work = [each.work.flops / each.work.steps for each, _ in own]
-        axes.scatter(work, [best.ratio for _, best in own], label=PEERS[name].TITLE, s=24)
+        axes.scatter(work, [best.ratio for _, best in own], label=ALL[name].TITLE, s=24)
         least = [min(best.ratios) for _, best in own]
         axes.vlines(work, least, [max(best.ratios) for _, best in own], alpha=0.4)
     axes.axhline(1, color="black", linewidth=0.8)

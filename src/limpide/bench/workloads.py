@@ -47,6 +47,11 @@ class Workload:
     dropout
         Share of the hidden values that is set to 0; in front of it, with ``layer_norm``, each
         hidden layer's values are normalised.
+    compute_dtype
+        ``"bfloat16"``: what matrix products take; parameters, their sums and the loss are of
+        ``dtype`` all the same.
+    device
+        ``"cpu"``, or ``"gpu"`` for the accelerator that there is.
 
     Examples
     --------
@@ -66,6 +71,8 @@ class Workload:
     shuffle: bool = True
     dropout: float = 0.0
     layer_norm: bool = False
+    compute_dtype: str = ""
+    device: str = "cpu"
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "sizes", tuple(self.sizes))  # JSON has lists only
@@ -84,6 +91,7 @@ class Workload:
         words = [self.name, f"{self.batch:,}", {"sgd": "SGD", "adam": "Adam"}[self.optimizer]]
         words += [self.hidden] if self.hidden != "relu" else []
         words += [self.dtype] if self.dtype != "float32" else []
+        words += [self.compute_dtype] if self.compute_dtype else []
         words += [self.loss] if self.loss == "mse" else []
         words += [f"dropout {self.dropout:g}"] if self.dropout else []
         words += ["layer norm"] if self.layer_norm else []

@@ -29,11 +29,53 @@ RunLoop = Callable[[list[Array], list[Array], list[Array], Array | None, int], l
 RunRows = Callable[[Sequence[Array], Sequence[Array], Sequence[Array]], None]
 """``run(held, row_arrays, outputs)``: see ``Engine.compile_rows``."""
 
+RunMany = Callable[[list[Array], list[Array], list[Array], "Turns", int, int, "Watch"], None]
+"""``run(carries, helds, row_arrays, turns, epochs, at_most, watch)``: see
+``Engine.compile_many``."""
+
+
+class Turns(Protocol):
+    """Which rows come when in the runs of many networks.
+
+    Attributes
+    ----------
+    n_rows
+        How many places an epoch has.
+    """
+
+    n_rows: int
+
+    def key(self, network: int) -> int:
+        """Give a number; the orders of networks that have the same one are the same."""
+
+    def draw(self, network: int, epoch: int, out: Array) -> None:
+        """Write the orders of epochs, from ``epoch`` on, to ``out``, i64[k, n_rows] without gaps.
+
+        Several threads may ask at once.
+        """
+
+
+class Watch(Protocol):
+    """What sees the runs of many networks as they go."""
+
+    def note(self, first: int, last: int, epoch: int, losses: Array) -> bool:
+        """Hear of epochs of the networks from ``first`` on, to before ``last``; whether to go on.
+
+        ``losses`` is f[networks, k, steps of an epoch], of k epochs from ``epoch`` on. What these
+        networks carry is up to date meanwhile. Several threads may tell at once, of other networks.
+        """
+
+    def over(self) -> bool:
+        """Whether to leave off as soon as may be, with whatever the networks have come to."""
+
 
 class Engine(Protocol):
     """What runs graphs: a way to compile a graph, one over many rows, and a loop with a carry."""
 
     name: str
+
+    #: How many independent rows a graph over rows takes at a time, at most: a power of 4.
+    block: int
 
     def compile(self, graph: Graph) -> Run:
         """Make a graph ready to run; the results are new arrays, the inputs stay as they are."""
@@ -56,6 +98,21 @@ class Engine(Protocol):
         ``loop.tail``. An epoch that ends early is one row of fewer places. Without row arrays,
         ``order`` is None and ``trips`` counts the steps. Gives, for each observed output, an array
         with one entry a step, over all epochs, in order.
+        """
+
+    def compile_many(self, loop: Loop) -> RunMany:
+        """Make a loop over rows that observes its loss alone ready to run for many networks.
+
+        Each array of ``carries`` (changed in place) and of ``helds`` has a leading axis of
+        networks; each network goes through ``epochs`` epochs, in its own order of the rows, and is
+        trained as ``compile_loop`` would train it alone: to the bit but on xla, where sums may
+        be added otherwise. ``watch`` hears of each epoch once, of ``at_most`` at a time.
+        """
+
+    def compile_many_rows(self, graph: Graph, n_held: int) -> RunRows:
+        """Make what ``compile_rows`` does ready for many networks.
+
+        The held arrays and the outputs have a leading axis of networks; the rows are shared.
         """
 
 
@@ -103,6 +160,11 @@ def made_for(run: object) -> str:
     Another one may round differently: it sums in vectors of another width.
     """
     return str(getattr(run, "made_for", ""))
+
+
+def compile_seconds(run: object) -> float:
+    """Give how long what is compiled when first run has taken to compile, over all its runs."""
+    return float(getattr(run, "compile_seconds", 0.0))
 
 
 def row_order_of(run: object) -> type[RowOrder]:

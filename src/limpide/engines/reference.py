@@ -12,6 +12,7 @@ from functools import partial
 
 import numpy as np
 
+from limpide.engines.one_by_one import ManyInTurn, many_rows
 from limpide.ir import CONSTANT, Array, Graph, Loop, Node
 
 Call = Callable[[], object]
@@ -204,6 +205,7 @@ class ReferenceEngine:
     """Runs graphs by their NumPy meaning."""
 
     name = "reference"
+    block = 256
 
     def compile(self, graph: Graph) -> Callable[[list[Array]], list[Array]]:
         """Plan a graph; runs of one program take turns between threads."""
@@ -281,6 +283,16 @@ class ReferenceEngine:
                 return observed
 
         return run
+
+    def compile_many(self, loop: Loop) -> ManyInTurn:
+        """Plan a loop that networks take in turn."""
+        return ManyInTurn(loop, self.compile_loop(loop))
+
+    def compile_many_rows(
+        self, graph: Graph, n_held: int
+    ) -> Callable[[Sequence[Array], Sequence[Array], Sequence[Array]], None]:
+        """Plan a graph over a batch of rows, for one network after another."""
+        return many_rows(self.compile_rows(graph, n_held))
 
 
 class _Step:

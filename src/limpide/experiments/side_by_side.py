@@ -18,8 +18,9 @@ from limpide.ir import Array, Graph, Loop, Spec
 from limpide.layers import Dense, Placed
 from limpide.losses import resolve_loss
 from limpide.network import Network
-from limpide.ops import RandomSource, broadcast_to, reshape
+from limpide.ops import broadcast_to
 from limpide.ops import sum as total
+from limpide.starting import first_weights
 from limpide.tape import GradientTape
 from limpide.tensor import Tensor, Tracing, tracing_into
 from limpide.tracing import slices
@@ -63,11 +64,8 @@ class SideBySide:
 
     def start(self, seeds: Array) -> None:
         """Give each copy the first weights that ``Network(…, seed=s)`` has for its seed."""
-        shapes = {name: array.shape for name, array in self._network.params.items()}
-        graph = _trace_start(self._network.placed, self._dtype.dtype)
-        drawn = [np.empty((len(seeds), *shape), self._network.dtype) for shape in shapes.values()]
-        self._engine.compile_rows(graph, 0)([], [seeds.astype(np.uint32)], drawn)
-        arrays: dict[str, Any] = dict(zip(shapes, drawn, strict=True))
+        network, dtype = self._network, self._dtype.dtype
+        arrays: dict[str, Any] = first_weights(network.placed, dtype, seeds, self._engine.name)
         self.weights = {}
         for name in self._network.scalars:
             parameter, index = self._network.scalars.locate(name)
@@ -168,20 +166,3 @@ def _added(terms: Sequence[Tensor]) -> Tensor:
     for term in terms[1:]:
         whole = whole + term
     return whole
-
-
-def _trace_start(placed: Sequence[Placed], dtype: str) -> Graph:
-    """Trace drawing the first weights of one network from its seed, u32[1]."""
-    tracing = Tracing("first weights")
-    given = tracing.argument(Spec((1,), "u32"), "seed")
-    nodes, names = [], []
-    with tracing_into(tracing):
-        seed, step = reshape(given, ()), Tensor(0, dtype="uint32")
-        specs = {
-            f"{p.name}.{k}": s for p in placed for k, s in p.layer.parameters(p.inputs).items()
-        }
-        for stream, (name, spec) in enumerate(specs.items()):  # the streams that networks draw from
-            drawn = spec.initializer.draw(RandomSource(seed, step, stream), spec.shape, dtype)
-            nodes.append(tracing.lift(reshape(drawn, (1, *spec.shape))).node)
-            names.append(name)
-    return tracing.trace.finish(nodes, names)

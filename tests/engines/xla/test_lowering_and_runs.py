@@ -117,3 +117,27 @@ def test_prediction_of_any_number_of_rows() -> None:
         found = np.empty((n, 2))
         run(list(net.params.values()), [X[:n]], [found])
         np.testing.assert_allclose(found, expected[:n], rtol=0, atol=tolerance("engine_float64"))
+
+
+@pytest.mark.parametrize("n", [1, 100, 5000])
+def test_a_network_predicts(n: int) -> None:
+    net = lp.Network([3, 4, 2], dtype="float64", seed=0)
+    X = np.random.default_rng(0).normal(size=(n, 3))
+    found = net.predict(X, engine="xla")
+    np.testing.assert_allclose(found, net.predict(X), rtol=0, atol=tolerance("engine_float64"))
+
+
+def test_an_estimator_and_a_table() -> None:
+    pytest.importorskip("sklearn")
+    rng = np.random.default_rng(3)
+    X = rng.normal(size=(500, 3))
+    y = np.where(X[:, 0] + X[:, 1] > 0, "yes", "no")
+    fitted = [
+        lp.Classifier(epochs=3, random_state=0, engine=engine).fit(X, y).predict_proba(X)
+        for engine in ("native", "xla")
+    ]
+    np.testing.assert_allclose(*fitted, rtol=0, atol=tolerance("fit_float32"))
+    table = {"a": X[:, 0], "b": X[:, 1], "y": y}
+    model = lp.train(table, "y", epochs=2, engine="xla", devices=1)
+    assert model.history.engine == "xla"
+    assert model.predict(table)[0] in ("yes", "no")

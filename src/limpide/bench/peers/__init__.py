@@ -15,12 +15,21 @@ from limpide.bench.peers import (
     sklearn_mlp,
     torch_compiled,
     torch_eager,
+    torch_graphs,
 )
 from limpide.bench.peers.program import Form, Peer, Program
 
-__all__ = ["OURS", "PEERS", "Form", "Peer", "Program", "installed"]
+__all__ = ["ACCELERATED", "ALL", "OURS", "PEERS", "Form", "Peer", "Program", "installed"]
 
 OURS: Peer = limpide_peer
+
+ACCELERATED: dict[str, Peer] = {
+    "jax": jax_peer,
+    "torch": torch_eager,
+    "torch-compiled": torch_compiled,
+    "torch-graphs": torch_graphs,
+}
+"""Those that run on a GPU, too."""
 
 PEERS: dict[str, Peer] = {
     "jax": jax_peer,
@@ -30,6 +39,9 @@ PEERS: dict[str, Peer] = {
     "numpy": numpy_hand,
     "scalar": numpy_scalar,
 }
+"""Those that run on processors."""
+
+ALL: dict[str, Peer] = PEERS | ACCELERATED
 
 
 def installed(peer: Peer) -> bool:

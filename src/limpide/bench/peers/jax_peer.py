@@ -1,7 +1,8 @@
 """JAX at its best: many epochs in one jitted scan, the weights donated, the orders drawn ahead.
 
 Answers for JAX; its forms differ in where rows are gathered, in threads, in how many steps are
-unrolled, and with dropout in the generator. Not for: its other devices.
+unrolled, and with dropout in the generator; on a GPU in where orders are drawn, and in bfloat16 in
+what is kept in it. Not for: several devices.
 """
 
 from __future__ import annotations
@@ -18,7 +19,8 @@ from limpide.bench.workloads import SEED, Workload
 TITLE = "JAX"
 PACKAGE = "jax"
 
-_CALL = 1e9  # floating-point work of about one call: what is dispatched then costs nothing
+# Floating-point work of about one call: what is dispatched then costs nothing
+_CALL = {"cpu": 1e9, "gpu": 1e12}
 _MOST_EPOCHS = 16_384  # a call
 
 
@@ -27,6 +29,8 @@ def lacks(work: Workload) -> str:
 
 
 def forms(work: Workload) -> list[Form]:
+    if work.device == "gpu" or work.compute_dtype:
+        return _forms_of_devices(work)
     tiny = threads_order(work)[0] == 1  # unrolling may pay
     unrolls = (1, 8, 4) if tiny else (1,)
     places = ("inside", "before") if work.shuffle else ("nowhere",)
@@ -51,18 +55,52 @@ def forms(work: Workload) -> list[Form]:
     ]
 
 
+def _forms_of_devices(work: Workload) -> list[Form]:
+    ways: list[tuple[str, dict[str, Any]]] = [
+        ("rows gathered inside the scan", {"gather": "inside"}),
+        ("rows gathered inside the scan, orders of the device's", {"gather": "inside", **_DRAWN}),
+        ("rows gathered before the scan, orders of the device's", {"gather": "before", **_DRAWN}),
+        ("orders of the device's, 4 steps unrolled", {"gather": "inside", "unroll": 4, **_DRAWN}),
+    ]
+    kept = [("", "")]
+    if work.compute_dtype:
+        kept = [(f", layers in {work.compute_dtype}", "layers"), (", products alone", "products")]
+    usual = {"unroll": 1, "generator": "unsafe_rbg", "orders": "host"}
+    return [
+        Form(words + more, 2, {**usual, **options, "kept": which})
+        for words, options in ways
+        for more, which in kept
+    ]
+
+
+_DRAWN = {"orders": "device"}
+
+
+def need_device(work: Workload) -> None:
+    """Raise RuntimeError unless JAX has the device that a workload is for."""
+    import jax
+
+    if work.device == "gpu" and jax.default_backend() == "cpu":
+        raise RuntimeError("JAX sees no accelerator here")
+
+
 class _Program:
     def __init__(self, work: Workload, options: Mapping[str, Any]) -> None:
         import jax
 
+        need_device(work)
+        if work.device == "gpu" and not work.compute_dtype:
+            # As limpide's engine has it: float32 would else be TensorFloat-32, of 10 bits.
+            jax.config.update("jax_default_matmul_precision", "highest")
         if work.dtype == "float64":
             jax.config.update("jax_enable_x64", True)  # of the whole process
         self._work = work
         X, y = work.data()
         y = y.astype(np.int32) if work.loss == "cross_entropy" else y
         self._rows = (jax.device_put(X), jax.device_put(y))
-        self._epochs = max(1, min(_MOST_EPOCHS, int(_CALL / work.flops)))
+        self._epochs = max(1, min(_MOST_EPOCHS, int(_CALL[work.device] / work.flops)))
         self._rng = np.random.default_rng(SEED)
+        self._is_drawn = options.get("orders") == "device" and work.shuffle
         self._call = jax.jit(
             lambda state, rows, orders: _epochs(work, options, state, rows, orders, self._epochs),
             donate_argnums=0,
@@ -92,6 +130,8 @@ class _Program:
     def _orders(self, shuffled: bool) -> Any:
         if not self._work.shuffle:
             return None
+        if self._is_drawn and shuffled:
+            return np.uint32(self._rng.integers(2**31))  # a seed, and not the orders
         rows = np.arange(self._work.rows, dtype=np.int32)
         draw = self._rng.permutation if shuffled else np.copy
         return np.stack([draw(rows) for _ in range(self._epochs)])
@@ -100,9 +140,15 @@ class _Program:
 def _epochs(
     work: Workload, options: Mapping[str, Any], state: Any, rows: Any, orders: Any, count: int
 ) -> Any:
+    import jax
     from jax import lax
 
+    if orders is not None and orders.ndim == 0:
+        orders = jax.random.split(jax.random.key(orders), count)
+
     def epoch(state: Any, order: Any) -> Any:
+        if order is not None and order.ndim == 0:
+            order = jax.random.permutation(order, work.rows)
         return _epoch(work, options, state, rows, order)
 
     return lax.scan(epoch, state, orders, length=count)
@@ -122,7 +168,7 @@ def _epoch(work: Workload, options: Mapping[str, Any], state: Any, rows: Any, or
 
     def step(state: Any, batch: Any) -> Any:
         x, y = jax.tree.map(lambda a: a[batch], rows) if inside else batch
-        return _step(work, options["generator"], state, x, y)
+        return _step(work, options, state, x, y)
 
     batches = jax.tree.map(lambda a: a[:cut].reshape(whole, work.batch, *a.shape[1:]), taken)
     state, losses = lax.scan(step, state, batches, unroll=min(options["unroll"], whole))
@@ -133,13 +179,13 @@ def _epoch(work: Workload, options: Mapping[str, Any], state: Any, rows: Any, or
     return state, total / work.rows
 
 
-def _step(work: Workload, generator: str, state: Any, x: Any, y: Any) -> Any:
+def _step(work: Workload, options: Mapping[str, Any], state: Any, x: Any, y: Any) -> Any:
     import jax
     import jax.numpy as jnp
 
     params, slots, count = state
     found = jax.value_and_grad(_loss_of, argnums=2)
-    loss, gradients = found(work, generator, params, x, y, count)
+    loss, gradients = found(work, options, params, x, y, count)
     rate = work.learning_rate
     if work.optimizer == "sgd":
         params = jax.tree.map(lambda p, g: p - rate * g, params, gradients)
@@ -147,7 +193,7 @@ def _step(work: Workload, generator: str, state: Any, x: Any, y: Any) -> Any:
     means, squares = slots
     means = jax.tree.map(lambda m, g: 0.9 * m + 0.1 * g, means, gradients)
     squares = jax.tree.map(lambda v, g: 0.999 * v + 0.001 * g * g, squares, gradients)
-    t = (count + 1).astype(x.dtype)
+    t = (count + 1).astype(work.dtype)
     size = -rate / jnp.expm1(t * math.log(0.9))  # 1 - 0.9^t, exact in float32 too
     correction = 1 / jnp.sqrt(-jnp.expm1(t * math.log(0.999)))
     params = jax.tree.map(
@@ -156,7 +202,9 @@ def _step(work: Workload, generator: str, state: Any, x: Any, y: Any) -> Any:
     return (params, (means, squares), count + 1), loss
 
 
-def _loss_of(work: Workload, generator: str, params: Any, x: Any, y: Any, count: Any) -> Any:
+def _loss_of(
+    work: Workload, options: Mapping[str, Any], params: Any, x: Any, y: Any, count: Any
+) -> Any:
     import jax
     import jax.numpy as jnp
 
@@ -167,17 +215,17 @@ def _loss_of(work: Workload, generator: str, params: Any, x: Any, y: Any, count:
         "gelu": lambda z: jax.nn.gelu(z, approximate=False),
     }[work.hidden]
     for i, layer in enumerate(params[:-1]):
-        x = activation(x @ layer["weights"] + layer["bias"])
+        x = activation(_summed(work, options, x, layer))
         if work.layer_norm:
             centred = x - x.mean(axis=1, keepdims=True)
             spread = (centred * centred).mean(axis=1, keepdims=True)
             x = centred * jax.lax.rsqrt(spread + 1e-5) * layer["scale"] + layer["shift"]
         if work.dropout:
-            key = jax.random.fold_in(jax.random.key(SEED, impl=generator), count)
+            key = jax.random.fold_in(jax.random.key(SEED, impl=options["generator"]), count)
             bits = jax.random.bits(jax.random.fold_in(key, i), x.shape)
             limit = np.uint32((1 - work.dropout) * 2**32)  # cheaper than uniform numbers
             x = jnp.where(bits < limit, x * (1 / (1 - work.dropout)), 0)
-    z = x @ params[-1]["weights"] + params[-1]["bias"]
+    z = _summed(work, options, x, params[-1]).astype(work.dtype)
     if work.loss == "bce":
         return (jax.nn.softplus(z) - y * z).mean()
     if work.loss == "cross_entropy":
@@ -185,6 +233,15 @@ def _loss_of(work: Workload, generator: str, params: Any, x: Any, y: Any, count:
         right = (jax.nn.one_hot(y, z.shape[1], dtype=z.dtype) * z).sum(axis=1)
         return (jax.nn.logsumexp(z, axis=1) - right).mean()
     return ((y - (jax.nn.sigmoid(z) if work.output == "sigmoid" else z)) ** 2).mean()
+
+
+def _summed(work: Workload, options: Mapping[str, Any], x: Any, layer: Any) -> Any:
+    """Give x·w + b, the product in the dtype for products, the sum in it too or in the usual."""
+    w, b = layer["weights"], layer["bias"]
+    if not work.compute_dtype:
+        return x @ w + b
+    y = x.astype(work.compute_dtype) @ w.astype(work.compute_dtype)
+    return y + b.astype(y.dtype) if options["kept"] == "layers" else y.astype(work.dtype) + b
 
 
 def build(work: Workload, options: Mapping[str, Any]) -> _Program:

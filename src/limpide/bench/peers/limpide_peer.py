@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from limpide.bench.peers import jax_peer
 from limpide.bench.peers.program import Form
 from limpide.bench.workloads import Workload
 
@@ -25,6 +26,8 @@ def forms(work: Workload) -> list[Form]:
 
 class _Program:
     def __init__(self, work: Workload, engine: str | None) -> None:
+        if work.device == "gpu":
+            jax_peer.need_device(work)
         self._network = work.network()
         self._first = {name: array.copy() for name, array in self._network.params.items()}
         self._data = work.data()
@@ -36,6 +39,8 @@ class _Program:
             "engine": engine,
             "progress": False,
         }
+        if work.compute_dtype:
+            self._settings["compute_dtype"] = work.compute_dtype
 
     def reset(self) -> None:
         for name, array in self._network.params.items():

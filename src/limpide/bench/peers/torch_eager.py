@@ -11,7 +11,7 @@ from typing import Any
 
 from limpide.bench.peers import torch_model
 from limpide.bench.peers.program import Form, threads_order
-from limpide.bench.workloads import SEED, Workload
+from limpide.bench.workloads import Workload
 
 TITLE = "PyTorch"
 PACKAGE = "torch"
@@ -24,29 +24,28 @@ def lacks(work: Workload) -> str:
 def forms(work: Workload) -> list[Form]:
     epoch, step = "rows gathered an epoch", "rows gathered a step"
     first, second = threads_order(work)
-    return [
+    found = [
         Form(f"{epoch}, fused", first, {"gather": "epoch", "update": "fused"}),
         Form(f"{epoch}, foreach", first, {"gather": "epoch", "update": "foreach"}),
         Form(f"{epoch}, fused", second, {"gather": "epoch", "update": "fused"}),
         Form(f"{step}, fused", first, {"gather": "step", "update": "fused"}),
     ]
+    return found if work.device == "cpu" else [form for form in found if form.threads == first]
 
 
 class _Program:
     def __init__(self, work: Workload, options: Mapping[str, Any]) -> None:
         import torch
 
-        torch.manual_seed(SEED)
-        torch.set_flush_denormal(True)  # as XLA and limpide do while they train
-        self._work = work
-        self._X, self._y = torch_model.rows(work)
+        self._work, self._device = work, torch_model.begin(work)
+        self._X, self._y = torch_model.rows(work, self._device)
         self._by_epoch = options["gather"] == "epoch"
         self._kind = torch.optim.Adam if work.optimizer == "adam" else torch.optim.SGD
         self._update = {options["update"]: True}
         self.reset()
 
     def reset(self) -> None:
-        self._params = torch_model.parameters(self._work)
+        self._params = torch_model.parameters(self._work, self._device)
         leaves = [p.requires_grad_() for layer in self._params for p in layer.values()]
         self._optimizer = self._kind(leaves, lr=self._work.learning_rate, **self._update)
 
@@ -57,13 +56,9 @@ class _Program:
         for _ in range(epochs):
             order = None
             if shuffled and work.shuffle:
-                order = torch.randperm(work.rows)
+                order = torch.randperm(work.rows, device=self._device)
             losses += [self._step(x, y) for x, y in self._batches(order)]
-        whole = torch.stack(losses).double().reshape(epochs, work.steps)
-        weights = torch.full((work.steps,), float(work.batch), dtype=torch.float64)
-        weights[-1] = work.rows - (work.steps - 1) * work.batch
-        means: list[float] = (whole @ (weights / work.rows)).tolist()
-        return means
+        return torch_model.means(work, losses)
 
     def _batches(self, order: Any) -> Any:
         X, y, batch = self._X, self._y, self._work.batch

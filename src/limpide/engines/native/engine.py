@@ -19,9 +19,11 @@ from limpide.engines.native.blocks import Block, Blocks
 from limpide.engines.native.checks import check_arrays, constant_arrays, raise_index
 from limpide.engines.native.jit import Code, make_object
 from limpide.engines.native.loop_run import LoopRun
+from limpide.engines.native.many import ManyRun
 from limpide.engines.native.report import Compiled, Share, shares
 from limpide.engines.native.target import host
 from limpide.engines.native.threads import MOST_THREADS, POOL, Team
+from limpide.engines.one_by_one import many_rows
 from limpide.ir import Array, Graph, Loop
 from limpide.threads import most
 
@@ -36,6 +38,7 @@ class NativeEngine:
     """Runs graphs as machine code for this processor."""
 
     name = "native"
+    block = 256
 
     def compile(self, graph: Graph) -> Any:
         """Compile a graph; runs of one program may go side by side."""
@@ -136,6 +139,14 @@ class NativeEngine:
         run = LoopRun(loop, found, partial(Compiled, _title(loop), build, target))
         run.made_for = f"{target.cpu} with vectors of {8 * target.vector_bytes} bits"
         return run
+
+    def compile_many(self, loop: Loop) -> ManyRun:
+        """Compile a loop that threads run side by side, each for networks of its own."""
+        return ManyRun(self.compile_loop(loop))
+
+    def compile_many_rows(self, graph: Graph, n_held: int) -> Any:
+        """Compile a graph over a batch of rows, for one network after another."""
+        return many_rows(self.compile_rows(graph, n_held))
 
     def profile(
         self, loop: Loop, carry: list[Array], held: list[Array], rows: list[Array], order: Array

@@ -39,6 +39,12 @@ class LoopRun:
         Gives what there is to read of it.
     row_order
         What draws the orders of rows.
+    batch
+        Rows a step.
+    cost
+        Cycles of a step, roughly.
+    seen_dtype
+        Of the first observed output.
     made_for
         The processor that the code is made for.
     """
@@ -54,11 +60,13 @@ class LoopRun:
         n_kept = loop.n_carry + loop.n_held
         kept = [n.spec for n in loop.step.inputs[:n_kept]]
         self._n_carry, self._n_rows = loop.n_carry, loop.n_rows
+        self.cost = module.cost
         self._seen = [n.spec for n in loop.step.outputs[loop.n_carry :]]
+        self.seen_dtype = self._seen[0].numpy_dtype if self._seen else np.dtype(np.float32)
         self._sizes = np.array([spec.nbytes for spec in self._seen], np.uint64)
         self._numbered = [node for graph in graphs for node in graph.nodes]
         self._row_nodes = loop.step.inputs[n_kept:]
-        self._batch = self._row_nodes[0].spec.shape[0] if loop.n_rows else 1
+        self.batch = self._row_nodes[0].spec.shape[0] if loop.n_rows else 1
         shapes = [(spec.shape, spec.numpy_dtype) for spec in kept]
         n_addresses = loop.n_rows + len(self._seen)
         constants = constant_arrays(module, graphs)
@@ -86,7 +94,7 @@ class LoopRun:
         if order is not None:
             order = plain(np.asarray(order, np.int64))
             (epochs, n), at_order = order.shape, address(order)
-        whole = _Whole(epochs, n, self._batch)
+        whole = _Whole(epochs, n, self.batch)
         observed = [np.empty((whole.steps, *s.shape), s.numpy_dtype) for s in self._seen]
         is_ours = isinstance(carry, Working) and carry.blocks is self._blocks
         block = carry.block if isinstance(carry, Working) and is_ours else self._blocks.take()
@@ -103,6 +111,11 @@ class LoopRun:
                 np.copyto(array, home)
             self._blocks.give_back(block)
         return observed
+
+    def alone(self, row_arrays: Sequence[Array]) -> Alone:
+        """Give what one thread runs the loop with, over these rows, in memory of its own."""
+        check_arrays(row_arrays, self._row_nodes, first_axis=1)
+        return Alone(self, row_arrays)
 
     def _run(self, block: Block, whole: _Whole, at_order: int) -> None:
         """Run all steps, in parts for which the number of threads is chosen."""
@@ -136,8 +149,37 @@ class LoopRun:
         working = self.working(carry)
         self(working, held, rows, order, 0)
         words = working.block.status[STATUS_WORDS:]
-        whole_steps = len(order) * (order.shape[1] // self._batch)
+        whole_steps = len(order) * (order.shape[1] // self.batch)
         return [float(ticks) for ticks in words / whole_steps]
+
+
+class Alone:
+    """A loop over rows that observes one number a step, run by one thread at a time.
+
+    Attributes
+    ----------
+    homes
+        The places of what the loop carries and holds, filled and read by who runs it.
+    """
+
+    def __init__(self, run: LoopRun, row_arrays: Sequence[Array]) -> None:
+        self._run, self._block = run, run._blocks.take()
+        self.homes = self._block.homes
+        self._alive = self._block.point([], row_arrays)
+        self._at_seen = self._block.at_table + 8 * run._n_rows
+
+    def steps(self, order: Array, losses: Array) -> None:
+        """Take the steps of ``order``, i64[epochs, n] without gaps, and note their losses."""
+        run, block = self._run, self._block
+        block.table[run._n_rows] = address(losses)
+        begin = (block.at_arena, block.at_table, address(order), self._at_seen, block.at_status)
+        run._call(*begin, *order.shape, 0, 1, block.at_barrier, 0)
+        if block.status[0]:
+            raise_index(run._numbered, block.status)
+
+    def close(self) -> None:
+        """Let others have the memory."""
+        self._run._blocks.give_back(self._block)
 
 
 class Working(list[Array]):

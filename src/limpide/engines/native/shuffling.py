@@ -161,11 +161,14 @@ def _round(lines: list[str], name: str, state: list[str], keys: list[str]) -> li
 class FastRowOrder(RowOrder):
     """A ``RowOrder`` in machine code; NumPy's own where a NumPy draws otherwise than this does."""
 
+    def __init__(self, seed: int) -> None:
+        self.seed = seed  # NumPy's generator takes longer to make than an order: only where needed
+
     def draw(self, epoch: int, out: Array) -> None:
         if out.flags.c_contiguous and out.shape[1] < _MOST and _agrees():
             _draw(self.seed, epoch, out)
         else:
-            super().draw(epoch, out)
+            RowOrder(self.seed).draw(epoch, out)
 
 
 _FUNCTION = ctypes.CFUNCTYPE(None, ctypes.c_void_p, *([ctypes.c_int64] * 4))

@@ -61,14 +61,14 @@ class Grid:
             return jax.sharding.SingleDeviceSharding(self.devices[0])
         return NamedSharding(self.mesh, PartitionSpec(*axes))
 
-    def put(self, array: Array, *axes: Any) -> Any:
-        """Bring an array that every process has to the devices, as ``spread`` says."""
+    def put(self, array: Array, axes: Sequence[Any] = ()) -> Any:
+        """Bring an array that every process has to the devices, spread as ``spread`` says."""
         sharding = self.spread(*axes)
         if self.is_here:
             return jax.device_put(array, sharding)
         return jax.make_array_from_callback(array.shape, sharding, lambda index: array[index])
 
-    def put_share(self, array: Array, *axes: Any) -> Any:
+    def put_share(self, array: Array, axes: Sequence[Any]) -> Any:
         """Bring to the devices an array of which each process has its own part."""
         return jax.make_array_from_process_local_data(self.spread(*axes), array)
 

@@ -17,6 +17,7 @@ from jax import lax
 from limpide.engines.xla.devices import Grid, chosen
 from limpide.engines.xla.loop_run import LoopRun, exact, replay
 from limpide.engines.xla.lowering import COMPUTE_DTYPES, LOWERINGS, lowerings
+from limpide.engines.xla.many import ManyRows, ManyRun
 from limpide.errors import choice_error
 from limpide.ir import Array, Graph, Loop
 
@@ -34,6 +35,7 @@ class XlaEngine:
     """
 
     name = "xla"
+    block = 4096  # of a few hundred rows, an accelerator would see none
 
     def __init__(self, devices: Any = None, compute_dtype: str | None = None) -> None:
         if compute_dtype not in COMPUTE_DTYPES:
@@ -101,10 +103,18 @@ class XlaEngine:
 
         return run
 
-    def compile_loop(self, loop: Loop) -> LoopRun:
-        """Compile a loop, when it is first run."""
+    def compile_loop(self, loop: Loop, shares: bool = False) -> LoopRun:
+        """Compile a loop, when it is first run; ``shares`` as in ``LoopRun``."""
         table = lowerings(self._compute_dtype)
-        return LoopRun(loop, self._grid, table, str(self._compute_dtype))
+        return LoopRun(loop, self._grid, table, str(self._compute_dtype), shares)
+
+    def compile_many(self, loop: Loop) -> ManyRun:
+        """Compile a loop for many networks, when it is first run."""
+        return ManyRun(loop, lowerings(self._compute_dtype))
+
+    def compile_many_rows(self, graph: Graph, n_held: int) -> ManyRows:
+        """Compile a graph over a batch of rows for many networks, when it is first run."""
+        return ManyRows(graph, n_held)
 
 
 def _check(graph: Graph, arrays: Sequence[Array]) -> None:

@@ -22,6 +22,7 @@ from jax.sharding import PartitionSpec
 from limpide.engines.xla.devices import BATCH, Grid
 from limpide.engines.xla.kept import Program, graph_words, obtain
 from limpide.engines.xla.lowering import Lowering
+from limpide.errors import ArgumentError
 from limpide.ir import CONSTANT, Array, Graph, Loop
 
 _PLACES = 1 << 19  # of rows in a call: 2 MiB of numbers, which are filled for few steps too
@@ -81,17 +82,33 @@ class LoopRun:
         What each op is in JAX.
     dialect
         What tells these lowerings from others.
+    shares
+        Whether the row arrays and orders that this process gives are its share, as long as that
+        of every other: to each batch, each process gives as many of its own rows. Else all
+        processes give the same, and each batch is spread over the devices.
     """
 
     def __init__(
-        self, loop: Loop, grid: Grid, lowerings: Mapping[str, Lowering], dialect: str
+        self,
+        loop: Loop,
+        grid: Grid,
+        lowerings: Mapping[str, Lowering],
+        dialect: str,
+        shares: bool = False,
     ) -> None:
-        self.loop, self.grid = loop, grid
+        self.loop, self.grid, self._shares = loop, grid, shares
         self._lowerings, self._dialect = lowerings, dialect
         self._row_specs = [n.spec for n in loop.step.inputs[loop.n_carry + loop.n_held :]]
-        self._batch = self._row_specs[0].shape[0] if self._row_specs else 1
-        self._rest = 0 if loop.tail is None else loop.tail.inputs[-1].spec.shape[0]
-        wide = len(grid.devices)
+        whole = self._row_specs[0].shape[0] if self._row_specs else 1
+        short = 0 if loop.tail is None else loop.tail.inputs[-1].spec.shape[0]
+        self._parts = grid.processes if shares else 1
+        if whole % self._parts or short % self._parts:
+            raise ArgumentError(
+                f"batches of {whole} and {short} rows cannot be shared out among {self._parts} "
+                f"processes. Take a batch_size that {self._parts} divides."
+            )
+        self._batch, self._rest = whole // self._parts, short // self._parts  # this process's
+        wide = len(grid.devices) // self._parts
         self._places = -(-self._batch // wide) * wide  # of a step: as many on each device
         self.most = max(1, min(_MOST_STEPS, _PLACES // self._places))  # steps a call
         self._lock = threading.Lock()
@@ -174,7 +191,8 @@ class LoopRun:
         )
         if not same:
             self._rows = []  # the room of the old ones is free for these
-            self._rows = [self.grid.put(array) for array in rows]
+            put = self.grid.put_share if self._shares else self.grid.put
+            self._rows = [put(array, self._row_axes) for array in rows]
             self._given = list(rows)
         return self._rows
 
@@ -188,7 +206,8 @@ class LoopRun:
             steps[: call.full] = row[:whole].reshape(-1, self._batch)
             if call.tail:
                 steps[-1, : self._rest] = row[whole:]
-        return self.grid.put(found, None, BATCH)
+        put = self.grid.put_share if self._shares else self.grid.put
+        return put(found, (None, BATCH))
 
     def nothing(self) -> list[Array]:
         """Give what no steps let see."""
@@ -207,7 +226,8 @@ class LoopRun:
     def _obtain(self, shapes: Sequence[tuple[int, ...]]) -> Program:
         grid, step = self.grid, self.loop.step
         kept = self.loop.n_carry + self.loop.n_held
-        whole = grid.spread()
+        whole, parts = grid.spread(), self._parts
+        of_rows = grid.spread(*self._row_axes)
 
         def like(shape: tuple[int, ...], dtype: Any, sharding: Any) -> jax.ShapeDtypeStruct:
             return jax.ShapeDtypeStruct(shape, dtype, sharding=sharding)
@@ -218,9 +238,11 @@ class LoopRun:
             for part in (specs[: self.loop.n_carry], specs[self.loop.n_carry : kept])
         )
         rows = [
-            like(shape, s.numpy_dtype, whole) for shape, s in zip(shapes, specs[kept:], strict=True)
+            like((n * parts, *rest), s.numpy_dtype, of_rows)
+            for (n, *rest), s in zip(shapes, specs[kept:], strict=True)
         ]
-        order = like((self.most, self._places), np.int32, grid.spread(None, BATCH))
+        places = self.most, parts * self._places
+        order = like(places, np.int32, grid.spread(None, BATCH))
         arguments = (carry, held, rows, order, like((3,), np.int32, whole))
         results = ([0] * len(carry), [0] * len(step.outputs[self.loop.n_carry :]))
 
@@ -231,10 +253,14 @@ class LoopRun:
 
     def _words(self) -> list[str]:
         words = [f"loop {self._dialect} {self.loop.n_carry} {self.loop.n_held} {self._block}"]
-        words.append(f"grid {len(self.grid.devices)} {self.grid.processes}")
+        words.append(f"grid {len(self.grid.devices)} {self.grid.processes} {self._shares}")
         for graph in (self.loop.step, self.loop.tail):
             words += ["step", *(graph_words(graph) if graph is not None else [])]
         return words
+
+    @property
+    def _row_axes(self) -> tuple[str, ...]:
+        return ("process",) if self._shares else ()
 
     @cached_property
     def _block(self) -> int:
@@ -285,12 +311,20 @@ class LoopRun:
     ) -> Any:
         carried, kept = state
         n = self.loop.n_carry
-        outputs = replay(graph, [*carried, *held, *(a[:size] for a in batch)], self._lowerings)
+        batch = [self._without_spare(array, size) for array in batch]
+        outputs = replay(graph, [*carried, *held, *batch], self._lowerings)
         kept = [
             lax.dynamic_update_index_in_dim(whole, value, at, 0)
             for whole, value in zip(kept, outputs[n:], strict=True)
         ]
         return outputs[:n], kept
+
+    def _without_spare(self, array: Any, size: int) -> Any:
+        """Leave out the places that only make the devices' parts alike; ``size`` is a process's."""
+        if size == self._places:
+            return array
+        apart = array.reshape(self._parts, self._places, *array.shape[1:])[:, :size]
+        return apart.reshape(self._parts * size, *array.shape[1:])
 
     def _gathered(self, rows: list[Any], chosen: Any) -> list[Any]:
         """Give the rows of some steps, f[steps, places, …], each device's where it works."""
@@ -301,7 +335,7 @@ class LoopRun:
         if self.grid.is_single:
             return local(chosen, *rows)
         spread = PartitionSpec(None, BATCH)
-        specs = (spread, *(PartitionSpec() for _ in rows))
+        specs = (spread, *(PartitionSpec(*self._row_axes) for _ in rows))
         gather: Callable[..., list[Any]] = jax.shard_map(
             local, mesh=self.grid.mesh, in_specs=specs, out_specs=[spread] * len(rows)
         )
