@@ -41,7 +41,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "ops": VALUES | {"rng", "keywords"},
     "gradient": VALUES | {"ops"},
     "tape": VALUES | {"ops", "gradient", "keywords"},
-    "engines": {"errors", "ir", "locks", "memory", "rng", "threads"},
+    # "limpide" for the version, which processes that run together must have in common
+    "engines": {"errors", "ir", "limpide", "locks", "memory", "rng", "threads"},
     "tracing": VALUES | {"engines", "keywords", "locks", "memory"},
     "check": VALUES | {"ops", "gradient", "tape", "engines", "keywords"},
     # what networks are made of, written in ops: no engine, no training
@@ -66,6 +67,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "feeds": {"ir", "row_orders"},
     "stored_rows": {"errors", "feeds", "ir", "memory", "rng"},
     "identity": {"ir", "losses", "optimizers", "rows", "schedules", "steps"} | {"stored_rows"},
+    "jointly": {"checkpoints", "engines", "errors", "identity", "ir", "snapshots"},
+    "joining": {"conversion", "engines", "errors", "keywords"},
     "snapshots": {"errors", "ir", "callbacks", "history", "storage"},
     # a checkpoint names the version that wrote it
     "checkpoints": GROUND
@@ -75,7 +78,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     | {"threads"},
     "training": PARTS
     | REPORTS
-    | {"checkpoints", "engines", "rows", "snapshots", "steps", "tracing"}
+    | {"checkpoints", "engines", "jointly", "rows", "snapshots", "steps", "tracing"}
     | {"feeds", "replaying", "scalars", "stored_rows"},
     # networks
     "parameters": NUMBERS | {"arrays"},
@@ -95,7 +98,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "explaining": PARTS | {"arrays", "examining", "explain", "limpide", "rows", "steps"},
     "network": PARTS
     | REPORTS
-    | {"checkpoints", "engines", "identity", "rows", "steps", "threads", "training"}
+    | {"checkpoints", "engines", "identity", "jointly", "rows", "steps", "threads", "training"}
     | {"arrays", "members", "explaining", "snapshots", "stored_rows"},
     # many networks of the same layers, trained together
     "starting": PARTS | {"engines"},
@@ -173,6 +176,9 @@ MAY_IMPORT: dict[str, set[str]] = {
     "sources": {"retelling", "errors", "limpide", "program"},
     "outputs": {"errors", "limpide", "program"},
     "commands": {"errors", "languages", "limpide", "outputs", "program", "sources"},
+    # processes of a command on this machine, and how each of them begins
+    "launching": {"stopping"},
+    "worker": {"cli", "commands"},
     "cli": {"commands", "limpide", "program"},
     "__main__": {"cli"},
 }

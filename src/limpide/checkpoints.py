@@ -318,6 +318,10 @@ class Keeper:
         self._off = False  # another run has taken the file
         self._took = 0.0  # seconds, the last write
 
+    @property
+    def path(self) -> str:
+        return self._checkpoint.path
+
     def __enter__(self) -> Snapshot | None:
         """Take the lock; give what to go on from, or None.
 

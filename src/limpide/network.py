@@ -26,8 +26,9 @@ from limpide.errors import (
 )
 from limpide.explaining import Explaining
 from limpide.history import History
-from limpide.identity import data_words, loop_checksum, settings_words
+from limpide.identity import Words, array_text, data_words, loop_checksum, settings_words
 from limpide.ir import Array, Spec, spec_of
+from limpide.jointly import SharedKeeper, check_same
 from limpide.keywords import known_keywords
 from limpide.layers import (
     check_flag,
@@ -190,7 +191,9 @@ class Network(Explaining):
         """
         kept = as_checkpoint(checkpoint)
         check_flag(progress or False, "progress")
-        number, limit = seed_for(kept, seed), limit_threads(threads)
+        runs_on = engines.on_devices(engine, devices, compute_dtype)
+        number = engines.team(runs_on.name).agreed("seed", seed_for(kept, seed))
+        limit = limit_threads(threads)
         watched = as_callbacks(callbacks)
         run = self.prepared(
             X,
@@ -204,7 +207,7 @@ class Network(Explaining):
             sample_weight=sample_weight,
             class_weight=class_weight,
             freeze=freeze,
-            engine=engines.on_devices(engine, devices, compute_dtype),
+            engine=runs_on,
             seed=number,
         )
         data, held, resolved = run.data, run.held, run.loss
@@ -305,12 +308,16 @@ class Network(Explaining):
             engine=engine,
             run_loop=self._loop(plan, data, batch_size, engine),
             scalars=self.scalars,
+            team=engines.team(engine.name),
         )
 
     def _train(
         self, trainer: Trainer, held: Data | None, kept: Checkpoint | None, progress: bool | None
     ) -> History:
         trainer.keeper = None if kept is None else self._keeper(kept, trainer, held)
+        if trainer.team.size > 1:
+            self._run_jointly(trainer, held)
+            progress = progress if trainer.team.number == 0 else False
         with trainer.ready(self), progress_bar(progress, trainer.epochs) as bar:
             self._last_loss, self._fitted = trainer.plan.loss, trainer.run_loop
             self._last_optimizer = trainer.plan.optimizer
@@ -322,6 +329,17 @@ class Network(Explaining):
                 needed = 8 * self.n_parameters * self.dtype.itemsize
                 what, remedy = f"Training {self.n_parameters:,} parameters", "Use smaller layers."
                 raise short_of_memory(needed, what, remedy) from error
+
+    def _run_jointly(self, trainer: Trainer, held: Data | None) -> None:
+        """Let a run be one of several processes': the same in all, its checkpoint process 0's."""
+        team, own = trainer.team, trainer.keeper
+        words = self._settings(trainer) | data_words(trainer.data, held)
+        words |= {n: array_text(a) for n, a in (self.params | self.state).items()}
+        words["callbacks"] = str(len(trainer.callbacks))
+        check_same(team, words)
+        if team.agreed("has a checkpoint", own is not None):
+            assert not isinstance(own, SharedKeeper)
+            trainer.keeper = SharedKeeper(None if team.number else own, team)
 
     def _loop(
         self, plan: StepPlan, data: Data | StoredRows, batch_size: int, engine: engines.Engine
@@ -365,13 +383,24 @@ class Network(Explaining):
 
     def _keeper(self, checkpoint: Checkpoint, trainer: Trainer, held: Data | None) -> Keeper:
         """Give what writes a run's checkpoints, with all that the run's result depends on."""
+        return Keeper(
+            checkpoint,
+            self._settings(trainer),
+            lambda: data_words(trainer.data, held),
+            seed=trainer.seed,
+            epochs=trainer.epochs,
+            processor=engines.made_for(trainer.run_loop),
+        )
+
+    def _settings(self, trainer: Trainer) -> Words:
+        """Describe what a run's result depends on besides its arrays."""
         plan, data, size = trainer.plan, trainer.data, trainer.batch_size
         key = ("step", plan.key(), size, data.n_rows % size, data.y.ndim)
         rows = (data.arrays(), data.n_rows, size)
         traced = self.cached(
             key, lambda: loop_checksum(build_loop(plan, self.params, self.state, *rows))
         )
-        settings = settings_words(
+        return settings_words(
             plan,
             traced,
             stateful=[type(callback).__name__ for callback in stateful(trainer.callbacks)],
@@ -381,14 +410,6 @@ class Network(Explaining):
             seed=trainer.seed,
             engine=trainer.engine.name,
             dtype=self.dtype.name,
-        )
-        return Keeper(
-            checkpoint,
-            settings,
-            lambda: data_words(data, held),
-            seed=trainer.seed,
-            epochs=trainer.epochs,
-            processor=engines.made_for(trainer.run_loop),
         )
 
     def _validation(

@@ -56,6 +56,7 @@ class Session:
     """One run of the program: its language, how it is stopped, whether tracebacks are wanted."""
 
     words: Words = field(default_factory=words_in)
+    arguments: Sequence[str] = ()
     stop: stopping.Stop = field(default_factory=lambda: stopping.Stop(gentle=False))
     traceback: bool = False
 
@@ -175,7 +176,7 @@ class Sizes(_Type):
 def run(program: click.Group, arguments: Sequence[str] | None = None) -> int:
     """Run a command and give its exit status; whatever goes wrong becomes one line."""
     given = sys.argv[1:] if arguments is None else arguments
-    session = Session(words_in(_language_asked(given)))
+    session = Session(words_in(_language_asked(given)), given)
     _prepare_streams()
     with stopping.catching(session.stop), _notes():
         try:

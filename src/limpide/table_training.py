@@ -144,7 +144,10 @@ def train(
     """
     check_scaling(scaling)
     kept = as_checkpoint(checkpoint)
-    share, number, limit = check_share(validation), seed_for(kept, seed), limit_threads(threads)
+    share, limit = check_share(validation), limit_threads(threads)
+    runs_on = engines.on_devices(engine, devices, compute_dtype)
+    team = engines.team(runs_on.name)
+    number = team.agreed("seed", seed_for(kept, seed))
     settings = Settings(
         preset=preset,
         hidden=hidden,
@@ -162,11 +165,11 @@ def train(
         class_weight,
         sample_weight,
         callbacks,
-        engines.on_devices(engine, devices, compute_dtype),
+        runs_on,
         progress,
         kept,
     )
-    most = check_memory(memory)
+    most = min(team.each("memory", check_memory(memory)))
     table = _opened(data, most, delimiter=delimiter, decimal=decimal, encoding=encoding)
     name = _target_name(target, table)
     with limit:

@@ -105,6 +105,11 @@ def watching(stream: IO[str], stop: Stop, words: Words, plain: bool = True) -> I
         picture.close()
 
 
+def silent(stop: Stop, words: Words) -> Callback:
+    """Give a callback that shows nothing, where another process shows the run."""
+    return Lines(console(sys.stderr), stop, words, wanted=False)
+
+
 class Lines(Callback):
     """Shows a run as a few plain lines."""
 

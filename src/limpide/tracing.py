@@ -302,13 +302,17 @@ def function(python: Callable[..., Any] | None = None) -> Function:
 
 
 class Pace:
-    """How many steps fit in a slice of about 0.2 s; carried on from one run to the next."""
+    """How many steps fit in a slice of about 0.2 s; carried on from one run to the next.
 
-    def __init__(self, size: int = 1) -> None:
-        self.size = size
+    ``measured`` gives the time to go by for the one that was taken here.
+    """
+
+    def __init__(self, size: int = 1, measured: Callable[[float], float] = float) -> None:
+        self.size, self._measured = size, measured
 
     def note(self, steps: int, seconds: float) -> None:
         """Learn from a slice. A short one cannot say much, so the size grows by 64 at most."""
+        seconds = self._measured(seconds)
         fits = int(steps * _SLICE_SECONDS / max(seconds, 1e-9))
         self.size = max(1, min(max(self.size, 64 * steps), fits))
 

@@ -19,10 +19,12 @@ from limpide import engines, stopping
 from limpide.callbacks import BadStep, Callback, Run
 from limpide.checkpoints import Keeper
 from limpide.engines.carry import Carry
+from limpide.engines.team import ALONE, Team
 from limpide.errors import ArgumentError, DataError, DivergenceError
 from limpide.feeds import Feed, Steps
 from limpide.history import History
 from limpide.ir import Array, spec_of
+from limpide.jointly import SharedKeeper
 from limpide.losses import FunctionLoss
 from limpide.replaying import Recording, feed_of
 from limpide.rows import Data
@@ -67,7 +69,8 @@ class Trainer:
     validate: Callable[[], float] | None = None
     watch: Callable[[History, float], None] | None = None
     callbacks: Sequence[Callback] = ()
-    keeper: Keeper | None = None
+    keeper: Keeper | SharedKeeper | None = None
+    team: Team = ALONE
     history: History = field(default_factory=History)
     _run: Run = field(init=False)
     _shown: list[Array] = field(init=False)  # parameters and state as others see them
@@ -156,13 +159,14 @@ class Trainer:
         self._first = _Part(self._carry.copy())
         self._part = self._earlier = self._first
         history.recording = self._recording()
+        self._pace = Pace(measured=self._measured)
         with stopping.catching() as stop, self._feed() as given:
             while history.epochs < self.epochs and not (history.interrupted or history.stopped):
                 if self._advance(given, stop):
                     self._between()
-                if not stop.asked:
+                if not self._is_asked(stop):
                     self._keep()
-                history.interrupted = stop.asked
+                history.interrupted = self._is_asked(stop)
             self._check_last_step()
             self._keep(ended=True)
             self._show()
@@ -170,6 +174,14 @@ class Trainer:
                 callback.end(self._run)
             self._take_back()
         return history
+
+    def _measured(self, seconds: float) -> float:
+        """Give a time that decides what comes next: the same in all processes of the run."""
+        return float(self.team.agreed("seconds", seconds))
+
+    def _is_asked(self, stop: stopping.Stop) -> bool:
+        """Tell whether any process of the run is asked to stop."""
+        return self.team.any("asked to stop", stop.asked)
 
     def _show(self) -> None:
         """Let others see what the loop has come to."""
@@ -233,10 +245,11 @@ class Trainer:
             return
         self._show()
         if self.validate is not None:
-            self.history.validation_loss.append(self.validate())
+            self.history.validation_loss.append(self.team.agreed("loss", self.validate()))
         for callback in self.callbacks:
             callback.epoch_end(self._run)
         if self.callbacks:
+            self.history.stopped = self.team.agreed("stopped", self.history.stopped)
             self._take_back()
             self._check_callbacks()
             self._part.seconds = np.inf  # they may have changed what is carried: copy it
@@ -291,7 +304,7 @@ class Trainer:
                 self._take_steps(taken, at)
                 first += taken.n_steps
                 late = self.keeper is not None and self.keeper.is_due()
-                if (stop.asked or late) and first < total:
+                if first < total and (self._is_asked(stop) or late):
                     return False
         return True
 
@@ -306,7 +319,7 @@ class Trainer:
         part.steps += steps
         began = time.perf_counter()
         losses = self._run_steps(rows, order)
-        seconds = time.perf_counter() - began
+        seconds = self._measured(time.perf_counter() - began)
         part.seconds += seconds
         self.history.seconds += seconds
         self.history.steps += steps
@@ -327,7 +340,8 @@ class Trainer:
             before = self._earlier.before
             before.restore(self._carry)
         self._earlier, self._part = self._part, _Part(before, rows)
-        self._part_seconds = max(_PART_SECONDS, _COPIES * (time.perf_counter() - began))
+        seconds = self._measured(time.perf_counter() - began)
+        self._part_seconds = max(_PART_SECONDS, _COPIES * seconds)
         return self._part
 
     def _run_steps(self, rows: list[Array], order: Array) -> Array:

@@ -6,13 +6,17 @@ Answers for its options, and for what is written when it has learned. Not for: t
 
 from __future__ import annotations
 
+import math
 import sys
+import warnings
+from dataclasses import dataclass
 from typing import Any
 
 import click
 
 import limpide
 from limpide import outputs, program, sources
+from limpide.commands.joined import Processes, process_options
 from limpide.commands.options import (
     PATH,
     READING,
@@ -23,7 +27,7 @@ from limpide.commands.options import (
     threads_option,
 )
 from limpide.commands.spoken import command
-from limpide.errors import FileError
+from limpide.errors import FileError, LimpideWarning
 
 
 @command(
@@ -104,6 +108,7 @@ Examples:
     type=program.Choice(["bfloat16"]),
     help="With --engine xla: bfloat16 for products of matrices, faster on accelerators.",
 )
+@process_options
 @click.option(
     "--memory",
     metavar="SIZE",
@@ -146,6 +151,10 @@ def train(
     seconds: float,
     resume: bool,
     memory: str | None,
+    distributed: bool,
+    coordinator: str | None,
+    processes: int | None,
+    process_id: int | None,
     **settings: Any,
 ) -> int:
     """Learn the column --target of a table from its other columns.
@@ -157,24 +166,76 @@ def train(
     Ctrl-C once ends the training and saves what was learned; twice leaves at once. After that,
     or after a crash, the same command with --resume goes on as if it had never stopped.
     """
-    if report is not None:
-        inputs = [data] if out is None else [data, out]
-        again = force or resume  # the run that goes on may have written one when it ended early
-        outputs.check(report, inputs, again, regular=True, option="--report")
+    asked = Processes(distributed, coordinator, processes, process_id)
+    asked.check(settings["engine"])
+    if asked.starts_all:
+        return asked.launch(session)
     reading = {name: settings.pop(name) for name in READING}
-    settings["progress"] = False
-    with outputs.ModelPlace(data, out, force, resume=resume, seconds=seconds) as place:
+    with asked.joined() as team:
+        if team.size > 1:  # a table is read alike on machines of different sizes
+            most = min(team.each("memory", limpide.memory.check_memory(memory)))
+            memory = f"{most:.0f}" if math.isfinite(most) else None
+        settings |= {"progress": False, "memory": memory}
+        source = _Source(data, target, drop, reading, memory)
+        if team.number:
+            return _follow(session, source, settings)
+        if report is not None:
+            inputs = [data] if out is None else [data, out]
+            # The run that goes on may have written one when it ended early.
+            outputs.check(report, inputs, force or resume, regular=True, option="--report")
+        place = outputs.ModelPlace(data, out, force, resume=resume, seconds=seconds)
+        return _lead(session, source, place, report, as_json, force or resume, settings)
+
+
+@dataclass(frozen=True)
+class _Source:
+    """What is learned from."""
+
+    data: str
+    target: str | None
+    drop: tuple[str, ...]
+    reading: dict[str, Any]
+    memory: str | None
+
+    def read(self) -> tuple[Any, str, str]:
+        """Give the table, its target, and a path to try the model with."""
+        table, target, example = sources.for_training(
+            self.data, self.target, self.reading, self.memory
+        )
+        return sources.without(table, list(dict.fromkeys(self.drop)), target), target, example
+
+
+def _follow(session: program.Session, source: _Source, settings: dict[str, Any]) -> int:
+    """Learn together with process 0, which says and writes all that there is."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", LimpideWarning)
+        table, target, _ = source.read()
+        view = limpide.terminal.silent(session.stop, session.words)
+        model = limpide.table_training.train(table, target, callbacks=[view], **settings)
+    return program.INTERRUPTED if model.history.interrupted else program.DONE
+
+
+def _lead(
+    session: program.Session,
+    source: _Source,
+    taken: outputs.ModelPlace,
+    report: str | None,
+    as_json: bool,
+    again: bool,
+    settings: dict[str, Any],
+) -> int:
+    """Learn, and say and write what was learned."""
+    with taken as place:
         with limpide.terminal.watching(
             sys.stderr, session.stop, session.words, not as_json
         ) as view:
-            table, target, example = sources.for_training(data, target, reading, memory)
-            table = sources.without(table, list(dict.fromkeys(drop)), target)
-            settings |= {"callbacks": [view], "checkpoint": place.checkpoint, "memory": memory}
+            table, target, example = source.read()
+            settings |= {"callbacks": [view], "checkpoint": place.checkpoint}
             model = limpide.table_training.train(table, target, **settings)
         path, fault = place.save(model)
     interrupted = model.history.interrupted or session.stop.asked
     if report is not None:
-        written = _write_report(model, report, path, force or resume, session.words.language)
+        written = _write_report(model, report, path, again, session.words.language)
         fault = written or fault
     if as_json:
         said = limpide.reports.training_report(model, path, interrupted)

@@ -7,11 +7,14 @@ knows.
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from typing import Any, Protocol, cast
 
 from limpide.engines import reference
 from limpide.engines.carry import Carry, InMemory
+from limpide.engines.team import ALONE, Team
 from limpide.errors import ArgumentError, MissingExtraError, choice_error
 from limpide.ir import Array, Graph, Loop
 from limpide.rng import RowOrder
@@ -172,6 +175,42 @@ def compile_seconds(run: object) -> float:
 def row_order_of(run: object) -> type[RowOrder]:
     """Give what draws row orders for a compiled loop: the same on every engine, some faster."""
     return getattr(run, "row_order", RowOrder)
+
+
+def together(
+    coordinator: Any, processes: Any, process_id: Any, timeout: float
+) -> AbstractContextManager[Team]:
+    """Let this process be one of several that run programs together: see ``lp.processes``.
+
+    Raises
+    ------
+    ArgumentError, ArgumentTypeError
+        For what cannot be.
+    MissingExtraError
+        Without JAX.
+    """
+    get("xla")  # the error that names the extra
+    from limpide.engines.xla import hosts
+
+    return hosts.together(hosts.asked(coordinator, processes, process_id), timeout)
+
+
+def team(engine: str) -> Team:
+    """Give the processes that run this engine's programs together: this one alone, or several.
+
+    Raises
+    ------
+    ArgumentError
+        Several processes are together, and the engine knows of one.
+    """
+    hosts = sys.modules.get("limpide.engines.xla.hosts")  # else nobody has joined anybody
+    found: Team = ALONE if hosts is None else hosts.current(engine)
+    if found.size > 1 and engine != "xla":
+        raise ArgumentError(
+            f"engine is {engine!r}, and {found.size} processes train together with 'xla' alone. "
+            "Say engine='xla', or leave lp.processes out."
+        )
+    return found
 
 
 _NAMES = ("native", "reference", "xla")
