@@ -14,7 +14,7 @@ def breaks_off(monkeypatch: pytest.MonkeyPatch, step: int) -> None:
     """Let Ctrl-C be pressed so that a step, counted from 1 in this process, is the last one."""
     done = 0
 
-    def one_by_one(total: int, pace: object) -> Any:
+    def one_by_one(total: int, *_: object) -> Any:
         nonlocal done
         for i in range(total):
             done += 1

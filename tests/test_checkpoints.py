@@ -737,7 +737,7 @@ def test_writes_by_time_and_never_too_often(
         store(self, snapshot, finished)
         now += 3
 
-    def one_by_one(total: int, pace: object) -> Any:
+    def one_by_one(total: int, *_: object) -> Any:
         nonlocal now
         for i in range(total):
             now += 1

@@ -351,7 +351,7 @@ def test_no_result_depends_on_where_slices_end(monkeypatch: pytest.MonkeyPatch, 
         monkeypatch.setattr(
             training,
             "slices",
-            lambda total, first, length=length: (
+            lambda total, *_, length=length: (
                 (i, min(i + length, total)) for i in range(0, total, length)
             ),
         )
@@ -370,7 +370,7 @@ def pieces(monkeypatch: pytest.MonkeyPatch, length: int) -> None:
     monkeypatch.setattr(
         training,
         "slices",
-        lambda total, pace: ((i, min(i + length, total)) for i in range(0, total, length)),
+        lambda total, *_: ((i, min(i + length, total)) for i in range(0, total, length)),
     )
 
 
@@ -514,7 +514,7 @@ def test_divergence_restores_the_last_finite_weights(
     monkeypatch.setattr(
         training,
         "slices",
-        lambda total, first: ((i, min(i + length, total)) for i in range(0, total, length)),
+        lambda total, *_: ((i, min(i + length, total)) for i in range(0, total, length)),
     )
     X, y = table(43)
     y[4 * (bad - 1)] = 1e25 if dtype == "float32" else 1e200  # its square is infinite
@@ -661,7 +661,7 @@ def test_the_restored_weights_have_a_finite_loss(
     monkeypatch.setattr(
         training,
         "slices",
-        lambda total, first: ((i, min(i + length, total)) for i in range(0, total, length)),
+        lambda total, *_: ((i, min(i + length, total)) for i in range(0, total, length)),
     )
     X, y = table(40)
     net = lp.Network([3, 8, 1], dtype="float64", seed=0)
@@ -766,7 +766,7 @@ def test_ctrl_c_ends_the_run_after_the_step() -> None:
 
 
 def test_ctrl_c_within_an_epoch(monkeypatch: pytest.MonkeyPatch) -> None:
-    def pieces(total: int, first: int) -> Any:
+    def pieces(total: int, *_: object) -> Any:
         for i in range(0, total, 5):
             if i == 10:
                 signal.raise_signal(signal.SIGINT)

@@ -64,7 +64,6 @@ class Predicting(Structure):
         return y
 
     @known_keywords
-    @known_keywords
     def predict(self, X: Any, *, engine: str | None = None) -> Any:
         """Give the outputs, ``dtype[n, outputs]``.
 

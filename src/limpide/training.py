@@ -153,13 +153,12 @@ class Trainer:
         self._shown = [self.params[n] for n in self._trained] + [*self.state.values()]
         self._carry = engines.carried(self.run_loop, [*self._shown, *own.values()])
         self._held = self._constant()
-        self._pace = Pace(engines.first_steps(self.run_loop))
 
     def _train(self, history: History) -> History:
         self._first = _Part(self._carry.copy())
         self._part = self._earlier = self._first
         history.recording = self._recording()
-        self._pace = Pace(measured=self._measured)
+        self._pace = Pace(engines.first_steps(self.run_loop), self._measured)
         with stopping.catching() as stop, self._feed() as given:
             while history.epochs < self.epochs and not (history.interrupted or history.stopped):
                 if self._advance(given, stop):
