@@ -78,7 +78,8 @@ def facts(survey: Survey) -> dict[str, Any]:
         "weights": dict(zip(table.frame["kind"].to_list(), weights.round(9).tolist(), strict=True)),
         "targets": survey.targets.frame["kind"].to_list(),
         "seen": [
-            (s.name, s.kind, s.rows, s.missing, s.constant, len(s.cells)) for s in survey.seen
+            (s.name, s.kind, s.rows, s.missing, s.constant, s.cells.drop_nulls().to_list())
+            for s in survey.seen
         ],
     }
 
