@@ -99,6 +99,27 @@ def test_what_is_found_is_what_the_whole_holds(tmp_path: Path, size: int) -> Non
     assert set(expected["labels"][0]) == {"a", "b", "new"}
 
 
+def test_of_too_many_texts_the_rarest_are_given_up(tmp_path: Path) -> None:
+    n = 20_000
+    names = [f"name {i % 9 if i % 2 else i}" for i in range(n)]
+    table = pl.DataFrame({"name": names, "kind": [0, 1] * (n // 2)})
+    table.write_parquet(tmp_path / "0.parquet")
+
+    def seen(team: Team) -> Any:
+        shares = Shares(team, parts_of(tmp_path), {})
+        held_out = partial(HeldOut, 0.0, 3)
+        survey = shares.surveyed("kind", held_out, 200_000, SIZE, None)
+        (found,) = survey.seen
+        return found
+
+    for found in together(2, seen):
+        counts = dict(found.counts.iter_rows())
+        assert all(counts[f"name {i}"] == names.count(f"name {i}") for i in range(9))
+        assert found.counts["count"].sum() + found.lost == n
+        assert found.counts.height + found.others == pytest.approx(n / 2 + 4, rel=0.05)
+        assert found.counts.estimated_size() < 200_000
+
+
 def test_missing_cells_are_told_of_all_shares(tmp_path: Path) -> None:
     folder = written(tmp_path, frame())
     parts = parts_of(folder)

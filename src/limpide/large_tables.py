@@ -105,16 +105,13 @@ def train_in_parts(
     model = new_model(survey, survey.names, found, survey.n_rows, asked.settings, seed)
     loss, optimizer = way(model, asked.settings, survey.n_rows)
     recipe = model.facts.recipe
-    batch_size = min(recipe["batch_size"], survey.n_rows)
-    each = -(-batch_size // team.size) if shares else batch_size
-    recipe["batch_size"] = each * team.size if shares else batch_size
+    recipe["batch_size"] = min(recipe["batch_size"], survey.n_rows)
     if shares:
-        shares.check(columns=model.preprocessing, classes=_classes(found))
-        notes += _told_shares(team.size, recipe["batch_size"], batch_size)
+        shares.check(columns=model.preprocessing, target=_decided(found))
+        notes += shares.told(recipe)
     factors = _factors(asked.class_weight, found, survey)
     second = _SecondPass(model, loss, share, weights, factors, shares)
-    counts = survey.shares if shares else [survey.n_rows]
-    with closing(second.stored(parts, counts, each, sizes, seed)) as rows:
+    with closing(second.stored(parts, survey.shares or [survey.n_rows], sizes, seed)) as rows:
         model.facts.history = model.network.fit_stored(
             rows,
             loss=loss,
@@ -144,19 +141,10 @@ def _words(name: str, asked: Asked, memory: float) -> Words:
     return words
 
 
-def _classes(target: Target) -> Any:
-    found = None if target.classes is None else target.classes.tolist()
-    return [target.task, found, float(np.sum(target.centre)), float(np.sum(target.scale))]
-
-
-def _told_shares(processes: int, batch_size: int, asked: int) -> list[str]:
-    told = [f"read in shares: each of {processes} processes has its own rows, on its disk"]
-    if batch_size != asked:
-        told.append(
-            f"a step takes {batch_size} rows instead of {asked}: as many of each of {processes} "
-            "processes"
-        )
-    return told
+def _decided(target: Target) -> Any:
+    """Give what is learned for a target, plain enough to be described."""
+    classes = None if target.classes is None else target.classes.tolist()
+    return [target.task, classes, float(np.sum(target.centre)), float(np.sum(target.scale))]
 
 
 def _factors(class_weight: Any, target: Target, survey: Survey) -> Array | None:
@@ -218,13 +206,9 @@ class _SecondPass:
         self._tables: list[pl.DataFrame] = []  # rows as they were read, for the report
         self._n_shown = 0
 
-    def stored(
-        self, parts: Parts, counts: Sequence[int], batch_size: int, sizes: _Sizes, seed: int
-    ) -> StoredRows:
-        """Read all parts, and give the rows to learn from.
-
-        ``counts`` and ``batch_size`` as ``StoredRows`` takes them.
-        """
+    def stored(self, parts: Parts, counts: Sequence[int], sizes: _Sizes, seed: int) -> StoredRows:
+        """Read all parts, and give the rows to learn from; ``counts`` as ``StoredRows`` has it."""
+        batch_size = self._model.facts.recipe["batch_size"] // len(counts)
         draw, stored = HeldOut(self._share, seed, parts.first), None
         number = self._shares.number if self._shares else 0
         kept = min(_KEPT, max(sizes.held * parts.n_rows // max(parts.size, 1), _FEW))

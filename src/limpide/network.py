@@ -274,7 +274,8 @@ class Network(Explaining):
         """Train on rows that lie on disk, as ``fit`` does on rows in memory.
 
         X and y of the rows are as the loop takes them: of the network's dtype, y class numbers or
-        [n, outputs]. ``validation`` may be anything that ``fit`` takes but a share.
+        [n, outputs]. ``validation`` may be anything that ``fit`` takes but a share. Where several
+        processes have a share of the rows each, a step takes ``batch_size`` rows of each.
         """
         engine = engines.get(engine)
         _, held = self._validation(validation, Data(rows.X, rows.y), loss, seed)

@@ -81,13 +81,14 @@ class Shares:
         they are counted in each share anew.
         """
         parts, settled = self.parts, set[str]()
+        room = sample // self._team.size  # for the texts of a share
         parts.judge_by(self._frames("the first cells", parts.judges()))
         while True:
             own = look_over(parts, target, held_out, sample, part, weights)
             if parts.settle(self._frames("the dtypes of columns", parts.dtypes()), settled):
                 break
         survey = Survey(parts.source, parts.columns, target, parts.n_rows, sample)
-        for told in self._team.gathered("what was found", _packed(*own.told())):
+        for told in self._team.gathered("what was found", _packed(*own.told(room))):
             survey.take(*_unpacked(told))
         parts.take_marks(self._team.each("missing cells", parts.marks()))
         survey.check_left()
@@ -96,6 +97,17 @@ class Shares:
     def check(self, **decided: Any) -> None:
         """See that all processes have decided the same by what was found."""
         check_same(self._team, {name: described(value) for name, value in decided.items()})
+
+    def told(self, recipe: dict[str, Any]) -> list[str]:
+        """Let a step take as many rows of each process, and say so."""
+        size, asked = self._team.size, recipe["batch_size"]
+        recipe["batch_size"] = taken = -(-asked // size) * size
+        told = [f"read in shares: each of {size} processes has its own rows, on its disk"]
+        if taken != asked:
+            told.append(
+                f"a step takes {taken} rows instead of {asked}: as many of each of {size} processes"
+            )
+        return told
 
     def held(self, arrays: Sequence[Array | None]) -> list[tuple[Array | None, ...]]:
         """Give the rows held out of all shares that have some, in order; of ``_KEPT``, or none."""

@@ -84,7 +84,7 @@ def train(
     data
         A path (CSV, TSV, Parquet, Arrow, a folder of Parquet files), any data frame, a dict of
         columns, a NumPy array (its columns are x0, x1, …), a ``limpide.tables.Table``, or
-        ``Parts`` of one.
+        ``Parts`` of one. Of Parquet files, processes that train together read a share each.
     target
         The name of the column to predict (for an array, its number). Rows without a target are
         left out, with a note.

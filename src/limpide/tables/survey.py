@@ -107,8 +107,10 @@ class Texts:
         if self._size > room:
             self._shorten(room)
 
-    def told(self) -> tuple[pl.DataFrame, pl.Series, Any]:
-        """Give all that was found, for ``take``."""
+    def told(self, room: int) -> tuple[pl.DataFrame, pl.Series, Any]:
+        """Give what was found, for ``take``, in about so many bytes."""
+        if _bytes(self.counts) > room:
+            self._shorten(room)
         rest = {"cells": self._cells, "is whole": self._is_whole}
         return self.counts, pl.Series("hash", self._least), rest
 
@@ -165,8 +167,8 @@ class _Column:
             self.spare.append(plain(cells).drop_nulls().head(_SPARE - self.n_spare))
             self.n_spare += len(self.spare[-1])
 
-    def told(self) -> tuple[Any, dict[str, pl.DataFrame]]:
-        """Give all that was found, for ``take``."""
+    def told(self, room: int) -> tuple[Any, dict[str, pl.DataFrame]]:
+        """Give what was found, for ``take``; of texts, so many bytes."""
         rest: dict[str, Any] = {"rows": self.rows, "missing": self.missing}
         frames = {}
         if self.dtype is not None:
@@ -174,7 +176,7 @@ class _Column:
             dtype = pl.Float64 if any(isinstance(end, float) for end in ends) else self.dtype
             frames["ends"] = pl.Series("cell", ends, dtype=dtype, strict=False).to_frame()
         if self.texts is not None:
-            frames["counts"], hashes, rest["texts"] = self.texts.told()
+            frames["counts"], hashes, rest["texts"] = self.texts.told(room)
             frames["hashes"] = hashes.to_frame()
         elif self.spare:
             frames["spare"] = _joined(self.spare).to_frame()
@@ -326,14 +328,18 @@ class Survey:
 
     # Shares of one table, each looked at by another process --------------------------------------
 
-    def told(self) -> tuple[Any, dict[str, pl.DataFrame]]:
-        """Give all that was found, plain enough for JSON, and frames by name, for ``take``."""
+    def told(self, room: int) -> tuple[Any, dict[str, pl.DataFrame]]:
+        """Give what was found, for ``take``: what is plain enough for JSON, and frames by name.
+
+        ``room``: how many bytes the texts may have.
+        """
+        room //= max(sum(column.texts is not None for column in self._columns.values()), 1)
         numbers = {name: getattr(self, name) for name in _COUNTS}
         rest = {**numbers, "notes": self._first_notes, "missing": list(self._missing.values())}
         rest["columns"] = columns = []
         frames = {f"sample {i}": _with_cells(part) for i, part in enumerate(self._sample)}
         for place, column in enumerate(self._columns.values()):
-            found, more = column.told()
+            found, more = column.told(room)
             columns.append(found)
             frames |= {f"column {place} {name}": frame for name, frame in more.items()}
         if self._targets:
