@@ -19,6 +19,7 @@ import numpy as np
 from jax import lax
 from jax.sharding import PartitionSpec
 
+from limpide.engines.native.shuffling import FastRowOrder
 from limpide.engines.xla.devices import BATCH, Grid
 from limpide.engines.xla.kept import Program, graph_words, obtain
 from limpide.engines.xla.lowering import Lowering
@@ -94,6 +95,8 @@ class LoopRun:
         processes give the same, and each batch is spread over the devices.
     """
 
+    row_order = FastRowOrder
+
     def __init__(
         self,
         loop: Loop,
@@ -118,6 +121,7 @@ class LoopRun:
         self._places = -(-self._batch // wide) * wide  # of a step: as many on each device
         self.most = max(1, min(_MOST_STEPS, _PLACES // self._places))  # steps a call
         self._programs: dict[Any, Program] = {}
+        self._whole = 0  # batches of the last whole epoch
         self._lock = threading.Lock()
         self._given: list[Array] = []  # rows as they were given, and on the devices
         self._rows: list[Any] = []
@@ -196,7 +200,10 @@ class LoopRun:
             placed = self._placed(rows)
             counts = np.array([call.epochs, call.full, call.tail], np.int32)
             arguments = (carry, held, placed, self._filled(call), counts)
-            program = self._program(tuple(a.shape for a in rows), call.full if call.whole else 0)
+            self._whole = call.full if call.whole else self._whole
+            # A short batch alone, as at the end of a run, needs no program of its own.
+            known = call.whole or (call.tail and not call.full)
+            program = self._program(tuple(a.shape for a in rows), self._whole if known else 0)
         new, seen = program(*arguments)
         return new, seen
 
@@ -305,8 +312,11 @@ class LoopRun:
         epochs, full, tail = counts[0], counts[1], counts[2]
 
         def known(number: Any, state: Any) -> Any:
-            first = number * (whole + 1)
-            return short(first + whole, batches(first, whole, state))
+            first = number * (full + 1)
+            state = lax.fori_loop(
+                0, jnp.minimum(full, 1), lambda _, now: batches(first, whole, now), state
+            )
+            return short(first + full, state)
 
         def other(number: Any, state: Any) -> Any:
             first = number * (full + tail)
