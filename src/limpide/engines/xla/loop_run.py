@@ -28,8 +28,11 @@ from limpide.ir import CONSTANT, Array, Graph, Loop, Node
 
 _PLACES = 1 << 19  # of rows in a call: 2 MiB of numbers, which are filled for few steps too
 _MOST_STEPS = 1 << 16  # a call, however small a batch is
-_GATHERED = {"cpu": 1 << 21}  # bytes of rows that are gathered at once: they stay in the cache
-_GATHERED_ELSEWHERE = 1 << 26
+# The rows of a step that has no more than so many bytes are gathered along with those of others, so
+# many bytes at once: they stay in the cache.
+_GATHERED = {"cpu": (1 << 16, 1 << 21)}
+_GATHERED_ELSEWHERE = (1 << 20, 1 << 26)
+_SMALL = 5e5  # operations of the largest product for which no other threads are woken
 _GUESS = {"cpu": (5e10, 3e-7)}  # operations a second, and seconds an op beside
 _GUESS_ELSEWHERE = (1e13, 3e-6)
 _KEPT = 4  # programs of a loop, for other numbers of rows
@@ -275,7 +278,10 @@ class LoopRun:
             return jax.jit(run, donate_argnums=(0,), out_shardings=whole)
 
         words = [*self._words(), str(whole_batches)]
-        return obtain(words, grid.devices, arguments, results, make)
+        works = [_work(node) for node in step.nodes if node.op.name == "matmul"]
+        alone = grid.devices[0].platform == "cpu" and max(works, default=0.0) < _SMALL
+        options = {"xla_cpu_multi_thread_eigen": False} if alone else {}
+        return obtain(words, grid.devices, arguments, results, make, options)
 
     def _words(self) -> list[str]:
         words = [f"loop {self._dialect} {self.loop.n_carry} {self.loop.n_held} {self._block}"]
@@ -291,9 +297,9 @@ class LoopRun:
     @cached_property
     def _block(self) -> int:
         """How many steps' rows are gathered at once: a gather costs more than its bytes."""
-        widths = [s.numpy_dtype.itemsize * math.prod(s.shape) for s in self._row_specs]
-        room = _GATHERED.get(self.grid.devices[0].platform, _GATHERED_ELSEWHERE)
-        return max(1, min(self.most, room // max(sum(widths), 1)))
+        width = sum(s.numpy_dtype.itemsize * math.prod(s.shape) for s in self._row_specs)
+        most, room = _GATHERED.get(self.grid.devices[0].platform, _GATHERED_ELSEWHERE)
+        return 1 if width > most else max(1, min(self.most, room // max(width, 1)))
 
     def _run(
         self,
@@ -354,6 +360,14 @@ class LoopRun:
         def block(number: Any, state: Any) -> Any:
             return some(first + number * size, size, state)
 
+        if size == 1:
+
+            def one_step(i: Any, state: Any) -> Any:
+                found = self._gathered(rows, lax.dynamic_index_in_dim(order, first + i))
+                batch = [a[0] for a in found]
+                return self._step(held, self.loop.step, self._batch, first + i, batch, state)
+
+            return lax.fori_loop(0, count, one_step, state)
         blocks = count // size
         if isinstance(count, int):
             return block(0, state) if blocks == 1 else lax.fori_loop(0, blocks, block, state)
