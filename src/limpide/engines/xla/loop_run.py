@@ -126,8 +126,6 @@ class LoopRun:
         self._programs: dict[Any, Program] = {}
         self._whole = 0  # batches of the last whole epoch
         self._lock = threading.Lock()
-        self._given: list[Array] = []  # rows as they were given, and on the devices
-        self._rows: list[Any] = []
 
     def __call__(
         self,
@@ -196,31 +194,23 @@ class LoopRun:
                     yield _Call(part, 1, last - first - tail, tail)
 
     def advance(
-        self, carry: list[Any], held: list[Array], rows: list[Array], call: _Call
+        self, carry: list[Any], held: list[Array], rows: list[Any], call: _Call
     ) -> tuple[list[Any], list[Any]]:
-        """Take the steps of a call; what was carried is used up."""
+        """Take the steps of a call on rows that were placed; what was carried is used up."""
         with self._lock:
-            placed = self._placed(rows)
             counts = np.array([call.epochs, call.full, call.tail], np.int32)
-            arguments = (carry, held, placed, self._filled(call), counts)
+            arguments = (carry, held, rows, self._filled(call), counts)
             self._whole = call.full if call.whole else self._whole
             # A short batch alone, as at the end of a run, needs no program of its own.
             known = call.whole or (call.tail and not call.full)
-            program = self._program(tuple(a.shape for a in rows), self._whole if known else 0)
+            program = self._program(tuple(len(a) for a in rows), self._whole if known else 0)
         new, seen = program(*arguments)
         return new, seen
 
-    def _placed(self, rows: list[Array]) -> list[Any]:
-        """Give the rows on the devices; the same arrays are brought there once."""
-        same = len(rows) == len(self._given) and all(
-            a is b for a, b in zip(rows, self._given, strict=True)
-        )
-        if not same:
-            self._rows = []  # the room of the old ones is free for these
-            put = self.grid.put_share if self._shares else self.grid.put
-            self._rows = [put(array, self._row_axes) for array in rows]
-            self._given = list(rows)
-        return self._rows
+    def placed(self, rows: list[Array]) -> list[Any]:
+        """Bring rows to the devices."""
+        put = self.grid.put_share if self._shares else self.grid.put
+        return [put(array, self._row_axes) for array in rows]
 
     def _filled(self, call: _Call) -> Any:
         """Give the rows of each step, i32[most, places]."""
@@ -242,19 +232,18 @@ class LoopRun:
 
     # Compiling ----------------------------------------------------------------------------------
 
-    def _program(self, shapes: tuple[tuple[int, ...], ...], whole: int) -> Program:
-        key = shapes, whole
+    def _program(self, lengths: tuple[int, ...], whole: int) -> Program:
+        key = lengths, whole
         if key not in self._programs:
             if len(self._programs) >= _KEPT:
                 self._programs.clear()
-            self._programs[key] = self._obtain(shapes, whole)
+            self._programs[key] = self._obtain(lengths, whole)
         return self._programs[key]
 
-    def _obtain(self, shapes: Sequence[tuple[int, ...]], whole_batches: int) -> Program:
+    def _obtain(self, lengths: Sequence[int], whole_batches: int) -> Program:
         grid, step = self.grid, self.loop.step
         kept = self.loop.n_carry + self.loop.n_held
-        whole, parts = grid.spread(), self._parts
-        of_rows = grid.spread(*self._row_axes)
+        whole, of_rows = grid.spread(), grid.spread(*self._row_axes)
 
         def like(shape: tuple[int, ...], dtype: Any, sharding: Any) -> jax.ShapeDtypeStruct:
             return jax.ShapeDtypeStruct(shape, dtype, sharding=sharding)
@@ -265,10 +254,10 @@ class LoopRun:
             for part in (specs[: self.loop.n_carry], specs[self.loop.n_carry : kept])
         )
         rows = [
-            like((n * parts, *rest), s.numpy_dtype, of_rows)
-            for (n, *rest), s in zip(shapes, specs[kept:], strict=True)
+            like((n, *s.shape[1:]), s.numpy_dtype, of_rows)
+            for n, s in zip(lengths, specs[kept:], strict=True)
         ]
-        places = self.most, parts * self._places
+        places = self.most, self._parts * self._places
         order = like(places, np.int32, grid.spread(None, BATCH))
         arguments = (carry, held, rows, order, like((3,), np.int32, whole))
         results = ([0] * len(carry), [0] * len(step.outputs[self.loop.n_carry :]))
@@ -443,6 +432,8 @@ class OnDevices:
 
     def __init__(self, run: LoopRun, arrays: list[Any]) -> None:
         self._run, self._arrays = run, arrays
+        self._given: list[Array] = []  # rows as they were given, and on the devices
+        self._rows: list[Any] = []
 
     def run(self, held: list[Array], rows: list[Array], order: Array) -> list[Array]:
         return self.take(held, rows, order, 0)
@@ -453,11 +444,25 @@ class OnDevices:
         """Take steps, as ``Engine.compile_loop`` says; what they let see is an array each."""
         found: list[tuple[int, list[Any]]] = []
         with exact():
+            placed = self._placed(rows)
             for call in self._run.calls(order, len(rows[0]) if rows else 0, trips):
-                self._arrays, seen = self._run.advance(self._arrays, held, rows, call)
+                self._arrays, seen = self._run.advance(self._arrays, held, placed, call)
                 found.append((call.steps, seen))
             parts = [[np.asarray(a)[:n] for a in seen] for n, seen in found]
         return [np.concatenate(each) for each in zip(self._run.nothing(), *parts, strict=True)]
+
+    def _placed(self, rows: list[Array]) -> list[Any]:
+        """Give the rows on the devices; while a run lasts the same arrays are brought there once.
+
+        Another run brings them again: their numbers may have changed meanwhile.
+        """
+        same = len(rows) == len(self._given) and all(
+            a is b for a, b in zip(rows, self._given, strict=True)
+        )
+        if not same:
+            self._rows = []  # the room of the old ones is free for these
+            self._rows, self._given = self._run.placed(rows), list(rows)
+        return self._rows
 
     def copy(self) -> OnDevices:
         with exact():
