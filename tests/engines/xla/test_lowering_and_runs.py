@@ -141,3 +141,17 @@ def test_an_estimator_and_a_table() -> None:
     model = lp.train(table, "y", epochs=2, engine="xla", devices=1)
     assert model.history.engine == "xla"
     assert model.predict(table)[0] in ("yes", "no")
+
+
+def test_rows_that_change_between_runs_are_seen() -> None:
+    X, y = np.eye(4), np.arange(4.0)
+    net, other = (lp.Network([4, 1], dtype="float64", seed=0) for _ in range(2))
+    net.fit(X, y, engine="xla", epochs=1)
+    X[:] = X[::-1].copy()
+    for name, array in net.params.items():
+        other.params[name][...] = array
+    net.fit(X, y, engine="xla", epochs=3)
+    other.fit(X, y, engine="reference", epochs=3)
+    for name, array in other.params.items():
+        found, allowed = net.params[name], tolerance("engine_float64")
+        np.testing.assert_allclose(found, array, rtol=0, atol=allowed)

@@ -7,7 +7,7 @@ Answers for the key of a program, and for loading it instead of compiling. Not f
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 from weakref import WeakValueDictionary
 
@@ -45,6 +45,7 @@ def obtain(
     arguments: Sequence[Any],
     results: Any,
     make: Callable[[], Any],
+    options: Mapping[str, Any],
 ) -> Program:
     """Give a program: the one in use, the one on disk, or one compiled now.
 
@@ -60,8 +61,11 @@ def obtain(
         A tree as that of what it gives, of anything.
     make
         Makes the ``jax.jit`` of the function.
+    options
+        For XLA, where it knows them: they change no result.
     """
-    told = [*words, *(f"{x.shape} {x.dtype}" for x in jax.tree.leaves(arguments))]
+    told = [*words, *(f"{name} {value}" for name, value in options.items())]
+    told += [*(f"{x.shape} {x.dtype}" for x in jax.tree.leaves(arguments))]
     key = hashlib.sha256("\n".join([*_facts(devices), *told]).encode()).hexdigest()
     with _lock:
         known = _living.get(key)
@@ -69,12 +73,21 @@ def obtain(
             ours = all(d.process_index == jax.process_index() for d in devices)
             known = _loaded(key, devices, arguments, results) if ours else None
             if known is None:
-                compiled = make().lower(*arguments).compile()
+                compiled = _compiled(make().lower(*arguments), options)
                 known = Program(compiled)
                 if ours:
                     _store(key, compiled)
             _living[key] = known
     return known
+
+
+def _compiled(lowered: Any, options: Mapping[str, Any]) -> Any:
+    try:
+        return lowered.compile(compiler_options=dict(options))
+    except jax.errors.JaxRuntimeError:
+        if not options:
+            raise
+        return lowered.compile()  # by another XLA, which has no such options
 
 
 def graph_words(graph: Graph) -> list[str]:

@@ -19,6 +19,7 @@ import numpy as np
 from jax import lax
 from jax.sharding import PartitionSpec
 
+from limpide.engines.native.shuffling import FastRowOrder
 from limpide.engines.xla.devices import BATCH, Grid
 from limpide.engines.xla.kept import Program, graph_words, obtain
 from limpide.engines.xla.lowering import Lowering
@@ -27,8 +28,11 @@ from limpide.ir import CONSTANT, Array, Graph, Loop, Node
 
 _PLACES = 1 << 19  # of rows in a call: 2 MiB of numbers, which are filled for few steps too
 _MOST_STEPS = 1 << 16  # a call, however small a batch is
-_GATHERED = {"cpu": 1 << 21}  # bytes of rows that are gathered at once: they stay in the cache
-_GATHERED_ELSEWHERE = 1 << 26
+# The rows of a step that has no more than so many bytes are gathered along with those of others, so
+# many bytes at once: they stay in the cache.
+_GATHERED = {"cpu": (1 << 16, 1 << 21)}
+_GATHERED_ELSEWHERE = (1 << 20, 1 << 26)
+_SMALL = 5e5  # operations of the largest product for which no other threads are woken
 _GUESS = {"cpu": (5e10, 3e-7)}  # operations a second, and seconds an op beside
 _GUESS_ELSEWHERE = (1e13, 3e-6)
 _KEPT = 4  # programs of a loop, for other numbers of rows
@@ -94,6 +98,8 @@ class LoopRun:
         processes give the same, and each batch is spread over the devices.
     """
 
+    row_order = FastRowOrder
+
     def __init__(
         self,
         loop: Loop,
@@ -118,9 +124,8 @@ class LoopRun:
         self._places = -(-self._batch // wide) * wide  # of a step: as many on each device
         self.most = max(1, min(_MOST_STEPS, _PLACES // self._places))  # steps a call
         self._programs: dict[Any, Program] = {}
+        self._whole = 0  # batches of the last whole epoch
         self._lock = threading.Lock()
-        self._given: list[Array] = []  # rows as they were given, and on the devices
-        self._rows: list[Any] = []
 
     def __call__(
         self,
@@ -189,28 +194,23 @@ class LoopRun:
                     yield _Call(part, 1, last - first - tail, tail)
 
     def advance(
-        self, carry: list[Any], held: list[Array], rows: list[Array], call: _Call
+        self, carry: list[Any], held: list[Array], rows: list[Any], call: _Call
     ) -> tuple[list[Any], list[Any]]:
-        """Take the steps of a call; what was carried is used up."""
+        """Take the steps of a call on rows that were placed; what was carried is used up."""
         with self._lock:
-            placed = self._placed(rows)
             counts = np.array([call.epochs, call.full, call.tail], np.int32)
-            arguments = (carry, held, placed, self._filled(call), counts)
-            program = self._program(tuple(a.shape for a in rows), call.full if call.whole else 0)
+            arguments = (carry, held, rows, self._filled(call), counts)
+            self._whole = call.full if call.whole else self._whole
+            # A short batch alone, as at the end of a run, needs no program of its own.
+            known = call.whole or (call.tail and not call.full)
+            program = self._program(tuple(len(a) for a in rows), self._whole if known else 0)
         new, seen = program(*arguments)
         return new, seen
 
-    def _placed(self, rows: list[Array]) -> list[Any]:
-        """Give the rows on the devices; the same arrays are brought there once."""
-        same = len(rows) == len(self._given) and all(
-            a is b for a, b in zip(rows, self._given, strict=True)
-        )
-        if not same:
-            self._rows = []  # the room of the old ones is free for these
-            put = self.grid.put_share if self._shares else self.grid.put
-            self._rows = [put(array, self._row_axes) for array in rows]
-            self._given = list(rows)
-        return self._rows
+    def placed(self, rows: list[Array]) -> list[Any]:
+        """Bring rows to the devices."""
+        put = self.grid.put_share if self._shares else self.grid.put
+        return [put(array, self._row_axes) for array in rows]
 
     def _filled(self, call: _Call) -> Any:
         """Give the rows of each step, i32[most, places]."""
@@ -232,19 +232,18 @@ class LoopRun:
 
     # Compiling ----------------------------------------------------------------------------------
 
-    def _program(self, shapes: tuple[tuple[int, ...], ...], whole: int) -> Program:
-        key = shapes, whole
+    def _program(self, lengths: tuple[int, ...], whole: int) -> Program:
+        key = lengths, whole
         if key not in self._programs:
             if len(self._programs) >= _KEPT:
                 self._programs.clear()
-            self._programs[key] = self._obtain(shapes, whole)
+            self._programs[key] = self._obtain(lengths, whole)
         return self._programs[key]
 
-    def _obtain(self, shapes: Sequence[tuple[int, ...]], whole_batches: int) -> Program:
+    def _obtain(self, lengths: Sequence[int], whole_batches: int) -> Program:
         grid, step = self.grid, self.loop.step
         kept = self.loop.n_carry + self.loop.n_held
-        whole, parts = grid.spread(), self._parts
-        of_rows = grid.spread(*self._row_axes)
+        whole, of_rows = grid.spread(), grid.spread(*self._row_axes)
 
         def like(shape: tuple[int, ...], dtype: Any, sharding: Any) -> jax.ShapeDtypeStruct:
             return jax.ShapeDtypeStruct(shape, dtype, sharding=sharding)
@@ -255,10 +254,10 @@ class LoopRun:
             for part in (specs[: self.loop.n_carry], specs[self.loop.n_carry : kept])
         )
         rows = [
-            like((n * parts, *rest), s.numpy_dtype, of_rows)
-            for (n, *rest), s in zip(shapes, specs[kept:], strict=True)
+            like((n, *s.shape[1:]), s.numpy_dtype, of_rows)
+            for n, s in zip(lengths, specs[kept:], strict=True)
         ]
-        places = self.most, parts * self._places
+        places = self.most, self._parts * self._places
         order = like(places, np.int32, grid.spread(None, BATCH))
         arguments = (carry, held, rows, order, like((3,), np.int32, whole))
         results = ([0] * len(carry), [0] * len(step.outputs[self.loop.n_carry :]))
@@ -268,7 +267,10 @@ class LoopRun:
             return jax.jit(run, donate_argnums=(0,), out_shardings=whole)
 
         words = [*self._words(), str(whole_batches)]
-        return obtain(words, grid.devices, arguments, results, make)
+        works = [_work(node) for node in step.nodes if node.op.name == "matmul"]
+        alone = grid.devices[0].platform == "cpu" and max(works, default=0.0) < _SMALL
+        options = {"xla_cpu_multi_thread_eigen": False} if alone else {}
+        return obtain(words, grid.devices, arguments, results, make, options)
 
     def _words(self) -> list[str]:
         words = [f"loop {self._dialect} {self.loop.n_carry} {self.loop.n_held} {self._block}"]
@@ -284,9 +286,9 @@ class LoopRun:
     @cached_property
     def _block(self) -> int:
         """How many steps' rows are gathered at once: a gather costs more than its bytes."""
-        widths = [s.numpy_dtype.itemsize * math.prod(s.shape) for s in self._row_specs]
-        room = _GATHERED.get(self.grid.devices[0].platform, _GATHERED_ELSEWHERE)
-        return max(1, min(self.most, room // max(sum(widths), 1)))
+        width = sum(s.numpy_dtype.itemsize * math.prod(s.shape) for s in self._row_specs)
+        most, room = _GATHERED.get(self.grid.devices[0].platform, _GATHERED_ELSEWHERE)
+        return 1 if width > most else max(1, min(self.most, room // max(width, 1)))
 
     def _run(
         self,
@@ -305,8 +307,11 @@ class LoopRun:
         epochs, full, tail = counts[0], counts[1], counts[2]
 
         def known(number: Any, state: Any) -> Any:
-            first = number * (whole + 1)
-            return short(first + whole, batches(first, whole, state))
+            first = number * (full + 1)
+            state = lax.fori_loop(
+                0, jnp.minimum(full, 1), lambda _, now: batches(first, whole, now), state
+            )
+            return short(first + full, state)
 
         def other(number: Any, state: Any) -> Any:
             first = number * (full + tail)
@@ -344,6 +349,14 @@ class LoopRun:
         def block(number: Any, state: Any) -> Any:
             return some(first + number * size, size, state)
 
+        if size == 1:
+
+            def one_step(i: Any, state: Any) -> Any:
+                found = self._gathered(rows, lax.dynamic_index_in_dim(order, first + i))
+                batch = [a[0] for a in found]
+                return self._step(held, self.loop.step, self._batch, first + i, batch, state)
+
+            return lax.fori_loop(0, count, one_step, state)
         blocks = count // size
         if isinstance(count, int):
             return block(0, state) if blocks == 1 else lax.fori_loop(0, blocks, block, state)
@@ -419,6 +432,8 @@ class OnDevices:
 
     def __init__(self, run: LoopRun, arrays: list[Any]) -> None:
         self._run, self._arrays = run, arrays
+        self._given: list[Array] = []  # rows as they were given, and on the devices
+        self._rows: list[Any] = []
 
     def run(self, held: list[Array], rows: list[Array], order: Array) -> list[Array]:
         return self.take(held, rows, order, 0)
@@ -429,11 +444,25 @@ class OnDevices:
         """Take steps, as ``Engine.compile_loop`` says; what they let see is an array each."""
         found: list[tuple[int, list[Any]]] = []
         with exact():
+            placed = self._placed(rows)
             for call in self._run.calls(order, len(rows[0]) if rows else 0, trips):
-                self._arrays, seen = self._run.advance(self._arrays, held, rows, call)
+                self._arrays, seen = self._run.advance(self._arrays, held, placed, call)
                 found.append((call.steps, seen))
             parts = [[np.asarray(a)[:n] for a in seen] for n, seen in found]
         return [np.concatenate(each) for each in zip(self._run.nothing(), *parts, strict=True)]
+
+    def _placed(self, rows: list[Array]) -> list[Any]:
+        """Give the rows on the devices; while a run lasts the same arrays are brought there once.
+
+        Another run brings them again: their numbers may have changed meanwhile.
+        """
+        same = len(rows) == len(self._given) and all(
+            a is b for a, b in zip(rows, self._given, strict=True)
+        )
+        if not same:
+            self._rows = []  # the room of the old ones is free for these
+            self._rows, self._given = self._run.placed(rows), list(rows)
+        return self._rows
 
     def copy(self) -> OnDevices:
         with exact():
