@@ -86,22 +86,16 @@ def train_in_parts(
     team
         The processes that train together.
     """
-    shares = None
-    if team.size > 1 and isinstance(parts, ParquetParts):
-        shares = Shares(team, parts, _words(name, asked, memory))
-        parts = shares.parts
-    sizes, seed = _Sizes.within(memory), asked.seed
+    sizes, seed, shares = _Sizes.within(memory), asked.seed, None
     weights = as_weights(asked.sample_weight, parts.n_rows, "f64")
+    if team.size > 1 and isinstance(parts, ParquetParts):
+        shares = Shares(team, parts, _words(name, asked, memory, weights))
+        parts = shares.parts
     share = min(asked.share, sizes.held / (_CELL * len(parts.columns) * parts.n_rows))
     look = partial(surveyed, parts) if shares is None else shares.surveyed
     held_out = partial(HeldOut, share, seed, parts.first)
     survey = look(name, held_out, sizes.sample, sizes.part, weights)
-    found = find_target(survey.labels, name, asked.task, survey.n_known)
-    gaps = [] if parts.tells_gaps else survey.gaps
-    notes = [*parts.notes, *gaps, *survey.notes, *overrule(found), *look_alike(found)]
-    if found.classes is None:
-        values = found.encode(survey.targets)[0]
-        found, notes = with_scale(found, values), [*notes, *told_constant(found, values)]
+    found, notes = _target(survey, parts, name, asked.task)
     model = new_model(survey, survey.names, found, survey.n_rows, asked.settings, seed)
     loss, optimizer = way(model, asked.settings, survey.n_rows)
     recipe = model.facts.recipe
@@ -131,11 +125,21 @@ def train_in_parts(
     return model
 
 
-def _words(name: str, asked: Asked, memory: float) -> Words:
+def _target(survey: Survey, parts: Parts, name: str, task: str) -> tuple[Target, list[str]]:
+    """Find what is to be learned, and say what was found on the way."""
+    found = find_target(survey.labels, name, task, survey.n_known)
+    gaps = [] if parts.tells_gaps else survey.gaps
+    notes = [*parts.notes, *gaps, *survey.notes, *overrule(found), *look_alike(found)]
+    if found.classes is not None:
+        return found, notes
+    values = found.encode(survey.targets)[0]
+    return with_scale(found, values), [*notes, *told_constant(found, values)]
+
+
+def _words(name: str, asked: Asked, memory: float, weights: Array | None) -> Words:
     """Describe what is asked for, which must be the same in all processes."""
-    weights = asked.sample_weight
     words = {"target": name, "memory": f"{memory:g}", "validation": f"{asked.share:g}"}
-    words["sample_weight"] = array_text(None if weights is None else np.asarray(weights))
+    words["sample_weight"] = array_text(weights)
     for each in ("settings", "task", "seed", "class_weight"):
         words[each] = described(getattr(asked, each))
     return words

@@ -184,7 +184,7 @@ def test_the_command_learns_spambase_as_one_process_does(
     table = table.sample(fraction=1, shuffle=True, seed=0)
     folder = written(tmp_path / "spambase", table, [0, 300, 1500, 1501, 3000, table.height])
     words = [sys.executable, "-m", "limpide", "train", folder, "--target", "spam", "--json"]
-    words += ["--engine", "xla", "--epochs", "4", "--hidden", "32"]
+    words += ["--engine", "xla", "--epochs", "3", "--hidden", "32"]
     found = []
     for more in (["--memory", "1MB"], ["--processes", "2"]):
         command = [*words, *more, "--out", tmp_path / f"{len(found)}.safetensors"]
