@@ -146,9 +146,11 @@ MAY_IMPORT: dict[str, set[str]] = {
     "learning": PARTS
     | REPORTS
     | {"checkpoints", "engines", "model", "model_facts", "network", "recipe", "tables"},
+    "sharing": {"engines", "errors", "identity", "ir", "jointly", "stored_rows", "tables"},
     "large_tables": PARTS
     | REPORTS
-    | {"arrays", "learning", "model", "recipe", "stored_rows", "tables"},
+    | {"arrays", "engines", "identity", "learning", "model", "recipe", "sharing", "stored_rows"}
+    | {"tables"},
     "table_training": GROUND
     | {"ir", "arrays", "checkpoints", "large_tables", "learning", "model", "recipe", "tables"}
     | {"engines", "threads"},

@@ -32,7 +32,7 @@ def rows(n: int = N) -> list[np.ndarray]:
 
 
 def stored(data: list[np.ndarray], window: int = 2_000, size: int = SIZE, part: int = 100) -> Any:
-    found = StoredRows(len(data[0]), data, size, window, seed=3)
+    found = StoredRows([len(data[0])], data, size, window, seed=3)
     for first in range(0, len(data[0]), part):
         found.add([array[first : first + part] for array in data])
     return found
@@ -80,7 +80,7 @@ def test_the_windows_and_their_order_come_by_seed() -> None:
     one, other = stored(rows()), stored(rows())
     assert one.words() == other.words()
     assert order_of(one, 5) == order_of(other, 5)
-    apart = StoredRows(N, rows(), SIZE, 2_000, seed=4)
+    apart = StoredRows([N], rows(), SIZE, 2_000, seed=4)
     apart.add(rows())
     assert apart.words() != one.words()
     assert f"f32[{N},4] and f32[{N},1] with " in one.words()
@@ -96,7 +96,7 @@ def test_a_feed_begins_anywhere() -> None:
 
 
 def test_too_many_and_too_few_rows() -> None:
-    data = StoredRows(N, rows(), SIZE, 2_000, seed=0)
+    data = StoredRows([N], rows(), SIZE, 2_000, seed=0)
     data.add([a[:-1] for a in rows()])
     with pytest.raises(DataError, match="fewer rows than it had"):
         data.window(0)
@@ -114,7 +114,7 @@ def test_a_disk_without_room(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_write_that_fails(monkeypatch: pytest.MonkeyPatch) -> None:
-    data = StoredRows(N, rows(), SIZE, 2_000, seed=0)
+    data = StoredRows([N], rows(), SIZE, 2_000, seed=0)
 
     class Full:
         def close(self) -> None:

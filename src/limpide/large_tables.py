@@ -6,6 +6,7 @@ Not for: reading parts (``limpide.tables.parts``), nor for rows on disk (``limpi
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from functools import partial
@@ -15,16 +16,19 @@ import numpy as np
 import polars as pl
 
 from limpide.arrays import as_targets, as_weights, with_class_weight
+from limpide.engines.team import ALONE, Team
+from limpide.identity import Words, array_text, described
 from limpide.ir import Array
 from limpide.learning import Asked, new_model, way
 from limpide.losses import CrossEntropy, Loss
 from limpide.memory import size_text
 from limpide.model import Model
 from limpide.recipe import code_counts, settle_unseen
+from limpide.sharing import Shares
 from limpide.stored_rows import StoredRows
 from limpide.tables import Table
 from limpide.tables.columns import apart, plain
-from limpide.tables.parts import Parts
+from limpide.tables.parts import ParquetParts, Parts
 from limpide.tables.survey import HeldOut, Survey, surveyed
 from limpide.tables.targets import (
     Target,
@@ -64,8 +68,12 @@ class _Sizes:
         )
 
 
-def train_in_parts(parts: Parts, name: str, asked: Asked, memory: float) -> Model:
+def train_in_parts(
+    parts: Parts, name: str, asked: Asked, memory: float, team: Team = ALONE
+) -> Model:
     """Train a model on a table that is read in parts.
+
+    Several processes read a share each of Parquet files, and other files whole.
 
     Parameters
     ----------
@@ -75,25 +83,29 @@ def train_in_parts(parts: Parts, name: str, asked: Asked, memory: float) -> Mode
         As for a table in memory; fewer rows are held out where so many would not fit.
     memory
         About how many bytes the rows may take.
+    team
+        The processes that train together.
     """
-    sizes, seed = _Sizes.within(memory), asked.seed
+    sizes, seed, shares = _Sizes.within(memory), asked.seed, None
     weights = as_weights(asked.sample_weight, parts.n_rows, "f64")
+    if team.size > 1 and isinstance(parts, ParquetParts):
+        shares = Shares(team, parts, _words(name, asked, memory, weights))
+        parts = shares.parts
     share = min(asked.share, sizes.held / (_CELL * len(parts.columns) * parts.n_rows))
-    held_out = partial(HeldOut, share, seed)
-    survey = surveyed(parts, name, held_out, sizes.sample, sizes.part, weights)
-    found = find_target(survey.labels, name, asked.task, survey.n_known)
-    gaps = [] if parts.tells_gaps else survey.gaps
-    notes = [*parts.notes, *gaps, *survey.notes, *overrule(found), *look_alike(found)]
-    if found.classes is None:
-        values = found.encode(survey.targets)[0]
-        found, notes = with_scale(found, values), [*notes, *told_constant(found, values)]
+    look = partial(surveyed, parts) if shares is None else shares.surveyed
+    held_out = partial(HeldOut, share, seed, parts.first)
+    survey = look(name, held_out, sizes.sample, sizes.part, weights)
+    found, notes = _target(survey, parts, name, asked.task)
     model = new_model(survey, survey.names, found, survey.n_rows, asked.settings, seed)
     loss, optimizer = way(model, asked.settings, survey.n_rows)
     recipe = model.facts.recipe
     recipe["batch_size"] = min(recipe["batch_size"], survey.n_rows)
+    if shares:
+        shares.check(columns=model.preprocessing, target=_decided(found))
+        notes += shares.told(recipe)
     factors = _factors(asked.class_weight, found, survey)
-    second = _SecondPass(model, loss, share, weights, factors)
-    with closing(second.stored(parts, survey.n_rows, sizes, seed)) as rows:
+    second = _SecondPass(model, loss, share, weights, factors, shares)
+    with closing(second.stored(parts, survey.shares or [survey.n_rows], sizes, seed)) as rows:
         model.facts.history = model.network.fit_stored(
             rows,
             loss=loss,
@@ -111,6 +123,32 @@ def train_in_parts(parts: Parts, name: str, asked: Asked, memory: float) -> Mode
     model.facts.notes[:0] = [*notes, *second.notes(parts, asked.share)]
     second.look(parts.source)
     return model
+
+
+def _target(survey: Survey, parts: Parts, name: str, task: str) -> tuple[Target, list[str]]:
+    """Find what is to be learned, and say what was found on the way."""
+    found = find_target(survey.labels, name, task, survey.n_known)
+    gaps = [] if parts.tells_gaps else survey.gaps
+    notes = [*parts.notes, *gaps, *survey.notes, *overrule(found), *look_alike(found)]
+    if found.classes is not None:
+        return found, notes
+    values = found.encode(survey.targets)[0]
+    return with_scale(found, values), [*notes, *told_constant(found, values)]
+
+
+def _words(name: str, asked: Asked, memory: float, weights: Array | None) -> Words:
+    """Describe what is asked for, which must be the same in all processes."""
+    words = {"target": name, "memory": f"{memory:g}", "validation": f"{asked.share:g}"}
+    words["sample_weight"] = array_text(weights)
+    for each in ("settings", "task", "seed", "class_weight"):
+        words[each] = described(getattr(asked, each))
+    return words
+
+
+def _decided(target: Target) -> Any:
+    """Give what is learned for a target, plain enough to be described."""
+    classes = None if target.classes is None else target.classes.tolist()
+    return [target.task, classes, float(np.sum(target.centre)), float(np.sum(target.scale))]
 
 
 def _factors(class_weight: Any, target: Target, survey: Survey) -> Array | None:
@@ -163,21 +201,23 @@ class _SecondPass:
         share: float,
         weights: Array | None,
         factors: Array | None,
+        shares: Shares | None,
     ) -> None:
-        self._model, self._loss = model, loss
+        self._model, self._loss, self._shares = model, loss, shares
         self._share, self._weights, self._factors = share, weights, factors
         self.held = _Kept()
         self.counts: dict[str, Array] = {}  # of the codes of embedded columns
         self._tables: list[pl.DataFrame] = []  # rows as they were read, for the report
         self._n_shown = 0
 
-    def stored(self, parts: Parts, n_rows: int, sizes: _Sizes, seed: int) -> StoredRows:
-        """Read all parts, and give the rows to learn from."""
-        draw, stored = HeldOut(self._share, seed), None
-        batch_size = self._model.facts.recipe["batch_size"]
+    def stored(self, parts: Parts, counts: Sequence[int], sizes: _Sizes, seed: int) -> StoredRows:
+        """Read all parts, and give the rows to learn from; ``counts`` as ``StoredRows`` has it."""
+        batch_size = self._model.facts.recipe["batch_size"] // len(counts)
+        draw, stored = HeldOut(self._share, seed, parts.first), None
+        number = self._shares.number if self._shares else 0
         kept = min(_KEPT, max(sizes.held * parts.n_rows // max(parts.size, 1), _FEW))
         every = max(int(parts.n_rows * (self._share or 1) / kept), 1)
-        read = 0
+        read = parts.first
         for table in parts.tables(sizes.part):
             there = np.asarray(plain(table.frame[self._model.target]).is_not_null())
             held = draw.next(table.n_rows)[there]
@@ -189,12 +229,23 @@ class _SecondPass:
             self.held.add(rows, held)
             self._show(known, np.flatnonzero(held if self._share else ~held), every)
             trained = [a[~held] for a in (X, learned, weights) if a is not None]
+            if weights is None and self._shares:  # shorter shares have places without a row
+                trained.append(np.ones(len(trained[0]), X.dtype))
             self._count(X[~held], None if weights is None else weights[~held])
             if stored is None:
-                stored = StoredRows(n_rows, trained, batch_size, sizes.window, seed)
+                stored = StoredRows(counts, trained, batch_size, sizes.window, seed, number)
             stored.add(trained)
         assert stored is not None  # the survey has found rows
+        if self._shares:
+            self._take_all(self._shares, stored)
         return stored
+
+    def _take_all(self, shares: Shares, stored: StoredRows) -> None:
+        """Take up what all shares have: each process then has all but the rows to learn from."""
+        self.held.parts = shares.held(self.held.arrays() if self.held.parts else ())
+        self.counts = shares.added(self.counts)
+        self._tables = shares.shown(self._tables)
+        shares.complete(stored)
 
     def _matrix(self, known: Table, weights: Array | None) -> tuple[Any, ...]:
         """Give X, y, what the network learns for y, and weights or None."""
@@ -240,10 +291,14 @@ class _SecondPass:
     def notes(self, parts: Parts, share: float) -> list[str]:
         """Say how it was learned."""
         told = (
-            f"learned from disk: the whole table would take about {size_text(parts.size)} of "
-            "memory, and learning from it three times as much"
+            []
+            if self._shares
+            else [
+                f"learned from disk: the whole table would take about {size_text(parts.size)} of "
+                "memory, and learning from it three times as much"
+            ]
         )
         if self._share >= share:
-            return [told]
+            return told
         kept = f"{self.held.count:,} rows are held out, as many as memory allows"
-        return [told, f"{kept}: {share:.0%} were asked for"]
+        return [*told, f"{kept}: {share:.0%} were asked for"]

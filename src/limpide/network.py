@@ -274,7 +274,8 @@ class Network(Explaining):
         """Train on rows that lie on disk, as ``fit`` does on rows in memory.
 
         X and y of the rows are as the loop takes them: of the network's dtype, y class numbers or
-        [n, outputs]. ``validation`` may be anything that ``fit`` takes but a share.
+        [n, outputs]. ``validation`` may be anything that ``fit`` takes but a share. Where several
+        processes have a share of the rows each, a step takes ``batch_size`` rows of each.
         """
         engine = engines.get(engine)
         _, held = self._validation(validation, Data(rows.X, rows.y), loss, seed)
@@ -344,20 +345,16 @@ class Network(Explaining):
     def _loop(
         self, plan: StepPlan, data: Data | StoredRows, batch_size: int, engine: engines.Engine
     ) -> engines.RunLoop:
-        rest = data.n_rows % batch_size
+        n_rows, size = _of_all(data, batch_size)
+        shares = n_rows > data.n_rows
         each = data.weights is not None and data.weights.ndim > 1
-        key = ("fit", engine, plan.key(), batch_size, rest, data.y.ndim, each)
-        return cast(
-            engines.RunLoop,
-            self.cached(
-                key,
-                lambda: engine.compile_loop(
-                    build_loop(
-                        plan, self.params, self.state, data.arrays(), data.n_rows, batch_size
-                    )
-                ),
-            ),
-        )
+        key = ("fit", engine, plan.key(), size, n_rows % size, data.y.ndim, each, shares)
+
+        def make() -> engines.RunLoop:
+            loop = build_loop(plan, self.params, self.state, data.arrays(), n_rows, size)
+            return engines.compile_shares(engine, loop) if shares else engine.compile_loop(loop)
+
+        return cast(engines.RunLoop, self.cached(key, make))
 
     def many_loop(self, run: Prepared) -> engines.RunMany:
         """Give what trains many networks of these layers as a run is prepared."""
@@ -394,9 +391,10 @@ class Network(Explaining):
 
     def _settings(self, trainer: Trainer) -> Words:
         """Describe what a run's result depends on besides its arrays."""
-        plan, data, size = trainer.plan, trainer.data, trainer.batch_size
-        key = ("step", plan.key(), size, data.n_rows % size, data.y.ndim)
-        rows = (data.arrays(), data.n_rows, size)
+        plan, data = trainer.plan, trainer.data
+        n_rows, size = _of_all(data, trainer.batch_size)
+        key = ("step", plan.key(), size, n_rows % size, data.y.ndim)
+        rows = (data.arrays(), n_rows, size)
         traced = self.cached(
             key, lambda: loop_checksum(build_loop(plan, self.params, self.state, *rows))
         )
@@ -519,6 +517,12 @@ class Network(Explaining):
         if hits is not None:
             figures["accuracy"] = float(np.average(hits, weights=data.weights))
         return figures
+
+
+def _of_all(data: Data | StoredRows, batch_size: int) -> tuple[int, int]:
+    """Give the places of an epoch and of a step; where processes have shares, of all of them."""
+    shares = data.processes if isinstance(data, StoredRows) else 1
+    return data.n_rows * shares, batch_size * shares
 
 
 def _hits(activation: Activation, outputs: Callable[[], Array], y: Array) -> Array | None:

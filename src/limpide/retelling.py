@@ -213,6 +213,8 @@ _SENTENCES = sentences_kept(
     "no rows are held out, since there are only {count}",
     "learned from disk: the whole table would take about {size} of memory, and learning from it "
     "three times as much",
+    "read in shares: each of {count} processes has its own rows, on its disk",
+    "a step takes {all} rows instead of {number}: as many of each of {count} processes",
 )
 _WHOLE = r"\d[\d,]*"
 _PATTERNS = {"n": _WHOLE, "count": _WHOLE, "all": _WHOLE, "number": r"[-+\d.e]+", "told": ".+"}

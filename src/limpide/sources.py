@@ -26,17 +26,24 @@ _HEADER = 1 << 16  # bytes in which the names of the columns are looked for
 
 
 def for_training(
-    data: str, target: str | None, reading: Reading, memory: str | None = None
+    data: str,
+    target: str | None,
+    reading: Reading,
+    memory: str | None = None,
+    *,
+    in_shares: bool = False,
 ) -> tuple[Any, str, str]:
     """Give the table to learn from, its target, and a path to try the model with.
 
-    A table that would take more than ``memory`` is given as its parts.
+    A table that would take more than ``memory`` is given as its parts, and with ``in_shares``
+    Parquet files of any size.
     """
     if os.path.isdir(data) and not limpide.tables.files.has_parquet(Path(data)):
         return _labelled_messages(data, target)
     most = limpide.memory.check_memory(memory)
-    table = limpide.tables.reading.open_table(data, most, **_options(reading))
-    if isinstance(table, limpide.tables.parts.Parts):
+    table = limpide.tables.reading.open_table(data, most, **_options(reading), always=in_shares)
+    shared = in_shares and isinstance(table, limpide.tables.parts.ParquetParts)
+    if isinstance(table, limpide.tables.parts.Parts) and not shared:
         size = limpide.memory.size_text(table.size)
         said = program.words().say(
             "{source} would take about {size} of memory: it is learned from disk, after two passes "

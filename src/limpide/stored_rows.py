@@ -26,6 +26,7 @@ from limpide.memory import size_text
 from limpide.rng import RowOrder
 
 _OTHER = 1 << 32  # no seed of a user's: windows are not drawn as rows are
+_OF_A_PROCESS = 1 << 33
 _ROOM = 1 << 26  # bytes that stay free on the disk
 
 
@@ -36,18 +37,30 @@ class StoredRows:
     a random choice of all rows, whatever order they came in; an epoch takes the windows in an order
     of its own, and the rows of each. Only two or three windows are ever in memory.
 
+    Where several processes have a share of the rows each, their epochs are of as many places, and
+    so of as many steps: windows of a shorter share end with places for a row of weight 0.
+
     Parameters
     ----------
-    n_rows
-        How many there will be.
+    counts
+        How many rows there will be; of several processes, in each of them.
     rows
         X, y and perhaps weights of some of them, or of none: their dtypes and shapes.
     batch_size
-        Of the steps.
+        Of the steps; with shares, the rows that each process gives to a step.
     window
         About how many bytes a window has.
     seed
         Draws the windows.
+    number
+        Which of the processes this is.
+
+    Attributes
+    ----------
+    n_rows
+        How many places an epoch has.
+    processes
+        How many have a share.
 
     Raises
     ------
@@ -56,17 +69,29 @@ class StoredRows:
     """
 
     def __init__(
-        self, n_rows: int, rows: Sequence[Array], batch_size: int, window: int, seed: int
+        self,
+        counts: Sequence[int],
+        rows: Sequence[Array],
+        batch_size: int,
+        window: int,
+        seed: int,
+        number: int = 0,
     ) -> None:
-        self.n_rows, self.batch_size = n_rows, batch_size
+        self.n_rows, self.batch_size = max(counts), batch_size
+        self.processes, self._number = len(counts), number
         self.X, self.y, *rest = (array[:0].copy() for array in rows)
         self.weights: Array | None = rest[0] if rest else None
         #: Bytes of a row in each array.
         self._widths = [a.itemsize * int(np.prod(a.shape[1:])) for a in self.arrays()]
-        self._sizes = _window_sizes(n_rows, batch_size, window // sum(self._widths))
+        #: Places of each window, and the rows that it has of each process.
+        self.places = _window_sizes(self.n_rows, batch_size, window // sum(self._widths))
+        self._there = np.array([_spread(self.places, count) for count in counts])
+        self._sizes: Array = self._there[number]
         self._starts = np.cumsum(self._sizes) - self._sizes
         self._filled = np.zeros(len(self._sizes), np.int64)
-        self._random = np.random.Generator(np.random.Philox(seed))
+        self._spare: list[Array] = []  # a row for the places without one
+        self._words = ""
+        self._random = np.random.Generator(np.random.Philox(self.own_seed(seed)))
         self._folder = _folder()
         self._check_room()
         with self._told():
@@ -85,7 +110,11 @@ class StoredRows:
 
     @property
     def windows(self) -> int:
-        return len(self._sizes)
+        return len(self.places)
+
+    def own_seed(self, seed: int) -> int:
+        """Give a seed of this process: if all drew the same, the same rows would always meet."""
+        return seed + self._number * _OF_A_PROCESS
 
     def close(self) -> None:
         """Let go of the disk's space."""
@@ -94,7 +123,7 @@ class StoredRows:
     def add(self, rows: Sequence[Array]) -> None:
         """Write some more rows, each to a window that is drawn."""
         count = len(rows[0])
-        if count + self._filled.sum() > self.n_rows:
+        if count + self._filled.sum() > self._sizes.sum():
             raise DataError("The table has more rows than it had. Let nobody write to it.")
         order = self._random.permutation(count)
         mixed = [np.ascontiguousarray(array[order]) for array in rows]
@@ -124,7 +153,7 @@ class StoredRows:
                 left = left[file.write(left) :]
 
     def _check_room(self) -> None:
-        needed = self.n_rows * sum(self._widths)
+        needed = int(self._sizes.sum()) * sum(self._widths)
         with self._told():
             free = shutil.disk_usage(self._folder).free
         if needed + _ROOM > free:
@@ -146,8 +175,42 @@ class StoredRows:
 
     # Reading ------------------------------------------------------------------------------------
 
+    def complete(self, spare: Sequence[Array], words: str) -> None:
+        """Take up what is known of all shares once they are there.
+
+        Parameters
+        ----------
+        spare
+            A row of one of them, for places without a row.
+        words
+            What ``words`` is to say.
+        """
+        self._spare, self._words = [array.copy() for array in spare], words
+        self._spare[-1][:] = 0  # its weight
+
+    def rows_of_steps(self, seed: int, epoch: int) -> Array:
+        """Give how many rows each step of an epoch has, of all processes: i64[steps]."""
+        size, found = self.batch_size, []
+        for window in self.visits(RowOrder(_OTHER + seed), epoch):
+            starts = np.arange(0, self.places[window], size)
+            rows = np.clip(self._there[:, window, None] - starts, 0, size)
+            found.append(rows.sum(axis=0))
+        return np.concatenate(found)
+
     def window(self, number: int) -> list[Array]:
-        """Read a window: X, y and perhaps weights."""
+        """Read a window: X, y and perhaps weights; rows of weight 0 come last."""
+        rows, lack = self._read(number), int(self.places[number] - self._sizes[number])
+        if not lack:
+            return rows
+        pairs = zip(rows, self._spare, strict=True)
+        return [np.concatenate([array, np.repeat(spare, lack, axis=0)]) for array, spare in pairs]
+
+    def first(self) -> list[Array]:
+        """Read the first row, if there is one."""
+        windows = np.flatnonzero(self._sizes)
+        return [array[:1] for array in self._read(int(windows[0]) if len(windows) else 0)]
+
+    def _read(self, number: int) -> list[Array]:
         if (self._filled != self._sizes).any():
             raise DataError("The table has fewer rows than it had. Let nobody write to it.")
         start, size = int(self._starts[number]), int(self._sizes[number])
@@ -166,17 +229,29 @@ class StoredRows:
         return found
 
     def words(self) -> str:
-        """Give dtypes, shapes and a checksum of all rows, and how they lie."""
+        """Give dtypes, shapes and a checksum of all rows, and how they lie.
+
+        Of shares, before they are complete: of this process's.
+        """
+        if self._words:
+            return self._words
         digest = sha256()
         for number in range(self.windows):
-            for array in self.window(number):
+            for array in self._read(number):
                 digest.update(array.reshape(-1).view(np.uint8).data)
         kinds = " and ".join(str(spec_of(array)) for array in self.arrays())
-        kinds = kinds.replace("[0", f"[{self.n_rows}")
+        kinds = kinds.replace("[0", f"[{self._sizes.sum()}")
         return (
             f"{kinds} with checksum {digest.hexdigest()[:16]}, in {self.windows} windows (as many "
             "as memory asks for)"
         )
+
+    def visits(self, order: RowOrder, epoch: int) -> Array:
+        """Give the windows of an epoch in order, the short one last."""
+        found = np.empty((1, self.windows - 1), np.int64)
+        order.draw(epoch, found)
+        visits: Array = np.append(found[0], self.windows - 1)
+        return visits
 
     def feed(self, seed: int, fast: type[RowOrder] = RowOrder) -> FromDisk:
         """Give the rows of a run in orders drawn by a seed; ``fast`` is what draws them."""
@@ -201,6 +276,17 @@ def _window_sizes(n_rows: int, batch_size: int, wanted: int) -> Array:
     return np.diff(ends, prepend=0)
 
 
+def _spread(places: Array, count: int) -> Array:
+    """Give how many of so many rows come to each window, as even as may be.
+
+    >>> _spread(np.array([24, 24, 24, 28]), 90).tolist()
+    [21, 22, 21, 26]
+    """
+    ends = np.cumsum(places)
+    spread: Array = np.diff(ends * count // ends[-1], prepend=0)
+    return spread
+
+
 def _folder() -> str:
     """Give a folder for large files: TMPDIR, else one that is on a disk where /tmp is not."""
     large = "/var/tmp"
@@ -214,8 +300,8 @@ class FromDisk:
 
     def __init__(self, stored: StoredRows, seed: int, fast: type[RowOrder]) -> None:
         self._stored = stored
-        self._windows, self._rows = RowOrder(_OTHER + seed), fast(seed)
-        self._batches = -(-stored._sizes // stored.batch_size)
+        self._windows, self._rows = RowOrder(_OTHER + seed), fast(stored.own_seed(seed))
+        self._batches = -(-stored.places // stored.batch_size)
         self._epoch, self._visits, self._starts = -1, np.empty(0, np.int64), np.empty(0, np.int64)
         self._now: tuple[int, int] | None = None  # epoch, and which of its windows
         self._steps = Steps([], np.empty((1, 0), np.int64), 0)
@@ -243,9 +329,7 @@ class FromDisk:
     def _visited(self, epoch: int) -> tuple[Array, Array]:
         """Give the windows of an epoch in order, the short one last, and the first step of each."""
         if self._epoch != epoch:
-            order = np.empty((1, self._stored.windows - 1), np.int64)
-            self._windows.draw(epoch, order)
-            self._visits = np.append(order[0], self._stored.windows - 1)
+            self._visits = self._stored.visits(self._windows, epoch)
             batches = self._batches[self._visits]
             self._starts, self._epoch = np.cumsum(batches) - batches, epoch
         return self._visits, self._starts
@@ -267,6 +351,7 @@ class FromDisk:
 
     def _window(self, epoch: int, number: int) -> Steps:
         rows = self._stored.window(number)
-        order = np.empty((1, len(rows[0])), np.int64)
-        self._rows.draw(epoch * self._stored.windows + number, order)
+        order = np.arange(len(rows[0]))[None]
+        there = int(self._stored._sizes[number])
+        self._rows.draw(epoch * self._stored.windows + number, order[:, :there])
         return Steps(rows, order, int(self._batches[number]))

@@ -84,7 +84,7 @@ def train(
     data
         A path (CSV, TSV, Parquet, Arrow, a folder of Parquet files), any data frame, a dict of
         columns, a NumPy array (its columns are x0, x1, …), a ``limpide.tables.Table``, or
-        ``Parts`` of one.
+        ``Parts`` of one. Of Parquet files, processes that train together read a share each.
     target
         The name of the column to predict (for an array, its number). Rows without a target are
         left out, with a note.
@@ -170,11 +170,12 @@ def train(
         kept,
     )
     most = min(team.each("memory", check_memory(memory)))
-    table = _opened(data, most, delimiter=delimiter, decimal=decimal, encoding=encoding)
+    options = {"delimiter": delimiter, "decimal": decimal, "encoding": encoding}
+    table = _opened(data, most, team.size > 1, options)
     name = _target_name(target, table)
     with limit:
         if isinstance(table, Parts):
-            return train_in_parts(table, name, asked, most)
+            return train_in_parts(table, name, asked, most, team)
         return _train_whole(table, name, asked)
 
 
@@ -204,12 +205,14 @@ def _train_whole(table: Table, name: str, asked: Asked) -> Model:
     return model
 
 
-def _opened(data: Any, memory: float, **options: str | None) -> Table | Parts:
-    """Give a table, or the parts of one that is too large."""
+def _opened(
+    data: Any, memory: float, in_shares: bool, options: dict[str, str | None]
+) -> Table | Parts:
+    """Give a table, or the parts of one that is too large, or of which processes have shares."""
     if isinstance(data, Parts):
         return data
     if isinstance(data, (str, bytes, os.PathLike)):
-        return open_table(data, memory, **options)
+        return open_table(data, memory, **options, always=in_shares)
     return as_table(data, **options)
 
 

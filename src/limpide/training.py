@@ -135,7 +135,8 @@ class Trainer:
     def fit(self) -> History:
         """Train; parameters and state change in place. See ``Network.fit``."""
         history = self.history
-        history.batch_size, history.engine = self.batch_size, self.engine.name
+        history.batch_size = self.batch_size * self._shares
+        history.engine = self.engine.name
         self._lay_out()
         try:
             return self._train(history)
@@ -195,6 +196,11 @@ class Trainer:
     def _an_epoch(self) -> int:
         """How many steps an epoch has."""
         return -(-self.data.n_rows // self.batch_size)
+
+    @property
+    def _shares(self) -> int:
+        """How many processes have rows of their own; ``batch_size`` is then what each gives."""
+        return self.data.processes if isinstance(self.data, StoredRows) else 1
 
     @property
     def _begun(self) -> int:
@@ -355,7 +361,20 @@ class Trainer:
             if at + len(losses) < n:
                 return
             losses = self._losses
-        self.history.loss += epoch_means(losses, self.batch_size, self.data.n_rows).tolist()
+        if self._shares == 1:
+            self.history.loss += epoch_means(losses, self.batch_size, self.data.n_rows).tolist()
+            return
+        for steps in losses.reshape(-1, n):
+            self.history.loss.append(self._mean_of_shares(steps))
+
+    def _mean_of_shares(self, losses: Array) -> float:
+        """Give the row-weighted mean of the next epoch, f64[steps]; places without a row are none.
+
+        Where each process has its own rows, steps may have fewer than places.
+        """
+        assert isinstance(self.data, StoredRows)
+        rows = self.data.rows_of_steps(self.seed, self.history.epochs)
+        return float(losses @ rows / rows.sum())
 
     # Divergence ---------------------------------------------------------------------------------
 
@@ -425,7 +444,10 @@ class Trainer:
     def _judged_last(self) -> float:
         """Give the loss on the rows of the last step, with the weights that it led to."""
         rows = self._batch(self._part.steps - 1)
-        return self._judged_by_some(rows[0, :_SOME]) if self._is_long else self._judged(rows)
+        if not self._is_long:
+            return self._judged(rows)
+        losses = self.team.each("loss", self._judged_by_some(rows[0, :_SOME]))
+        return float(np.mean(losses))
 
     def _check_callbacks(self) -> None:
         """Refuse what a callback has set that is not finite; the epoch's weights are put back."""

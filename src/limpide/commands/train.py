@@ -176,7 +176,7 @@ def train(
             most = min(team.each("memory", limpide.memory.check_memory(memory)))
             memory = f"{most:.0f}" if math.isfinite(most) else None
         settings |= {"progress": False, "memory": memory}
-        source = _Source(data, target, drop, reading, memory)
+        source = _Source(data, target, drop, reading, memory, team.size > 1)
         if team.number:
             return _follow(session, source, settings)
         if report is not None:
@@ -196,11 +196,12 @@ class _Source:
     drop: tuple[str, ...]
     reading: dict[str, Any]
     memory: str | None
+    in_shares: bool
 
     def read(self) -> tuple[Any, str, str]:
         """Give the table, its target, and a path to try the model with."""
         table, target, example = sources.for_training(
-            self.data, self.target, self.reading, self.memory
+            self.data, self.target, self.reading, self.memory, in_shares=self.in_shares
         )
         return sources.without(table, list(dict.fromkeys(self.drop)), target), target, example
 

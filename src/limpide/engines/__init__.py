@@ -177,6 +177,20 @@ def row_order_of(run: object) -> type[RowOrder]:
     return getattr(run, "row_order", RowOrder)
 
 
+def compile_shares(engine: Engine, loop: Loop) -> RunLoop:
+    """Make a loop ready to run over rows of which each process has its own.
+
+    Each gives row arrays and orders of the same lengths, and to each batch as many of its rows.
+    """
+    return cast(RunLoop, cast(Any, engine).compile_loop(loop, shares=True))
+
+
+def size_together() -> int:
+    """Give how many processes train together now."""
+    hosts = sys.modules.get("limpide.engines.xla.hosts")
+    return 1 if hosts is None else int(hosts.current("").size)
+
+
 def together(
     coordinator: Any, processes: Any, process_id: Any, timeout: float
 ) -> AbstractContextManager[Team]:

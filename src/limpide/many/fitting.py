@@ -110,6 +110,11 @@ def fit_many(
             "Write fit_many(lp.Network([2, 16, 1]), X, y, seeds=range(100))."
         )
     check_flag(progress or False, "progress")
+    if (size := engines.size_together()) > 1:
+        raise ArgumentError(
+            f"fit_many trains in one process, and {size} are together here. Leave lp.processes "
+            "out, and let each process run fit_many on seeds of its own."
+        )
     chosen = resolve_optimizer(optimizer)
     grid = grid_of(seeds, learning_rates, chosen)
     _check_memory(network, grid.size, check_size(epochs, "epochs"))

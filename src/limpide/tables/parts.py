@@ -28,6 +28,7 @@ from limpide.tables.texts import read_text
 
 _JUDGES = 1000  # first cells of a column of text, which judge with each part what it is
 _LOOKS, _LOOK = 16, 100  # how often some rows are measured, and how many
+_LOOK_FOR_JUDGES = 10_000  # rows
 _LEAST_ROWS = 1000  # of a part: fewer cost more than they save
 _A_NUMBER = 8  # bytes
 
@@ -52,7 +53,11 @@ class Parts(ABC):
         How many rows there are.
     size
         About how many bytes the whole table would take in memory.
+    first
+        Which of the table's rows is the first that is read.
     """
+
+    first = 0
 
     def __init__(self, source: str, files: Sequence[Path]) -> None:
         self.source = source
@@ -163,7 +168,7 @@ def _of_two_kinds(source: str, name: str, one: pl.DataType, other: pl.DataType) 
 
 
 class ParquetParts(Parts):
-    """Parquet files of the same columns.
+    """Parquet files of the same columns, or ``within`` them some rows.
 
     Raises
     ------
@@ -179,6 +184,24 @@ class ParquetParts(Parts):
         self._judges: dict[str, pl.Series] = {}
         self._of_judges: dict[str, Counter[str]] = {}  # what of these means a missing value
         self._missing, self._gaps = Counter[str](), set[str]()
+        self.stop = self.n_rows
+
+    def within(self, first: int, stop: int) -> Self:
+        """Give the same table, of which only the rows from ``first`` to before ``stop`` are read.
+
+        ``n_rows`` and ``columns`` stay those of the whole; ``size`` is judged by these rows.
+        """
+        parts = copy.copy(self)
+        parts.first, parts.stop = first, stop
+        parts.__dict__.pop("size", None)
+        parts._as_text, parts._dtypes = set(self._as_text), dict(self._dtypes)
+        parts._judges, parts._of_judges = dict(self._judges), dict(self._of_judges)
+        return parts
+
+    @property
+    def counts(self) -> list[int]:
+        """How many rows each file has."""
+        return list(self._counts)
 
     @property
     def n_rows(self) -> int:
@@ -192,17 +215,24 @@ class ParquetParts(Parts):
     def size(self) -> int:
         sizes, rows = 0, 0
         for file in range(len(self._files)):
-            for place in self._looks(file):
-                some = parquet_rows(*self._files[file], place, _LOOK)
+            for place, count in self._looks(file):
+                some = parquet_rows(*self._files[file], place, count)
                 some = pl.DataFrame([tidy(column, self.source) for column in some])
                 sizes, rows = sizes + int(some.estimated_size()), rows + some.height
         return sizes * self.n_rows // max(rows, 1)
 
-    def _looks(self, file: int) -> list[int]:
-        """Give rows of a file from which on some are measured, at even distances over all files."""
-        first = sum(self._counts[:file])
-        step = max(self.n_rows // _LOOKS, 1)
-        return list(range(-(first + step // 2) % step, self._counts[file], step))
+    def _looks(self, file: int) -> Iterator[tuple[int, int]]:
+        """Give where in a file rows are measured, and how many: at even distances over all rows."""
+        start, stop = self._rows_of(file)
+        begin = sum(self._counts[:file]) - self.first  # of the file, among the rows that are read
+        step = max((self.stop - self.first) // _LOOKS, 1)
+        for place in range(start + -(begin + start + step // 2) % step, stop, step):
+            yield place, min(_LOOK, stop - place)
+
+    def _rows_of(self, file: int) -> tuple[int, int]:
+        """Give which rows of a file are read: the first, and the one behind the last."""
+        begin, count = sum(self._counts[:file]), self._counts[file]
+        return min(max(self.first - begin, 0), count), min(max(self.stop - begin, 0), count)
 
     def _common_columns(self) -> list[str]:
         """Give the columns of the first file, which all others must have."""
@@ -221,15 +251,89 @@ class ParquetParts(Parts):
 
     def frames(self, rows: int | None = None) -> Iterator[tuple[pl.DataFrame, str, int]]:
         """Yield some rows of a file at a time, or each file whole, its name and their place."""
-        for (file, source), count in zip(self._files, self._counts, strict=True):
-            step = max(count, 1) if rows is None else rows
-            for start in range(0, count, step):
-                frame = parquet_rows(file, source, start, min(step, count - start))
+        for number, (file, source) in enumerate(self._files):
+            first, stop = self._rows_of(number)
+            step = max(stop - first, 1) if rows is None else rows
+            for start in range(first, stop, step):
+                frame = parquet_rows(file, source, start, min(step, stop - start))
                 yield pl.DataFrame([tidy(frame[n], source) for n in self._all]), source, start
 
     @property
     def notes(self) -> list[str]:
         return markers_note(self._missing, len(self._gaps))
+
+    # Shares of one table, each read by another process, which must read it alike ---------------
+
+    def judges(self) -> pl.DataFrame:
+        """Give the first cells of each column of text, as far as the first parts have some.
+
+        One row a column: its ``number`` and ``cells``.
+        """
+        rows = max(min(_LOOK_FOR_JUDGES, self.stop - self.first), 1)
+        found: dict[int, pl.Series] = {}
+        for frame, _, _ in self.frames(rows):
+            for number, column in enumerate(frame):
+                if column.dtype == pl.String and column.name not in self._dropped:
+                    found[number] = plain(column).drop_nulls().head(_JUDGES)
+            break
+        found = {number: cells for number, cells in found.items() if len(cells)}
+        cells = [series.to_list() for series in found.values()]
+        return pl.DataFrame(
+            {"number": list(found), "cells": cells},
+            schema={"number": pl.Int64(), "cells": pl.List(pl.String)},
+        )
+
+    def judge_by(self, judges: Sequence[pl.DataFrame]) -> None:
+        """Take the first cells of each column that a share has some of, in their order."""
+        for number, cells in pl.concat(judges).iter_rows():
+            name = self._all[number]
+            if name not in self._judges:
+                self._judges[name] = pl.Series(name, cells, dtype=pl.String)
+                self._of_judges[name] = read_text(plain(self._judges[name]), name, False)[1]
+
+    def dtypes(self) -> pl.DataFrame:
+        """Give the dtypes of the columns that have had a cell, as those of an empty frame.
+
+        The names are the columns' numbers.
+        """
+        numbers = {name: str(number) for number, name in enumerate(self._all)}
+        return pl.DataFrame(schema={numbers[name]: d for name, d in self._dtypes.items()})
+
+    def settle(self, shares: Sequence[pl.DataFrame], settled: set[str]) -> bool:
+        """Compare the ``dtypes`` of all shares; tell whether they are of one kind each.
+
+        Those that are not are to be read as text, and are added to ``settled``.
+
+        Raises
+        ------
+        DataError
+            One is in ``settled`` already.
+        """
+        known: dict[str, pl.DataType] = {}
+        odd: set[str] = set()
+        for frame in shares:
+            for number, dtype in frame.schema.items():
+                name = self._all[int(number)]
+                if _kind(known.setdefault(name, dtype)) == _kind(dtype):
+                    continue
+                if name in settled:
+                    raise _of_two_kinds(self.source, name, known[name], dtype)
+                odd.add(name)
+        settled |= odd
+        self._as_text |= odd
+        self._dtypes = {} if odd else known
+        return not odd
+
+    def marks(self) -> tuple[dict[str, int], list[str]]:
+        """Give which cells were read as missing, and in which columns."""
+        return dict(self._missing), sorted(self._gaps)
+
+    def take_marks(self, shares: Sequence[tuple[dict[str, int], list[str]]]) -> None:
+        """Let ``notes`` tell of all shares; of ``marks``."""
+        self._missing, self._gaps = Counter(), set()
+        for missing, gaps in shares:
+            self._missing += Counter(missing)
+            self._gaps |= set(gaps)
 
     def whole(self) -> pl.DataFrame:
         """Read all files; what their text means is not looked at."""

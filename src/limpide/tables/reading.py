@@ -117,6 +117,7 @@ def open_table(
     delimiter: str | None = None,
     decimal: str | None = None,
     encoding: str | None = None,
+    always: bool = False,
 ) -> Table | Parts:
     """Read a table, or give its parts where learning from it would take more than ``memory``.
 
@@ -126,6 +127,8 @@ def open_table(
         As in ``read_table``.
     memory
         Bytes.
+    always
+        Give the parts of Parquet files however small they are.
 
     Raises
     ------
@@ -135,6 +138,8 @@ def open_table(
     options = {"delimiter": delimiter, "decimal": decimal, "encoding": encoding}
     if isinstance(data, (str, bytes, os.PathLike)):
         parts = _parts(Path(os.fsdecode(data)), options, memory)
+        if always and isinstance(parts, ParquetParts):
+            return parts
         if parts is not None and _TIMES * parts.size > memory:
             return parts
     return read_table(data, delimiter=delimiter, decimal=decimal, encoding=encoding)

@@ -6,7 +6,7 @@ there, the values of the target. Not for: reading parts (``parts``), nor for dec
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -31,6 +31,8 @@ _LEAST_HASHES = 4096  # tell how many different texts there are to 2 in 100
 _A_TEXT = 40  # bytes beside its letters, while texts are added up
 _MOST_LABELS = 100_000  # different values of the target that are kept
 _A_NUMBER = 8  # bytes
+_COUNTS = ("n_rows", "n_known", "lost")  # of a survey
+_DRAWN = 1 << 16  # numbers at once
 
 
 class HeldOut:
@@ -40,11 +42,15 @@ class HeldOut:
     --------
     >>> HeldOut(0.2, seed=0).next(5).tolist() == HeldOut(0.2, seed=0).next(5).tolist()
     True
+    >>> HeldOut(0.2, seed=0, first=3).next(2).tolist() == HeldOut(0.2, seed=0).next(5)[3:].tolist()
+    True
     """
 
-    def __init__(self, share: float, seed: int) -> None:
+    def __init__(self, share: float, seed: int, first: int = 0) -> None:
         self._share = share
         self._random = np.random.Generator(np.random.Philox(seed))
+        for start in range(0, first, _DRAWN):
+            self._random.random(min(_DRAWN, first - start))
 
     def next(self, count: int) -> NDArray[np.bool_]:
         """Say of each of the next rows whether it is."""
@@ -89,6 +95,24 @@ class Texts:
             counts = counts.with_columns(apart(counts["cell"]))
             self._is_whole = False
         self._counts, self._size = counts, _bytes(counts)
+
+    def take(self, counts: pl.DataFrame, hashes: pl.Series, rest: Any, room: int) -> None:
+        """Add the texts of a share, as ``told`` by it."""
+        both = np.concatenate([self._least, np.asarray(hashes)])
+        self._least = np.unique(both)[:_LEAST_HASHES]
+        self._cells += rest["cells"]
+        self._is_whole &= rest["is whole"]
+        self._more.append(counts)
+        self._size += _bytes(counts)
+        if self._size > room:
+            self._shorten(room)
+
+    def told(self, room: int) -> tuple[pl.DataFrame, pl.Series, Any]:
+        """Give what was found, for ``take``, in about so many bytes."""
+        if _bytes(self.counts) > room:
+            self._shorten(room)
+        rest = {"cells": self._cells, "is whole": self._is_whole}
+        return self.counts, pl.Series("hash", self._least), rest
 
     @property
     def counts(self) -> pl.DataFrame:
@@ -143,6 +167,40 @@ class _Column:
             self.spare.append(plain(cells).drop_nulls().head(_SPARE - self.n_spare))
             self.n_spare += len(self.spare[-1])
 
+    def told(self, room: int) -> tuple[Any, dict[str, pl.DataFrame]]:
+        """Give what was found, for ``take``; of texts, so many bytes."""
+        rest: dict[str, Any] = {"rows": self.rows, "missing": self.missing}
+        frames = {}
+        if self.dtype is not None:
+            ends = [self.least, self.largest]
+            dtype = pl.Float64 if any(isinstance(end, float) for end in ends) else self.dtype
+            frames["ends"] = pl.Series("cell", ends, dtype=dtype, strict=False).to_frame()
+        if self.texts is not None:
+            frames["counts"], hashes, rest["texts"] = self.texts.told(room)
+            frames["hashes"] = hashes.to_frame()
+        elif self.spare:
+            frames["spare"] = _joined(self.spare).to_frame()
+        return rest, frames
+
+    def take(self, rest: Any, frames: Mapping[str, pl.DataFrame], room: int) -> None:
+        """Add what a share has ``told``."""
+        self.rows += rest["rows"]
+        self.missing += rest["missing"]
+        if "ends" not in frames:
+            return
+        ends = frames["ends"].to_series()
+        self.dtype = ends.dtype
+        least, largest = ends[0], ends[1]
+        self.least = least if self.least is None else min(self.least, least)
+        self.largest = largest if self.largest is None else max(self.largest, largest)
+        if "counts" in frames:
+            self.texts = self.texts or Texts()
+            hashes = frames["hashes"].to_series()
+            self.texts.take(frames["counts"], hashes, rest["texts"], room)
+        elif "spare" in frames and self.n_spare < _SPARE:
+            self.spare.append(frames["spare"].to_series().head(_SPARE - self.n_spare))
+            self.n_spare += len(self.spare[-1])
+
     def seen(self, sample: list[pl.Series]) -> Seen:
         """Give what its treatment is decided by."""
         kind = "number" if self.dtype is None else kind_of(self.dtype)
@@ -152,10 +210,14 @@ class _Column:
         if self.texts is not None:
             seen.counts, seen.others, seen.lost = self.texts.counts, *self.texts.given_up()
         elif self.dtype is not None:
-            seen.cells = _joined(sample)
-            if seen.cells.null_count() == len(seen.cells):
-                seen.cells = _joined(self.spare)
+            some = any(cells.null_count() < len(cells) for cells in sample)
+            seen.cells = _joined(sample if some else self.spare)
         return seen
+
+
+def _with_cells(sample: pl.DataFrame) -> pl.DataFrame:
+    """Leave out columns without a cell: other shares may have some, of another dtype."""
+    return pl.DataFrame([c for c in sample if c.null_count() < len(c)])
 
 
 def _joined(pieces: list[pl.Series]) -> pl.Series:
@@ -182,6 +244,8 @@ class Survey:
         How many rows there are to learn from.
     n_known, lost
         How many rows have a target, and how many have none.
+    shares
+        Of each share that was taken: how many rows there are to learn from.
     """
 
     def __init__(
@@ -195,6 +259,7 @@ class Survey:
         self._room = size  # for texts
         self._step = -(-n_rows // min(least, SAMPLE))
         self.n_rows = self.n_known = self.lost = 0
+        self.shares: list[int] = []
         self._first_notes: list[str] | None = None
         self._missing = dict.fromkeys(self.names, 0)
         self._columns = {name: _Column(name) for name in self.names}
@@ -255,8 +320,71 @@ class Survey:
         if self._weights.height > MOST_CLASSES:
             return
         more = pl.Series("weight", np.ones(len(cells)) if weights is None else weights)
-        pairs = pl.concat([self._weights, pl.DataFrame([cells, more])], how="vertical_relaxed")
+        self._add_weights(pl.DataFrame([cells, more]))
+
+    def _add_weights(self, more: pl.DataFrame) -> None:
+        pairs = pl.concat([self._weights, more], how="vertical_relaxed")
         self._weights = pairs.group_by("cell", maintain_order=True).agg(pl.col("weight").sum())
+
+    # Shares of one table, each looked at by another process --------------------------------------
+
+    def told(self, room: int) -> tuple[Any, dict[str, pl.DataFrame]]:
+        """Give what was found, for ``take``: what is plain enough for JSON, and frames by name.
+
+        ``room``: how many bytes the texts may have.
+        """
+        room //= max(sum(column.texts is not None for column in self._columns.values()), 1)
+        numbers = {name: getattr(self, name) for name in _COUNTS}
+        rest = {**numbers, "notes": self._first_notes, "missing": list(self._missing.values())}
+        rest["columns"] = columns = []
+        frames = {f"sample {i}": _with_cells(part) for i, part in enumerate(self._sample)}
+        for place, column in enumerate(self._columns.values()):
+            found, more = column.told(room)
+            columns.append(found)
+            frames |= {f"column {place} {name}": frame for name, frame in more.items()}
+        if self._targets:
+            frames["targets"] = _joined(self._targets).to_frame()
+        if self._labels:
+            places = pl.Series("place", np.concatenate(self._places))
+            frames["labels"] = pl.DataFrame([_joined(self._labels), places])
+        if self._weights.height:
+            frames["weights"] = self._weights
+        return rest, frames
+
+    def take(self, rest: Any, frames: Mapping[str, pl.DataFrame]) -> None:
+        """Add what a share has ``told``; shares come in the order of their rows."""
+        for name in _COUNTS:
+            setattr(self, name, getattr(self, name) + rest[name])
+        self.shares.append(rest["n_rows"])
+        if self._first_notes is None:
+            self._first_notes = rest["notes"]
+        self._sample += [frame for name, frame in frames.items() if name.startswith("sample ")]
+        texts = sum("texts" in column for column in rest["columns"])
+        room = self._room // max(texts, 1)
+        for place, (name, missing) in enumerate(zip(self.names, rest["missing"], strict=True)):
+            self._missing[name] += missing
+            start = f"column {place} "
+            own = {n.removeprefix(start): f for n, f in frames.items() if n.startswith(start)}
+            self._columns[name].take(rest["columns"][place], own, room)
+        if "targets" in frames:
+            self._targets.append(frames["targets"].to_series())
+        if "labels" in frames:
+            self._take_labels_of(frames["labels"])
+        if "weights" in frames:
+            self._add_weights(frames["weights"])
+
+    def _take_labels_of(self, found: pl.DataFrame) -> None:
+        cells, places = found.to_series(0), np.asarray(found.to_series(1))
+        known = sum(map(len, self._labels))
+        rows = np.flatnonzero(_joined([*self._labels, cells]).is_first_distinct())
+        rows = rows[rows >= known] - known
+        self._labels.append(cells.gather(rows))
+        self._places.append(places[rows])
+
+    def check_left(self) -> None:
+        """Refuse a table in which rows have a target, and none of them is to learn from."""
+        if self.n_known and not self.n_rows:
+            raise DataError(f"{self.source} has no row left to learn from. Lower validation.")
 
     @property
     def label_weights(self) -> tuple[Table, NDArray[np.float64]]:
@@ -326,7 +454,27 @@ def surveyed(
     part: int,
     weights: NDArray[np.float64] | None = None,
 ) -> Survey:
-    """Go over a table once, and anew where a column proves to be text.
+    """Go over a table, and refuse one that cannot be learned from; see ``look_over``.
+
+    Raises
+    ------
+    DataError
+        The table has no rows to learn from, or no such target.
+    """
+    survey = look_over(parts, target, held_out, sample, part, weights)
+    survey.check_left()
+    return survey
+
+
+def look_over(
+    parts: Parts,
+    target: str,
+    held_out: Callable[[], HeldOut],
+    sample: int,
+    part: int,
+    weights: NDArray[np.float64] | None = None,
+) -> Survey:
+    """Go over a table, or the share of it that is read, and anew where a column proves to be text.
 
     Parameters
     ----------
@@ -335,15 +483,15 @@ def surveyed(
     sample, part
         Bytes of the sample, and of a part.
     weights
-        How often each row counts.
+        How often each row counts, in all of the table.
 
     Raises
     ------
     DataError
-        The table has no rows to learn from, or no such target.
+        There is no such target.
     """
     while True:
-        draw, read = held_out(), 0
+        draw, read = held_out(), parts.first
         survey = Survey(parts.source, parts.columns, target, parts.n_rows, sample)
         try:
             for table in parts.tables(part):
@@ -353,6 +501,4 @@ def surveyed(
                 read += table.n_rows
         except ReadAgain:
             continue
-        if survey.n_known and not survey.n_rows:
-            raise DataError(f"{parts.source} has no row left to learn from. Lower validation.")
         return survey

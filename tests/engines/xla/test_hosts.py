@@ -27,8 +27,12 @@ def free_place() -> str:
 
 
 def run(size: int, mode: str, folder: Path) -> list[tuple[int, str]]:
+    return run_all(PROGRAM, size, mode, folder)
+
+
+def run_all(program: Path, size: int, mode: str, folder: Path) -> list[tuple[int, str]]:
     """Run all processes to their end, and give the status of each and what it said."""
-    words = [sys.executable, PROGRAM, free_place(), str(size)]
+    words = [sys.executable, program, free_place(), str(size)]
     begun = [
         subprocess.Popen(
             [*words, str(number), mode, folder], stdout=subprocess.PIPE, stderr=subprocess.PIPE
