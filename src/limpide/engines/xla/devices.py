@@ -100,7 +100,9 @@ def chosen(devices: Any) -> Grid:
     if isinstance(devices, str) and devices == "all":
         return Grid(tuple(there))
     if isinstance(devices, (int, np.integer)) and not isinstance(devices, (bool, np.bool_)):
-        if not 1 <= devices <= len(there):
+        if devices < 1:
+            raise ArgumentError(f"devices must be at least 1; received {devices}. Try devices=2.")
+        if devices > len(there):
             raise _too_many(f"devices={devices}", int(devices), there)
         return Grid(tuple(there[:devices]))
     return Grid(tuple(there[number] for number in _numbers(devices, there)))
@@ -119,7 +121,9 @@ def _numbers(devices: Any, there: Sequence[Any]) -> list[int]:
         )
     if not numbers or len(set(numbers)) < len(numbers):
         raise ArgumentError(f"devices must name each device once; received {devices!r}.")
-    if min(numbers) < 0 or max(numbers) >= len(there):
+    if min(numbers) < 0:
+        raise ArgumentError(f"devices are numbered from 0; received {devices!r}.")
+    if max(numbers) >= len(there):
         raise _too_many(f"devices={numbers}", max(numbers) + 1, there)
     return numbers
 

@@ -38,18 +38,17 @@ class XlaEngine:
     block = 4096  # of a few hundred rows, an accelerator would see none
 
     def __init__(self, devices: Any = None, compute_dtype: str | None = None) -> None:
-        if compute_dtype not in COMPUTE_DTYPES:
+        if not (compute_dtype is None or isinstance(compute_dtype, str)) or (
+            compute_dtype not in COMPUTE_DTYPES
+        ):
             raise choice_error("compute_dtype", compute_dtype, filter(None, COMPUTE_DTYPES))
         self._devices, self._compute_dtype = devices, compute_dtype
         self._others: dict[Any, XlaEngine] = {}
 
     def on_devices(self, devices: Any, compute_dtype: str | None) -> XlaEngine:
         """Give the engine for loops on these devices, the same one for the same."""
-        grid = chosen(devices)
-        key = grid.devices, compute_dtype
-        if key not in self._others:
-            self._others[key] = XlaEngine(devices, compute_dtype)
-        return self._others[key]
+        grid, found = chosen(devices), XlaEngine(devices, compute_dtype)
+        return self._others.setdefault((grid.devices, compute_dtype), found)
 
     @cached_property
     def _grid(self) -> Grid:
