@@ -72,7 +72,9 @@ def data_words(trained: Data | StoredRows, held: Data | None) -> Words:
     }
 
 
-def differences(was: Mapping[str, str], now: Mapping[str, str]) -> str:
+def differences(
+    was: Mapping[str, str], now: Mapping[str, str], told: str = "{name} was {was}, is {now}"
+) -> str:
     """Say what differs, or give an empty text.
 
     >>> differences({"epochs": "20", "seed": "0"}, {"epochs": "30", "seed": "0"})
@@ -80,7 +82,7 @@ def differences(was: Mapping[str, str], now: Mapping[str, str]) -> str:
     """
     names = [*now, *(name for name in was if name not in now)]
     found = [
-        f"{name} was {was.get(name, _NONE)}, is {now.get(name, _NONE)}"
+        told.format(name=name, was=was.get(name, _NONE), now=now.get(name, _NONE))
         for name in names
         if was.get(name, _NONE) != now.get(name, _NONE)
     ]

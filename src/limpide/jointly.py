@@ -33,7 +33,8 @@ def check_same(team: Team, words: Words) -> None:
     """
     first, *others = team.each("what is run", words)
     for number, other in enumerate(others, start=1):
-        if found := differences(first, other):
+        told = f"{{name}} is {{was}} in process 0, {{now}} in process {number}"
+        if found := differences(first, other, told):
             raise ArgumentError(
                 f"Process {number} was given something else than process 0: {found}. Let all "
                 "processes run the same lines on the same data, with the same seeds."

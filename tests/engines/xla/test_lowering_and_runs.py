@@ -155,3 +155,14 @@ def test_rows_that_change_between_runs_are_seen() -> None:
     for name, array in other.params.items():
         found, allowed = net.params[name], tolerance("engine_float64")
         np.testing.assert_allclose(found, array, rtol=0, atol=allowed)
+
+
+@pytest.mark.parametrize("name", ["jax_disable_jit", "jax_transfer_guard"])
+def test_what_a_user_has_set_of_jax_does_not_matter(name: str) -> None:
+    before = getattr(jax.config, name)
+    jax.config.update(name, "disallow" if name == "jax_transfer_guard" else True)
+    try:
+        net, _ = fitted("xla", lp.SGD(0.05), "float32", epochs=2)
+        assert net.predict(np.ones((3, 4)), engine="xla").shape == (3, 1)
+    finally:
+        jax.config.update(name, before)

@@ -111,7 +111,8 @@ def chosen(devices: Any) -> Grid:
 def _numbers(devices: Any, there: Sequence[Any]) -> list[int]:
     try:
         numbers = [int(number) for number in devices]
-        right = not isinstance(devices, str) and numbers == list(devices)
+        flags = any(isinstance(number, (bool, np.bool_)) for number in devices)
+        right = not isinstance(devices, str) and not flags and numbers == list(devices)
     except (TypeError, ValueError):
         right = False
     if not right:

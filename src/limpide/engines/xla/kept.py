@@ -7,6 +7,7 @@ Answers for the key of a program, and for loading it instead of compiling. Not f
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 from weakref import WeakValueDictionary
@@ -106,6 +107,7 @@ def _facts(devices: Sequence[Any]) -> list[str]:
     if devices[0].platform == "cpu":
         features = llvm.get_host_cpu_features().flatten()
         facts += [llvm.get_host_cpu_name(), features, str(available())]
+    facts.append(os.environ.get("XLA_FLAGS", ""))
     return ["xla", str(cache.FORMAT), _SOURCES, *facts, *kinds]
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import cached_property, partial
 from typing import Any, NamedTuple
 
@@ -50,9 +51,11 @@ def replay(graph: Graph, inputs: Sequence[Any], lowerings: Mapping[str, Lowering
     return [values[id(node)] for node in graph.outputs]
 
 
-def exact() -> Any:
-    """Let 64-bit numbers be 64 bits wide, in here alone."""
-    return jax.enable_x64(True)
+@contextmanager
+def exact() -> Iterator[None]:
+    """Let 64-bit numbers be 64 bits wide, and programs be compiled and fed, in here alone."""
+    with jax.enable_x64(True), jax.disable_jit(False), jax.transfer_guard("allow"):
+        yield
 
 
 class _Call(NamedTuple):
