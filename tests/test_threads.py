@@ -18,7 +18,7 @@ from limpide.engines.native.threads import Pool, Team, _Worker
 
 @pytest.fixture(autouse=True)
 def _fresh(monkeypatch: pytest.MonkeyPatch) -> Any:
-    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    monkeypatch.setattr(threads, "_TOLD", "")
     threads._quota.cache_clear()
     yield
     threads._quota.cache_clear()
@@ -122,7 +122,7 @@ def test_what_a_scheduler_says_counts(
     (tmp_path / "quota").write_text("650000 100000\n")
     monkeypatch.setattr(threads, "_QUOTA", str(tmp_path / "quota"))
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(8)), raising=False)
-    monkeypatch.setenv("OMP_NUM_THREADS", told)
+    monkeypatch.setattr(threads, "_TOLD", told)
     assert threads.available() == threads.most() == expected
     with lp.limit_threads(7):
         assert threads.most() == 7  # who asks for more gets it

@@ -157,3 +157,6 @@ def __getattr__(name: str) -> Any:
 
 def __dir__() -> list[str]:
     return sorted([*__all__, *_MODULES])
+
+
+importlib.import_module("limpide.threads")  # notes how many threads this process was given

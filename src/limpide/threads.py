@@ -18,7 +18,9 @@ from typing import Any
 from limpide.errors import ArgumentError, ArgumentTypeError
 
 _limit = threading.local()
-_TOLD = "OMP_NUM_THREADS"
+# As this process was started with it: Dask sets it in the process that starts workers, for these,
+# and leaves it there.
+_TOLD = os.environ.get("OMP_NUM_THREADS", "")
 _QUOTA = "/sys/fs/cgroup/cpu.max"
 _OLD_QUOTA = ("/sys/fs/cgroup/cpu/cpu.cfs_quota_us", "/sys/fs/cgroup/cpu/cpu.cfs_period_us")
 
@@ -42,7 +44,7 @@ def _told() -> int | None:
 
     Source: OpenMP 5.2, section 21.1.2.
     """
-    first = os.environ.get(_TOLD, "").partition(",")[0].strip()
+    first = _TOLD.partition(",")[0].strip()
     return int(first) if first.isdecimal() and int(first) > 0 else None
 
 

@@ -114,7 +114,10 @@ def test_an_error_of_one_process_is_told_by_all(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("mode", "message"),
     [
-        ("other", "Process 1 was given something else than process 0: X is f32.* in process 0, f32"),
+        (
+            "other",
+            "Process 1 was given something else than process 0: X is f32.* in process 0, f32",
+        ),
         ("native", "engine is 'native', and 2 processes train together with 'xla' alone"),
         ("again", "has left the others that it trained with"),
     ],
