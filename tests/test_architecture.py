@@ -28,7 +28,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "memory": {"errors"},
     "locks": set(),
     "stopping": {"errors"},
-    "threads": {"errors"},
+    "threads": {"errors", "limpide"},
     "languages": {"errors"},
     "retelling": {"languages"},
     "wording": {"languages"},

@@ -7,9 +7,14 @@ NumPy and nothing heavier. Not for: any code of its own.
 from __future__ import annotations
 
 import importlib
+import os
 from typing import Any
 
 __version__ = "0.1.0"
+
+# As this process was started with it: Dask sets it in the process that starts workers, for these,
+# and leaves it there.
+_THREADS_TOLD = os.environ.get("OMP_NUM_THREADS", "")
 
 _ROOMS: dict[str, tuple[str, ...]] = {
     "check": ("check_engines", "gradcheck"),
@@ -157,6 +162,3 @@ def __getattr__(name: str) -> Any:
 
 def __dir__() -> list[str]:
     return sorted([*__all__, *_MODULES])
-
-
-importlib.import_module("limpide.threads")  # notes how many threads this process was given

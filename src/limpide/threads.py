@@ -15,12 +15,11 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import limpide
 from limpide.errors import ArgumentError, ArgumentTypeError
 
 _limit = threading.local()
-# As this process was started with it: Dask sets it in the process that starts workers, for these,
-# and leaves it there.
-_TOLD = os.environ.get("OMP_NUM_THREADS", "")
+_TOLD = limpide._THREADS_TOLD
 _QUOTA = "/sys/fs/cgroup/cpu.max"
 _OLD_QUOTA = ("/sys/fs/cgroup/cpu/cpu.cfs_quota_us", "/sys/fs/cgroup/cpu/cpu.cfs_period_us")
 
