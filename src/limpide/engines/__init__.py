@@ -187,8 +187,13 @@ def compile_shares(engine: Engine, loop: Loop) -> RunLoop:
 
 def size_together() -> int:
     """Give how many processes train together now."""
-    hosts = sys.modules.get("limpide.engines.xla.hosts")
-    return 1 if hosts is None else int(hosts.current("").size)
+    return _team_of("").size
+
+
+def _team_of(engine: str) -> Team:
+    hosts = sys.modules.get("limpide.engines.xla.hosts")  # else nobody has joined anybody
+    found: Team = ALONE if hosts is None else hosts.current(engine)
+    return found
 
 
 def together(
@@ -217,8 +222,7 @@ def team(engine: str) -> Team:
     ArgumentError
         Several processes are together, and the engine knows of one.
     """
-    hosts = sys.modules.get("limpide.engines.xla.hosts")  # else nobody has joined anybody
-    found: Team = ALONE if hosts is None else hosts.current(engine)
+    found = _team_of(engine)
     if found.size > 1 and engine != "xla":
         raise ArgumentError(
             f"engine is {engine!r}, and {found.size} processes train together with 'xla' alone. "

@@ -52,13 +52,8 @@ class _Program:
         self._step.reset()
 
     def run(self, epochs: int, shuffled: bool) -> Sequence[float]:
-        import torch
-
         work, losses = self._work, []
-        order = torch.arange(work.rows, device=self._device)
-        for _ in range(epochs):
-            if shuffled and work.shuffle:
-                order = torch.randperm(work.rows, device=self._device)
+        for order in torch_model.orders(work, self._device, epochs, shuffled):
             losses += [self._compiled(rows) for rows in order.split(work.batch)]
         return torch_model.means(work, losses)
 

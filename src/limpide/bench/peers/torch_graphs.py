@@ -73,10 +73,7 @@ class _Program:
         import torch
 
         work, losses = self._work, []
-        order = torch.arange(work.rows, device=self._device)
-        for _ in range(epochs):
-            if shuffled and work.shuffle:
-                order = torch.randperm(work.rows, device=self._device)
+        for order in torch_model.orders(work, self._device, epochs, shuffled):
             for rows in order.split(len(self._order)):
                 self._order.copy_(rows)
                 self._graph.replay()

@@ -6,7 +6,7 @@ loop and the update.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from limpide.bench.workloads import SEED, Workload
@@ -30,6 +30,17 @@ def begin(work: Workload) -> Any:
         raise RuntimeError("PyTorch sees no accelerator here")
     torch.backends.cuda.matmul.allow_tf32 = False
     return torch.device("cuda")
+
+
+def orders(work: Workload, device: Any, epochs: int, shuffled: bool) -> Iterator[Any]:
+    """Yield the order of the rows in each epoch, drawn on the device where they are shuffled."""
+    import torch
+
+    order = torch.arange(work.rows, device=device)
+    for _ in range(epochs):
+        if shuffled and work.shuffle:
+            order = torch.randperm(work.rows, device=device)
+        yield order
 
 
 def means(work: Workload, losses: Sequence[Any]) -> list[float]:

@@ -66,7 +66,7 @@ def obtain(
         For XLA, where it knows them: they change no result.
     """
     told = [*words, *(f"{name} {value}" for name, value in options.items())]
-    told += [*(f"{x.shape} {x.dtype}" for x in jax.tree.leaves(arguments))]
+    told += [f"{x.shape} {x.dtype}" for x in jax.tree.leaves(arguments)]
     key = hashlib.sha256("\n".join([*_facts(devices), *told]).encode()).hexdigest()
     with _lock:
         known = _living.get(key)

@@ -39,7 +39,7 @@ def at_once(graph: Graph, n: int) -> int:
     kind = "cpu" if jax.default_backend() == "cpu" else "other"
     each = sum(node.spec.nbytes for node in graph.nodes)
     fit = max(1, _STEP_BYTES[kind] // max(each, 1))
-    return min(_room(n), 1 << (fit.bit_length() - 1))
+    return min(_room(n), _below(fit))
 
 
 def _room(n: int) -> int:
