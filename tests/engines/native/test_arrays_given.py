@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pytest
-from natively import NATIVE, graph_of
+from natively import NATIVE
 
+from agreement import graph_of
 from limpide import engines, ops
 from limpide.errors import ArgumentError, ArgumentTypeError
 from limpide.ir import Loop

@@ -16,12 +16,14 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pytest
-from natively import NATIVE, RandomLoop, graph_of
+from natively import NATIVE
 
 import limpide as lp
+from agreement import graph_of
 from limpide.engines.native import loops, schedule
 from limpide.engines.native.threads import Pace
 from limpide.threads import limit_threads
+from random_loops import RandomLoop
 
 Array = npt.NDArray[Any]
 forks = pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")

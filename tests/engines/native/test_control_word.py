@@ -8,9 +8,10 @@ from typing import Any
 
 import numpy as np
 import pytest
-from natively import NATIVE, RandomLoop, graph_of
+from natively import NATIVE
 
 import limpide as lp
+from agreement import graph_of
 from limpide import ops
 from limpide.engines.native import loops, schedule, threads
 from limpide.engines.native.jit import Code, make_object
@@ -18,6 +19,7 @@ from limpide.engines.native.target import host
 from limpide.engines.native.threads import POOL
 from limpide.ir import Loop
 from limpide.threads import limit_threads
+from random_loops import RandomLoop
 
 pytestmark = pytest.mark.skipif(
     not host().triple.startswith("x86_64"), reason="reads the control word of x86-64"

@@ -6,9 +6,10 @@ from typing import Any
 
 import numpy as np
 import pytest
-from natively import NATIVE, graph_of
+from natively import NATIVE
 
 import limpide as lp
+from agreement import graph_of
 from limpide import ops
 from limpide.bench.profile import profile
 from limpide.bench.workloads import Workload

@@ -6,9 +6,10 @@ from typing import Any
 
 import numpy as np
 import pytest
-from natively import NATIVE, assert_agrees, graph_of
+from natively import NATIVE, assert_agrees
 
 import limpide as lp
+from agreement import graph_of
 from limpide import engines, ops
 from limpide.ir import Loop
 

@@ -8,12 +8,14 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pytest
-from natively import NATIVE, REFERENCE, RandomLoop, assert_close, graph_of
+from natively import NATIVE, REFERENCE
 
 import limpide as lp
+from agreement import assert_close, graph_of
 from limpide import ops
 from limpide.engines.native import loops
 from limpide.ir import Loop
+from random_loops import RandomLoop
 from tolerances import tolerance
 
 Array = npt.NDArray[Any]

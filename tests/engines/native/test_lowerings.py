@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pytest
-from natively import NATIVE, assert_agrees, graph_of, graph_of_op
+from natively import NATIVE, assert_agrees, graph_of_op
 
+from agreement import graph_of
 from limpide import ops
 from limpide.engines.native import elements, moves, plan
 from limpide.engines.reference import evaluate

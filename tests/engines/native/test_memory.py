@@ -10,9 +10,10 @@ from typing import Any
 
 import numpy as np
 import pytest
-from natively import NATIVE, graph_of
+from natively import NATIVE
 
 import limpide as lp
+from agreement import graph_of
 from limpide import ops
 from limpide.engines.native import jit, store
 from limpide.ir import Loop

@@ -6,8 +6,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-from natively import NATIVE, graph_of
+from natively import NATIVE
 
+from agreement import graph_of
 from limpide import activations, losses, ops
 from limpide.ir import Loop
 from tolerances import tolerance, ulp_distance

@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pytest
-from natively import NATIVE, assert_agrees, graph_of
+from natively import NATIVE, assert_agrees
 
+from agreement import graph_of
 from limpide import ops
 from limpide.engines.native import engine
 from limpide.engines.native.target import host

@@ -8,8 +8,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-from natively import NATIVE, graph_of
+from natively import NATIVE
 
+from agreement import graph_of
 from limpide import ops
 from limpide.engines import cache
 from limpide.engines.native import store

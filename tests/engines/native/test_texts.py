@@ -7,13 +7,14 @@ from typing import Any
 
 import numpy as np
 import pytest
-from natively import RandomLoop, graph_of
 
 import programs
+from agreement import graph_of
 from limpide.engines.native import graphs, loops
 from limpide.engines.native.jit import make_object
 from limpide.engines.native.target import host
 from limpide.ir import Loop
+from random_loops import RandomLoop
 
 LOOSE = re.compile(r"\b(fast|nnan|ninf|nsz|arcp|contract|afn|reassoc)\b|unsafe-fp|-math\"")
 

@@ -1,7 +1,11 @@
-"""Fits on the native engine beside the reference: every layer, activation, loss and optimizer."""
+"""Fits on the engines beside the reference: every layer, activation, loss and optimizer.
+
+With -m long on xla too, where JAX is installed.
+"""
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
 import numpy as np
@@ -17,6 +21,14 @@ from tolerances import tolerance, ulp_distance
 Array = npt.NDArray[Any]
 FIRST_LOSS_ULPS = 4  # of a mean of some dozen rows, in another order
 both_precisions = pytest.mark.parametrize("dtype", ["float64", "float32"])
+compared = "native"  # the engine that is held beside the reference
+
+
+@pytest.fixture(autouse=True, params=["native", pytest.param("xla", marks=pytest.mark.long)])
+def _on(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    if request.param == "xla":
+        pytest.importorskip("jax", reason="JAX is not installed: pip install 'limpide[xla]'")
+    monkeypatch.setattr(sys.modules[__name__], "compared", request.param)
 
 
 def table(n: int, features: int, seed: int = 7) -> Array:
@@ -33,9 +45,9 @@ def fit_both(
     epochs: int = 3,
     **settings: Any,
 ) -> list[tuple[lp.Network, lp.History]]:
-    """Give the network and its history, fitted on the reference engine and on the native one."""
+    """Give the network and its history, fitted on the reference engine and on the compared one."""
     found = []
-    for engine in ("reference", "native"):
+    for engine in ("reference", compared):
         net = lp.Network(list(layers), output=output, dtype=dtype, seed=0)
         history = net.fit(X, y, epochs=epochs, engine=engine, **settings)
         assert history.engine == engine
@@ -206,6 +218,7 @@ def test_predictions_and_figures_are_those_of_the_reference(
     X = table(40, 3)
     y = (X[:, 0] > 0).astype(float)
     net = lp.Network([3, 8, 1], output="sigmoid", dtype="float64", seed=0)
+    monkeypatch.setenv("LIMPIDE_ENGINE", compared)
     net.fit(X, y, epochs=2)
     found = net.predict(X), net.evaluate(X, y)
     monkeypatch.setenv("LIMPIDE_ENGINE", "reference")
