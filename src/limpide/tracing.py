@@ -36,7 +36,7 @@ from limpide.tensor import (
     weakened,
 )
 
-_SLICE_SECONDS = 0.2
+SLICE_SECONDS = 0.2
 _MOST_KEPT = 128  # signatures of one function, the least recently used is forgotten first
 
 
@@ -302,25 +302,30 @@ def function(python: Callable[..., Any] | None = None) -> Function:
 
 
 class Pace:
-    """How many steps fit in a slice of about 0.2 s; carried on from one run to the next.
+    """How many steps fit in a slice of some seconds; carried on from one run to the next.
 
     ``measured`` gives the time to go by for the one that was taken here.
     """
 
-    def __init__(self, size: int = 1, measured: Callable[[float], float] = float) -> None:
-        self.size, self._measured = size, measured
+    def __init__(
+        self,
+        size: int = 1,
+        measured: Callable[[float], float] = float,
+        seconds: float = SLICE_SECONDS,
+    ) -> None:
+        self.size, self._measured, self._seconds = size, measured, seconds
 
     def note(self, steps: int, seconds: float) -> None:
         """Learn from a slice. A short one cannot say much, so the size grows by 64 at most."""
         seconds = self._measured(seconds)
-        fits = int(steps * _SLICE_SECONDS / max(seconds, 1e-9))
+        fits = int(steps * self._seconds / max(seconds, 1e-9))
         self.size = max(1, min(max(self.size, 64 * steps), fits))
 
 
 def slices(
     total: int, pace: Pace | None = None, unit: int = 1, begun: int = 0
 ) -> Iterator[tuple[int, int]]:
-    """Cut a run of ``total`` steps into pieces of about 0.2 s, measured as it goes.
+    """Cut a run of ``total`` steps into pieces of some time each, measured as it goes.
 
     Pieces end with a unit of steps, the first of which has ``begun`` so many steps ago, where
     they are as long as one.

@@ -32,7 +32,7 @@ from limpide.scalars import Scalars
 from limpide.snapshots import Snapshot, check_snapshot, stateful
 from limpide.steps import StepPlan, trace_losses
 from limpide.stored_rows import StoredRows
-from limpide.tracing import Pace, slices
+from limpide.tracing import SLICE_SECONDS, Pace, slices
 
 _FEW_STEPS = 16
 _COPIES = 50.0  # times what copying takes: then it is little of the whole
@@ -159,7 +159,8 @@ class Trainer:
         self._first = _Part(self._carry.copy())
         self._part = self._earlier = self._first
         history.recording = self._recording()
-        self._pace = Pace(engines.first_steps(self.run_loop), self._measured)
+        lasting = engines.slice_seconds(self.run_loop, SLICE_SECONDS)
+        self._pace = Pace(engines.first_steps(self.run_loop), self._measured, lasting)
         with stopping.catching() as stop, self._feed() as given:
             while history.epochs < self.epochs and not (history.interrupted or history.stopped):
                 if self._advance(given, stop):

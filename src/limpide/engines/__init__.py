@@ -159,6 +159,11 @@ def first_steps(run: object) -> int:
     return int(getattr(run, "first_steps", 1))
 
 
+def slice_seconds(run: object, usual: float) -> float:
+    """Give how long a loop's slices should last: longer than usual where each costs much itself."""
+    return max(usual, float(getattr(run, "least_slice_seconds", 0.0)))
+
+
 def made_for(run: object) -> str:
     """Give the processor that a compiled loop is made for, or an empty text for any.
 

@@ -15,6 +15,7 @@ import limpide as lp
 from tolerances import tolerance
 
 pytest.importorskip("jax", reason="JAX is not installed: pip install 'limpide[xla]'")
+devices = pytest.importorskip("limpide.engines.xla.devices")
 
 PROGRAM = Path(__file__).parent / "on_devices.py"
 
@@ -83,3 +84,11 @@ def test_what_cannot_be_is_refused(settings: Any, kind: Any, message: str) -> No
         net.fit(X, Y, **({"engine": "xla"} | settings))
     for name, array in before.items():
         np.testing.assert_array_equal(net.params[name], array)
+
+
+@pytest.mark.parametrize("shape", [(), (0, 3), (7,), (1000, 33)])
+def test_zeros_begin_where_jax_takes_them_as_they_are(shape: tuple[int, ...]) -> None:
+    found = devices.zeros(shape, np.float32)
+    assert (found.shape, found.dtype, found.any()) == (shape, np.float32, False)
+    assert found.ctypes.data % 64 == 0
+    assert found.flags.writeable

@@ -16,7 +16,7 @@ import pytest
 import limpide as lp
 from limpide import engines
 from limpide.check import check_engines
-from limpide.ir import OPS, Trace, spec_of
+from limpide.ir import OPS, Loop, Trace, spec_of
 from tolerances import tolerance
 
 jax = pytest.importorskip("jax", reason="JAX is not installed: pip install 'limpide[xla]'")
@@ -166,3 +166,11 @@ def test_what_a_user_has_set_of_jax_does_not_matter(name: str) -> None:
         assert net.predict(np.ones((3, 4)), engine="xla").shape == (3, 1)
     finally:
         jax.config.update(name, before)
+
+
+@pytest.mark.parametrize(("width", "seconds"), [(8, 0.2), (2048, 1.0)])
+def test_only_slices_of_long_steps_last_longer_than_usual(width: int, seconds: float) -> None:
+    x, w = (lp.Tensor(np.zeros((width, width), np.float32)) for _ in range(2))
+    graph = lp.function(lambda w, x: w + x @ w).graph(w, x)
+    run = engines.get("xla").compile_loop(Loop(graph, None, 1, 0))
+    assert engines.slice_seconds(run, 0.2) == seconds

@@ -5,6 +5,7 @@ Answers for choosing them, and for how arrays lie on them. Not for: what runs th
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -20,6 +21,7 @@ from limpide.ir import Array
 BATCH = ("process", "device")
 """The axes over which a batch is spread."""
 
+_ALIGNED = 64  # bytes: memory that begins there JAX takes on processors as it is, without a copy
 _SIMULATED = "XLA_FLAGS=--xla_force_host_platform_device_count={}"
 
 
@@ -71,6 +73,20 @@ class Grid:
     def put_share(self, array: Array, axes: Sequence[Any]) -> Any:
         """Bring to the devices an array of which each process has its own part."""
         return jax.make_array_from_process_local_data(self.spread(*axes), array)
+
+
+def zeros(shape: tuple[int, ...], dtype: Any) -> Array:
+    """Give zeros, to be filled and brought to devices once: on processors that takes no copy.
+
+    JAX may go on reading there: nothing else may be written to them afterwards. NumPy asks for
+    large pages where the numbers are many, so that reading rows here and there is faster too.
+    """
+    whole = np.dtype(dtype)
+    size = math.prod(shape) * whole.itemsize
+    raw = np.zeros(size + _ALIGNED, np.uint8)
+    first = -raw.ctypes.data % _ALIGNED
+    found: Array = raw[first : first + size].view(whole).reshape(shape)
+    return found
 
 
 def chosen(devices: Any) -> Grid:

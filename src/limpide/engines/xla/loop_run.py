@@ -21,7 +21,7 @@ from jax import lax
 from jax.sharding import PartitionSpec
 
 from limpide.engines.native.shuffling import FastRowOrder
-from limpide.engines.xla.devices import BATCH, Grid
+from limpide.engines.xla.devices import BATCH, Grid, zeros
 from limpide.engines.xla.kept import Program, graph_words, obtain
 from limpide.engines.xla.lowering import Lowering
 from limpide.errors import ArgumentError
@@ -33,9 +33,14 @@ _MOST_STEPS = 1 << 16  # a call, however small a batch is
 # many bytes at once: they stay in the cache.
 _GATHERED = {"cpu": (1 << 16, 1 << 21)}
 _GATHERED_ELSEWHERE = (1 << 20, 1 << 26)
-_SMALL = 5e5  # operations of the largest product for which no other threads are woken
+_SMALL = 3e6  # operations of the largest product for which no other threads are woken
+_ALONE: dict[str, Any] = {
+    "xla_cpu_multi_thread_eigen": False,
+    "xla_disable_hlo_passes": "cpu-parallel-task-assigner",  # which shares out sums and the like
+}
 _GUESS = {"cpu": (5e10, 3e-7)}  # operations a second, and seconds an op beside
 _GUESS_ELSEWHERE = (1e13, 3e-6)
+_LONG = 0.1  # seconds of a step, guessed
 _KEPT = 4  # programs of a loop, for other numbers of rows
 
 
@@ -153,10 +158,19 @@ class LoopRun:
     @cached_property
     def first_steps(self) -> int:
         """About 0.1 s of steps, by a guess that is rather too long than too short a time."""
+        return max(1, int(0.1 / self._guessed))
+
+    @property
+    def least_slice_seconds(self) -> float:
+        """Long steps work in much memory, anew in each call: that takes a tenth of a step."""
+        return 1.0 if self._guessed > _LONG else 0.0
+
+    @cached_property
+    def _guessed(self) -> float:
+        """Seconds a step, guessed."""
         rate, each = _GUESS.get(self.grid.devices[0].platform, _GUESS_ELSEWHERE)
         nodes = self.loop.step.nodes
-        work = sum(_work(node) for node in nodes)
-        return max(1, int(0.1 / (work / rate + len(nodes) * each)))
+        return sum(_work(node) for node in nodes) / rate + len(nodes) * each
 
     @property
     def made_for(self) -> str:
@@ -213,11 +227,13 @@ class LoopRun:
     def placed(self, rows: list[Array]) -> list[Any]:
         """Bring rows to the devices."""
         put = self.grid.put_share if self._shares else self.grid.put
+        if self.grid.devices[0].platform == "cpu":
+            rows = [_copied_once(array) for array in rows]
         return [put(array, self._row_axes) for array in rows]
 
     def _filled(self, call: _Call) -> Any:
         """Give the rows of each step, i32[most, places]."""
-        found = np.zeros((self.most, self._places), np.int32)
+        found = zeros((self.most, self._places), np.int32)
         an_epoch = call.full + call.tail
         for i, row in enumerate(call.order):
             steps = found[i * an_epoch : (i + 1) * an_epoch, : self._batch]
@@ -270,9 +286,7 @@ class LoopRun:
             return jax.jit(run, donate_argnums=(0,), out_shardings=whole)
 
         words = [*self._words(), str(whole_batches)]
-        works = [_work(node) for node in step.nodes if node.op.name == "matmul"]
-        alone = grid.devices[0].platform == "cpu" and max(works, default=0.0) < _SMALL
-        options = {"xla_cpu_multi_thread_eigen": False} if alone else {}
+        options = _ALONE if self._is_small else {}
         return obtain(words, grid.devices, arguments, results, make, options)
 
     def _words(self) -> list[str]:
@@ -287,8 +301,16 @@ class LoopRun:
         return ("process",) if self._shares else ()
 
     @cached_property
+    def _is_small(self) -> bool:
+        """Whether a step is too little work to be shared out among a processor's threads."""
+        products = [_work(node) for node in self.loop.step.nodes if node.op.name == "matmul"]
+        return self.grid.devices[0].platform == "cpu" and max(products, default=0.0) < _SMALL
+
+    @cached_property
     def _block(self) -> int:
-        """How many steps' rows are gathered at once: a gather costs more than its bytes."""
+        """How many steps' rows are gathered at once, by all threads: it costs beside its bytes."""
+        if self._is_small:
+            return 1
         width = sum(s.numpy_dtype.itemsize * math.prod(s.shape) for s in self._row_specs)
         most, room = _GATHERED.get(self.grid.devices[0].platform, _GATHERED_ELSEWHERE)
         return 1 if width > most else max(1, min(self.most, room // max(width, 1)))
@@ -340,42 +362,44 @@ class LoopRun:
 
         def some(start: Any, turns: Any, state: Any) -> Any:
             at = jnp.minimum(start, self.most - size)
-            found = self._gathered(rows, lax.dynamic_slice_in_dim(order, at, size))
+            found = self._gathered(rows, _part(order, at, size))
 
             def one(i: Any, state: Any) -> Any:
                 place = start - at + i
-                batch = [lax.dynamic_index_in_dim(a, place, keepdims=False) for a in found]
+                batch = [_part(a, place, 1)[0] for a in found]
                 return self._step(held, self.loop.step, self._batch, start + i, batch, state)
 
-            return lax.fori_loop(0, turns, one, state)
+            return _turns(turns, one, state)
 
         def block(number: Any, state: Any) -> Any:
             return some(first + number * size, size, state)
 
         if size == 1:
+            known = isinstance(count, int)
+            ours, before = (_part(order, first, count), 0) if known else (order, first)
 
             def one_step(i: Any, state: Any) -> Any:
-                found = self._gathered(rows, lax.dynamic_index_in_dim(order, first + i))
+                found = self._gathered(rows, _part(ours, before + i, 1))
                 batch = [a[0] for a in found]
                 return self._step(held, self.loop.step, self._batch, first + i, batch, state)
 
-            return lax.fori_loop(0, count, one_step, state)
+            return _turns(count, one_step, state)
         blocks = count // size
         if isinstance(count, int):
-            return block(0, state) if blocks == 1 else lax.fori_loop(0, blocks, block, state)
+            return block(0, state) if blocks == 1 else _turns(blocks, block, state)
         if self.loop.tail is None:
-            state = lax.fori_loop(0, blocks, block, state)
+            state = _turns(blocks, block, state)
             return some(first + blocks * size, count - blocks * size, state)
 
         def part(number: Any, state: Any) -> Any:
             return some(first + number * size, jnp.minimum(size, count - number * size), state)
 
-        return lax.fori_loop(0, (count + size - 1) // size, part, state)
+        return _turns((count + size - 1) // size, part, state)
 
     def _short(self, held: list[Any], rows: list[Any], order: Any, at: Any, state: Any) -> Any:
         """Take the step of the short batch."""
         assert self.loop.tail is not None
-        found = self._gathered(rows, lax.dynamic_slice_in_dim(order, at, 1))
+        found = self._gathered(rows, _part(order, at, 1))
         return self._step(held, self.loop.tail, self._rest, at, [a[0] for a in found], state)
 
     def _step(
@@ -386,7 +410,7 @@ class LoopRun:
         batch = [self._without_spare(array, size) for array in batch]
         outputs = replay(graph, [*carried, *held, *batch], self._lowerings)
         kept = [
-            lax.dynamic_update_index_in_dim(whole, value, at, 0)
+            lax.dynamic_update_index_in_dim(whole, value, at, 0, allow_negative_indices=False)
             for whole, value in zip(kept, outputs[n:], strict=True)
         ]
         return outputs[:n], kept
@@ -412,6 +436,28 @@ class LoopRun:
             local, mesh=self.grid.mesh, in_specs=specs, out_specs=[spread] * len(rows)
         )
         return gather(chosen, *rows)
+
+
+def _part(array: Any, first: Any, size: int) -> Any:
+    """Give ``size`` places of the first axis, which are there."""
+    return lax.dynamic_slice_in_dim(array, first, size, allow_negative_indices=False)
+
+
+def _turns(count: Any, body: Callable[[Any, Any], Any], state: Any) -> Any:
+    """Go round so often; ``lax.fori_loop`` would count in 64 bits here."""
+    count = np.int32(count) if isinstance(count, int) else count
+
+    def turn(now: Any) -> Any:
+        number, state = now
+        return number + np.int32(1), body(number, state)
+
+    return lax.while_loop(lambda now: now[0] < count, turn, (np.int32(0), state))[1]
+
+
+def _copied_once(array: Array) -> Array:
+    found = zeros(array.shape, array.dtype)
+    found[...] = array
+    return found
 
 
 def _work(node: Node) -> float:
