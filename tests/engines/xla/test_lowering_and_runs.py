@@ -168,8 +168,8 @@ def test_what_a_user_has_set_of_jax_does_not_matter(name: str) -> None:
         jax.config.update(name, before)
 
 
-@pytest.mark.parametrize(("width", "seconds"), [(8, 0.2), (2048, 1.0)])
-def test_only_slices_of_long_steps_last_longer_than_usual(width: int, seconds: float) -> None:
+@pytest.mark.parametrize(("width", "seconds"), [(8, 0.5), (2048, 1.0)])
+def test_slices_last_longer_than_usual(width: int, seconds: float) -> None:
     x, w = (lp.Tensor(np.zeros((width, width), np.float32)) for _ in range(2))
     graph = lp.function(lambda w, x: w + x @ w).graph(w, x)
     run = engines.get("xla").compile_loop(Loop(graph, None, 1, 0))

@@ -40,7 +40,8 @@ _ALONE: dict[str, Any] = {
 }
 _GUESS = {"cpu": (5e10, 3e-7)}  # operations a second, and seconds an op beside
 _GUESS_ELSEWHERE = (1e13, 3e-6)
-_LONG = 0.1  # seconds of a step, guessed
+_SLICE = 0.5  # seconds
+_LONG_STEP, _LONG_SLICE = 0.1, 1.0  # seconds, the first guessed
 _KEPT = 4  # programs of a loop, for other numbers of rows
 
 
@@ -162,8 +163,8 @@ class LoopRun:
 
     @property
     def least_slice_seconds(self) -> float:
-        """Long steps work in much memory, anew in each call: that takes a tenth of a step."""
-        return 1.0 if self._guessed > _LONG else 0.0
+        """Between slices the devices rest; and long steps work in much memory, anew each time."""
+        return _LONG_SLICE if self._guessed > _LONG_STEP else _SLICE
 
     @cached_property
     def _guessed(self) -> float:
