@@ -1,6 +1,6 @@
 """Which engine when: steps a second of native and xla on processors, over a grid of shapes.
 
-    python benchmarks/engines_crossover.py             batches × widths × depths, about ten minutes
+    python benchmarks/engines_crossover.py             batches × widths × depths, 15 minutes
     python benchmarks/engines_crossover.py --quick     eight shapes, a minute
     python benchmarks/engines_crossover.py --page      as a table for a page
 
@@ -28,6 +28,7 @@ QUICK = (32, 1024), (16, 256), (1, 4)
 ENGINES = ("native", "xla")
 _EVEN = 0.05  # engines that differ by less are even: the noise is as large
 _WORK = 3e8  # floating-point operations of an epoch, about
+_STEPS, _LONGER = 30, 20  # steps of a sample, at least, but at most so many times its usual time
 
 
 @dataclass
@@ -91,7 +92,8 @@ def measured(batch: int, width: int, depth: int, pairs: int, seconds: float) -> 
             if each < seconds:  # what it takes once is a large share of so few steps
                 epochs[name] = min(100_000, math.ceil(seconds / each))
                 each = child.train(epochs[name])["seconds"] / epochs[name]
-            epochs[name] = min(100_000, math.ceil(seconds / each))
+            lasting = max(seconds, min(_STEPS / work.steps * each, _LONGER * seconds))
+            epochs[name] = min(100_000, math.ceil(lasting / each))
             child.train(epochs[name])
         for pair in range(pairs):
             for name in ENGINES[:: -1 if pair % 2 else 1]:
@@ -104,6 +106,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--quick", action="store_true", help="eight shapes")
     parser.add_argument("--page", action="store_true", help="print a table for a page")
+    parser.add_argument("--widths", type=int, nargs="+", help="of the layers: these alone")
     parser.add_argument("--pairs", type=int, default=3)
     parser.add_argument("--seconds", type=float, default=0.15, help="of a sample, about")
     options = parser.parse_args()
@@ -115,7 +118,7 @@ def main() -> None:
     if options.page:
         print(shape.format(*["---"] * len(HEAD)))
     batches, widths, depths = QUICK if options.quick else (BATCHES, WIDTHS, DEPTHS)
-    for depth, width, batch in itertools.product(depths, widths, batches):
+    for depth, width, batch in itertools.product(depths, options.widths or widths, batches):
         cell = measured(batch, width, depth, options.pairs, options.seconds)
         print(shape.format(*cell.cells()), flush=True)
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import re
 import socket
 import subprocess
 import sys
+from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -30,12 +33,24 @@ def run(size: int, mode: str, folder: Path) -> list[tuple[int, str]]:
     return run_all(PROGRAM, size, mode, folder)
 
 
-def run_all(program: Path, size: int, mode: str, folder: Path) -> list[tuple[int, str]]:
-    """Run all processes to their end, and give the status of each and what it said."""
-    words = [sys.executable, program, free_place(), str(size)]
+def run_all(
+    program: Path,
+    size: int,
+    mode: str,
+    folder: Path,
+    cluster: Callable[[int], dict[str, str]] | None = None,
+) -> list[tuple[int, str]]:
+    """Run all processes to their end, and give the status of each and what it said.
+
+    ``cluster`` gives the environment in which a process with a number finds the others.
+    """
+    words = [sys.executable, program, free_place() if cluster is None else "detected", str(size)]
     begun = [
         subprocess.Popen(
-            [*words, str(number), mode, folder], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+            [*words, str(number), mode, folder],
+            env=os.environ | ({} if cluster is None else cluster(number)),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
         )
         for number in range(size)
     ]
@@ -145,6 +160,40 @@ REFUSED = [
 def test_wrong_arguments_are_refused(given: dict[str, Any], kind: Any, message: str) -> None:
     with pytest.raises(kind, match=message), lp.processes(**given):
         pass
+
+
+def job() -> int:
+    """Give the number of a job of SLURM's, of which JAX makes a port that is free."""
+    for number in range(4096):
+        with socket.socket() as made, suppress(OSError):
+            made.bind(("127.0.0.1", 61440 + number))
+            return number
+    raise AssertionError("no port is free")
+
+
+def test_processes_of_a_cluster_find_each_other(folder: Path, tmp_path: Path) -> None:
+    number = str(job())
+
+    def slurm(process: int) -> dict[str, str]:
+        told = {"JOB_ID": number, "STEP_NODELIST": "127.0.0.1", "NTASKS": "2"}
+        told |= {"PROCID": str(process), "LOCALID": str(process), "STEP_NUM_NODES": "1"}
+        return {f"SLURM_{name}": value for name, value in told.items()}
+
+    for status, said in run_all(PROGRAM, 2, "whole", tmp_path, slurm):
+        assert status == 0, said
+    expected = arrays(folder, "whole", 2)
+    for name, array in arrays(tmp_path, "whole", 2).items():
+        np.testing.assert_array_equal(array, expected[name], err_msg=name)
+
+
+def test_a_port_that_is_taken(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        place = f"127.0.0.1:{other.getsockname()[1]}"
+        line = [sys.executable, PROGRAM, place, "2", "0", "whole", tmp_path]
+        done = subprocess.run(line, capture_output=True, text=True, check=False, timeout=ALL)
+    assert done.returncode == 1
+    last = done.stderr.splitlines()[-1]
+    assert re.search(rf"Error: .*{place}.*", last), last
 
 
 def test_one_process_is_alone() -> None:

@@ -1,0 +1,175 @@
+"""A run on xla as people have it: broken off, gone on with, retold, in threads, as an ensemble.
+
+Skips where JAX is not installed.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import limpide as lp
+from breaking_off import breaks_off
+from tolerances import tolerance
+
+pytest.importorskip("jax", reason="JAX is not installed: pip install 'limpide[xla]'")
+
+RNG = np.random.default_rng(8)
+X = RNG.normal(size=(61, 3))
+Y = np.tanh(X[:, 0] - X[:, 1] * X[:, 2])
+SETTINGS: dict[str, Any] = {"batch_size": 8, "optimizer": lp.Adam(0.01), "seed": 3}
+
+
+def network(seed: int = 0) -> lp.Network:
+    layers = [3, lp.Dense(5, "tanh"), lp.BatchNorm(), lp.Dropout(0.2), 1]
+    return lp.Network(layers, dtype="float64", seed=seed)
+
+
+def numbers(net: lp.Network) -> dict[str, Any]:
+    return {name: array.copy() for name, array in (net.params | net.state).items()}
+
+
+def assert_same(one: lp.Network, other: lp.Network, allowed: float = 0.0) -> None:
+    expected = numbers(other)
+    for name, array in numbers(one).items():
+        np.testing.assert_allclose(array, expected[name], rtol=0, atol=allowed, err_msg=name)
+
+
+@pytest.mark.parametrize("step", [1, 8, 19])
+def test_a_run_that_was_broken_off_goes_on(
+    step: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole, parts = network(), network()
+    whole.fit(X, Y, epochs=4, engine="xla", **SETTINGS)
+    with monkeypatch.context() as patch:
+        breaks_off(patch, step)
+        kept = lp.Checkpoint(tmp_path / "run")
+        history = parts.fit(X, Y, epochs=4, engine="xla", checkpoint=kept, **SETTINGS)
+    assert history.interrupted
+    assert history.steps == step
+    again = network(seed=9)
+    kept = lp.Checkpoint(tmp_path / "run", resume=True)
+    history = again.fit(X, Y, epochs=4, engine="xla", checkpoint=kept, **SETTINGS)
+    assert kept.resumed_at == step
+    assert_same(again, whole)
+
+
+def test_a_run_begun_on_another_engine_goes_on_here(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole, parts = network(), network()
+    whole.fit(X, Y, epochs=4, engine="reference", **SETTINGS)
+    with monkeypatch.context() as patch:
+        breaks_off(patch, 11)
+        kept = lp.Checkpoint(tmp_path / "run")
+        parts.fit(X, Y, epochs=4, engine="native", checkpoint=kept, **SETTINGS)
+    again = network(seed=9)
+    kept = lp.Checkpoint(tmp_path / "run", resume=True)
+    again.fit(X, Y, epochs=4, engine="xla", checkpoint=kept, **SETTINGS)
+    assert_same(again, whole, tolerance("engine_float64_steps"))
+
+
+def test_its_steps_are_told_as_they_were() -> None:
+    net, plain = network(), network()
+    history = net.fit(X, Y, epochs=3, engine="xla", **SETTINGS)
+    other = plain.fit(X, Y, epochs=3, engine="reference", **SETTINGS)
+    allowed = tolerance("engine_float64_steps")
+    step, expected = history.replay(17), other.replay(17)
+    assert step.loss_before == pytest.approx(expected.loss_before, abs=allowed, rel=0)
+    assert step.loss_after == pytest.approx(expected.loss_after, abs=allowed, rel=0)
+    for name in ("w1", "w15", "b1"):
+        assert step.after[name] == pytest.approx(expected.after[name], abs=allowed, rel=0)
+    np.testing.assert_allclose(
+        history.values("w1"), other.values("w1"), rtol=0, atol=tolerance("engine_float64_steps")
+    )
+    assert_same(net, plain, allowed)  # telling it has not changed anything
+
+
+def test_its_divergence_is_that_of_the_reference() -> None:
+    found = []
+    for engine in ("reference", "xla"):
+        net = network()
+        with pytest.raises(lp.DivergenceError) as info:
+            net.fit(X, Y, epochs=50, engine=engine, batch_size=8, optimizer=lp.SGD(1e4))
+        found.append((info.value.step, net))
+    assert found[0][0] == found[1][0]
+    assert all(np.isfinite(a).all() for a in numbers(found[1][1]).values())
+
+
+def test_threads_train_at_once() -> None:
+    def trained(seed: int) -> lp.Network:
+        net = network(seed)
+        net.fit(X, Y, epochs=3, engine="xla", **SETTINGS)
+        return net
+
+    with ThreadPoolExecutor(6) as pool:
+        found = list(pool.map(trained, [0, 1, 2] * 2))
+    for seed, net in enumerate(found):
+        assert_same(net, trained(seed % 3))
+
+
+def table() -> dict[str, Any]:
+    a, b = RNG.normal(size=(2, 400))
+    colours = np.array(["red", "green", "blue"])[RNG.integers(0, 3, 400)]
+    a[::17] = np.nan
+    return {"a": a, "b": b, "colour": colours, "y": np.where(b > 0, "yes", "no")}
+
+
+def test_an_ensemble_for_a_table_learns_what_it_learns_natively() -> None:
+    frame = table()
+    native, model = (
+        lp.train(frame, "y", epochs=3, seed=2, engine=engine) for engine in ("native", "xla")
+    )
+    assert (model.history.engine, model.network.members) == ("xla", native.network.members)
+    found, expected = (m.predict_proba(frame) for m in (model, native))
+    np.testing.assert_allclose(found, expected, rtol=0, atol=tolerance("fit_float32"))
+
+
+def test_folds_and_the_command_line(tmp_path: Path) -> None:
+    frame = table()
+    rows = zip(*frame.values(), strict=True)
+    lines = [",".join("" if v != v else str(v) for v in row) for row in rows]
+    (tmp_path / "t.csv").write_text("\n".join([",".join(frame), *lines]) + "\n")
+    words = ["train", "t.csv", "--target", "y", "--epochs", "2", "--engine", "xla", "--folds", "3"]
+    line = [sys.executable, "-m", "limpide", *words, "--out", "m.safetensors", "--json"]
+    done = subprocess.run(line, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert '"engine": "xla"' in done.stdout
+
+
+WITHOUT = """
+import sys
+sys.modules["jax"] = None
+import limpide as lp
+from limpide import cli, program
+print(lp.Network([2, 1]).fit([[0, 1], [1, 0]], [0, 1], epochs=1).engine)
+try:
+    lp.Network([2, 1]).fit([[0, 1], [1, 0]], [0, 1], epochs=1, engine="xla")
+except lp.MissingExtraError as error:
+    print(error)
+try:
+    with lp.processes("127.0.0.1:1", 2, 0): pass
+except lp.MissingExtraError as error:
+    print(error)
+sys.exit(program.run(cli.limpide_command, sys.argv[1:]))
+"""
+
+
+def test_without_jax_it_says_what_to_install(tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_text("a,y\n1,2\n2,3\n3,4\n")
+    words = ["train", "t.csv", "--target", "y", "--engine", "xla"]
+    line = [sys.executable, "-c", WITHOUT, *words]
+    done = subprocess.run(line, cwd=tmp_path, capture_output=True, text=True, check=False)
+    first, *said = done.stdout.splitlines()
+    assert first == "native"
+    assert len(said) == 2
+    for text in (*said, done.stderr):
+        assert "pip install 'limpide[xla]'" in text
+    assert done.returncode != 0
+    assert done.stderr.count("\n") == 1
