@@ -148,9 +148,9 @@ sys.exit(program.run(cli.limpide_command, sys.argv[1:]))
 
 def test_without_jax_it_says_what_to_install(tmp_path: Path) -> None:
     (tmp_path / "t.csv").write_text("a,y\n1,2\n2,3\n3,4\n")
-    words = ["train", "t.csv", "--target", "y", "--engine", "xla"]
+    words = ["train", tmp_path / "t.csv", "--target", "y", "--engine", "xla"]
     line = [sys.executable, "-c", WITHOUT, *words]
-    done = subprocess.run(line, cwd=tmp_path, capture_output=True, text=True, check=False)
+    done = subprocess.run(line, capture_output=True, text=True, check=False)
     first, *said = done.stdout.splitlines()
     assert first == "native"
     assert len(said) == 2
