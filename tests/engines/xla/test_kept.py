@@ -16,12 +16,17 @@ pytest.importorskip("jax", reason="JAX is not installed: pip install 'limpide[xl
 
 # Trains in a process of its own, and says how many programs of ours were compiled.
 PROGRAM = """
-import numpy as np, limpide as lp
+import sys, numpy as np, limpide as lp
 from limpide.engines.xla import kept
 compiled, real = [], kept._store
 kept._store = lambda *given: (compiled.append(1), real(*given))
 net = lp.Network([3, 5, 1], seed=0)
-net.fit(np.eye(3), np.arange(3.0), engine="xla", epochs=3, batch_size=2)
+if sys.argv[1] == "one":
+    net.fit(np.eye(3), np.arange(3.0), engine="xla", epochs=3, batch_size=2)
+else:
+    found = lp.fit_many(net, np.eye(3), np.arange(3.0), [1, 2], 0.1, engine="xla", epochs=1)
+    found.predict(np.eye(3))
+    net = found[1]
 print(len(compiled), float(net.params["hidden1.weights"].sum()))
 """
 
@@ -32,10 +37,9 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "compiled"
 
 
-def run() -> tuple[int, float]:
-    done = subprocess.run(
-        [sys.executable, "-c", PROGRAM], capture_output=True, text=True, check=True
-    )
+def run(what: str = "one") -> tuple[int, float]:
+    line = [sys.executable, "-c", PROGRAM, what]
+    done = subprocess.run(line, capture_output=True, text=True, check=True)
     count, total = done.stdout.split()
     return int(count), float(total)
 
@@ -48,6 +52,12 @@ def test_the_next_process_loads_it_or_compiles_where_it_is_damaged(folder: Path)
     entry.write_bytes(entry.read_bytes()[:-1] + b"\0")
     assert run() == first
     assert run() == (0, first[1])
+
+
+def test_programs_for_many_networks_are_kept_too(folder: Path) -> None:
+    first = run("many")
+    assert first[0] > 0
+    assert run("many") == (0, first[1])
 
 
 def test_without_a_folder_nothing_is_kept(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -109,7 +109,7 @@ class XlaEngine:
 
     def compile_many(self, loop: Loop) -> ManyRun:
         """Compile a loop for many networks, when it is first run."""
-        return ManyRun(loop, lowerings(self._compute_dtype))
+        return ManyRun(loop, lowerings(self._compute_dtype), str(self._compute_dtype))
 
     def compile_many_rows(self, graph: Graph, n_held: int) -> ManyRows:
         """Compile a graph over a batch of rows for many networks, when it is first run."""

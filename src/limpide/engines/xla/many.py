@@ -10,6 +10,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import jax
@@ -18,6 +19,7 @@ import numpy as np
 from jax import lax
 
 from limpide.engines.native.shuffling import FastRowOrder
+from limpide.engines.xla.kept import Program, graph_words, obtain
 from limpide.engines.xla.loop_run import exact, replay
 from limpide.engines.xla.lowering import LOWERINGS, Lowering
 from limpide.ir import Array, Graph, Loop
@@ -47,6 +49,14 @@ def _room(n: int) -> int:
     return 1 << max(n - 1, 0).bit_length()
 
 
+def _obtained(
+    words: Sequence[str], arguments: Sequence[Any], results: Any, make: Callable[[], Any]
+) -> Program:
+    """Give a program for arrays like these, on the device that JAX takes for them."""
+    specs = jax.tree.map(lambda a: jax.ShapeDtypeStruct(a.shape, a.dtype), tuple(arguments))
+    return obtain(words, jax.devices()[:1], specs, results, make, {})
+
+
 def _padded(array: Array, size: int) -> Array:
     """Give an array with its last entry repeated: what comes of it is not used."""
     missing = size - len(array)
@@ -61,18 +71,18 @@ class ManyRun:
     row_order
         What draws the orders of rows.
     compile_seconds
-        How long XLA has taken to compile, over all calls.
+        How long compiling has taken, or loading what was compiled before, over all calls.
     """
 
     row_order = FastRowOrder
 
-    def __init__(self, loop: Loop, table: Mapping[str, Lowering]) -> None:
-        self.loop, self._table = loop, table
+    def __init__(self, loop: Loop, table: Mapping[str, Lowering], dialect: str) -> None:
+        self.loop, self._table, self._dialect = loop, table, dialect
         first = loop.step.inputs[loop.n_carry + loop.n_held]
         self.batch = first.spec.shape[0]
         self.rest = 0 if loop.tail is None else loop.tail.inputs[-1].spec.shape[0]
         self.compile_seconds = 0.0
-        self._programs: dict[tuple[int, ...], Any] = {}
+        self._programs: dict[tuple[int, ...], Program] = {}
 
     def __call__(
         self,
@@ -95,14 +105,17 @@ class ManyRun:
                 part = _Part(self, networks, size, turns, epochs, at_most, pool)
                 part.train(carries, helds, rows, watch)
 
-    def program(self, arguments: Sequence[Any]) -> Any:
+    def program(self, arguments: Sequence[Any]) -> Program:
         """Give the program for arrays of these shapes, compiled now if need be."""
         carry, _, rows, order, *_ = arguments
         key = (len(carry[0]), *order.shape, *(len(array) for array in rows))
         if key not in self._programs:
             began = time.perf_counter()
-            lowered = jax.jit(self._run, donate_argnums=(0,)).lower(*arguments)
-            self._programs[key] = lowered.compile()
+            words = [f"many {self._dialect} {self.loop.n_carry} {self.loop.n_held}"]
+            for graph in (self.loop.step, self.loop.tail):
+                words += ["step", *(graph_words(graph) if graph is not None else [])]
+            results, make = ([0] * len(carry), 0), partial(jax.jit, self._run, donate_argnums=(0,))
+            self._programs[key] = _obtained(words, arguments, results, make)
             self.compile_seconds += time.perf_counter() - began
         return self._programs[key]
 
@@ -287,14 +300,14 @@ class ManyRows:
     Attributes
     ----------
     compile_seconds
-        How long XLA has taken to compile, over all calls.
+        How long compiling has taken, or loading what was compiled before, over all calls.
     """
 
     def __init__(self, graph: Graph, n_held: int) -> None:
         self._graph = graph
         self._batch = graph.inputs[n_held].spec.shape[0]
         self.compile_seconds = 0.0
-        self._programs: dict[tuple[int, ...], Any] = {}
+        self._programs: dict[tuple[int, ...], Program] = {}
 
     def __call__(
         self, held: Sequence[Array], row_arrays: Sequence[Array], outputs: Sequence[Array]
@@ -314,12 +327,14 @@ class ManyRows:
                     array[here, : flat.shape[1]] = flat
                     array[here, n - batch :] = whole[:, -1]
 
-    def _program(self, given: tuple[list[Any], Array, list[Any]]) -> Any:
+    def _program(self, given: tuple[list[Any], Array, list[Any]]) -> Program:
         held, starts, rows = given
         key = (len(held[0]), len(starts), len(rows[0]))
         if key not in self._programs:
             began = time.perf_counter()
-            self._programs[key] = jax.jit(self._run).lower(*given).compile()
+            words = [f"rows of many {len(held)}", *graph_words(self._graph)]
+            results, make = [0] * len(self._graph.outputs), partial(jax.jit, self._run)
+            self._programs[key] = _obtained(words, given, results, make)
             self.compile_seconds += time.perf_counter() - began
         return self._programs[key]
 
