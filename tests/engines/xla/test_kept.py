@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import subprocess
 import sys
 from pathlib import Path
@@ -77,3 +78,21 @@ def test_networks_alike_share_a_program(monkeypatch: pytest.MonkeyPatch) -> None
     for net in nets:
         net.fit(np.eye(3), np.arange(3.0), engine="xla", epochs=3, batch_size=2)
     assert len(made) == 1
+
+
+@pytest.mark.long
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc/self")
+def test_memory_levels_off_over_hundreds_of_shapes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LIMPIDE_CACHE", "")
+    X = np.random.default_rng(0).normal(size=(50, 4))
+
+    def megabytes_after(shapes: range) -> float:
+        for n in shapes:
+            net = lp.Network([4, 2 + n % 50, 1], seed=0)
+            net.fit(X, X[:, 0], epochs=1, batch_size=2 + n // 50, engine="xla")
+            net.predict(X, engine="xla")
+        gc.collect()
+        return int(Path("/proc/self/statm").read_text().split()[1]) * 4096 / 1e6
+
+    halfway = megabytes_after(range(150))
+    assert megabytes_after(range(150, 300)) - halfway < 60  # JAX and XLA with one are 400
