@@ -174,6 +174,22 @@ def test_a_killed_launcher_leaves_nobody(start: type[Started]) -> None:
     wait_until_gone(workers)
 
 
+@needs_proc
+def test_sigterm_is_heard_where_ctrl_c_is_not(start: type[Started]) -> None:
+    """As for what a shell has started with ``&``."""
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        run = start(*LONG)
+    finally:
+        signal.signal(signal.SIGINT, before)
+    workers = run.wait_for_a_checkpoint()
+    run.process.send_signal(signal.SIGTERM)
+    status, out, _ = run.ended()
+    assert status == 130
+    assert "what was learned so far to made.safetensors" in out
+    wait_until_gone(workers)
+
+
 REFUSED = [
     (["--processes", "2"], "--processes is for --engine xla"),
     (["--distributed"], "--distributed is for --engine xla"),

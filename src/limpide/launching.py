@@ -145,7 +145,7 @@ class Launcher:
     def _signal(self, workers: Sequence[_Worker]) -> None:
         for worker in workers:
             with suppress(OSError):
-                worker.process.send_signal(signal.SIGINT)
+                worker.process.send_signal(signal.SIGTERM)  # SIGINT may be ignored here
 
     def _end_at_once(self) -> None:
         """Hand a second Ctrl-C on; a third one waits for nothing."""

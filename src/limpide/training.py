@@ -142,6 +142,9 @@ class Trainer:
             return self._train(history)
         finally:
             self._show()
+            # Rows and parameters on a device are not to wait for Python's garbage collector.
+            for name in ("_carry", "_first", "_part", "_earlier"):
+                vars(self).pop(name, None)
 
     def _lay_out(self) -> None:
         """Bring all that steps need to where they work."""

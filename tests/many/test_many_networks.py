@@ -63,12 +63,13 @@ def test_seeds_and_rates_pair_up_as_arrays_do(seeds: Any, rates: Any, shape: Any
         (["a"], 0.1, "seeds must be whole numbers"),
         (0.5, 0.1, "seeds must be whole numbers"),
         ([[1, 2], [3]], 0.1, "seeds must be whole numbers"),
-        ([1, -1], 0.1, "a number in seeds must be at least 0 and below 2.*received -1"),
-        ([2**32], 0.1, "a number in seeds must be at least 0 and below 2"),
-        (1, [0.1, -2], "a number in learning_rates must be above 0; received -2"),
-        (1, 0, "a number in learning_rates must be above 0; received 0"),
-        (1, [np.nan], "a number in learning_rates"),
-        (1, [np.inf], "a number in learning_rates"),
+        ([1, -1], 0.1, "-1 in seeds is out of range. Give them from 0 to 4294967295"),
+        ([2**32], 0.1, "4294967296 in seeds is out of range"),
+        ([2**70], 0.1, "1180591620717411303424 in seeds is out of range"),
+        (1, [0.1, -2], "-2.0 in learning_rates is no rate to train at. Give numbers above 0"),
+        (1, 0, "0.0 in learning_rates is no rate"),
+        (1, [np.nan], "nan in learning_rates is no rate"),
+        (1, [np.inf], "inf in learning_rates is no rate"),
         (1, "fast", "learning_rates must be numbers; received 'fast'"),
         (1, True, "learning_rates must be numbers; received True"),
         (1, [[0.1], [0.1, 0.2]], "learning_rates must be numbers"),
@@ -117,6 +118,19 @@ def test_a_schedule_without_a_rate_of_its_own_is_refused() -> None:
     assert fit(range(2), None, optimizer=lp.SGD(Fixed())).loss.shape == (2, 2)
     with pytest.raises(lp.ArgumentError, match="Fixed has none"):
         fit(range(2), 0.1, optimizer=lp.SGD(Fixed()))
+
+
+@pytest.mark.parametrize(
+    ("seeds", "rates"),
+    [
+        (range(10**12), 0.1),
+        (range(10**30), 0.1),
+        (np.arange(10**6)[:, None], np.linspace(0.1, 0.2, 10**6)),
+    ],
+)
+def test_more_seeds_than_there_is_room_for_are_refused_unseen(seeds: Any, rates: Any) -> None:
+    with pytest.raises(lp.MemoryLimitError, match="networks of"):
+        fit(seeds, rates)
 
 
 def test_more_than_memory_holds_is_refused_with_the_size() -> None:

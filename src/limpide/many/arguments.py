@@ -5,6 +5,10 @@ Answers for checking and pairing them. Not for: the other arguments, which are t
 
 from __future__ import annotations
 
+import math
+import sys
+from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, fields, is_dataclass, replace
 from typing import Any
 
@@ -13,8 +17,7 @@ import numpy as np
 from limpide.errors import ArgumentError, ArgumentTypeError
 from limpide.ir import Array
 from limpide.optimizers import Optimizer
-from limpide.rng import check_seed
-from limpide.schedules import Schedule, check_rate
+from limpide.schedules import Schedule
 
 _RATE = "learning_rate"
 
@@ -48,8 +51,15 @@ class Grid:
         return self.optimizers[int(self.which[network])]
 
 
-def grid_of(seeds: Any, learning_rates: Any, optimizer: Optimizer) -> Grid:
+def grid_of(
+    seeds: Any,
+    learning_rates: Any,
+    optimizer: Optimizer,
+    check: Callable[[int], object] = int,
+) -> Grid:
     """Pair seeds and rates as NumPy broadcasts them.
+
+    ``check`` is told how many networks these are before there is room for any.
 
     Raises
     ------
@@ -62,6 +72,8 @@ def grid_of(seeds: Any, learning_rates: Any, optimizer: Optimizer) -> Grid:
     >>> grid_of(np.arange(3)[:, None], [0.1, 0.01], SGD()).shape
     (3, 2)
     """
+    with suppress(TypeError):  # no sequence
+        check(_length(seeds))
     numbers = _seeds(seeds)
     if learning_rates is None:
         rates = np.array(optimizer.scalars().get(_RATE, np.nan))
@@ -74,6 +86,7 @@ def grid_of(seeds: Any, learning_rates: Any, optimizer: Optimizer) -> Grid:
             f"seeds has shape {list(numbers.shape)} and learning_rates {list(rates.shape)}, which "
             "do not pair up one by one. For every pair write seeds=np.array(seeds)[:, None]."
         ) from None
+    check(math.prod(shape))
     seeds_of, rates_of = (np.broadcast_to(a, shape).reshape(-1) for a in (numbers, rates))
     if learning_rates is None:
         return Grid(shape, seeds_of, rates_of, [optimizer], np.zeros(len(seeds_of), np.int64))
@@ -82,19 +95,28 @@ def grid_of(seeds: Any, learning_rates: Any, optimizer: Optimizer) -> Grid:
     return Grid(shape, seeds_of, rates_of, optimizers, which.reshape(-1))
 
 
+def _length(values: Any) -> int:
+    try:
+        return len(values)
+    except OverflowError:  # of a range
+        return sys.maxsize
+
+
 def _seeds(seeds: Any) -> Array:
-    remedy = "Give whole numbers from 0 to 4294967295, such as seeds=range(100)."
+    remedy = "Give them from 0 to 4294967295, such as seeds=range(100)."
     try:
         found = np.asarray(seeds)
     except ValueError:  # lists of different lengths
         found = np.asarray(None)
     if not found.size:
         raise ArgumentError(f"seeds is empty: there is no network to train. {remedy}")
+    if found.dtype.kind == "O" and all(type(seed) is int for seed in found.flat):
+        raise ArgumentError(f"{found.flat[0]} in seeds is out of range. {remedy}")
     if found.dtype.kind not in "iu":
         raise ArgumentTypeError(f"seeds must be whole numbers; received {_shown(seeds)}. {remedy}")
     wrong = (found < 0) | (found >= 2**32)
     if wrong.any():
-        check_seed(int(found[wrong][0]), "a number in seeds")
+        raise ArgumentError(f"{int(found[wrong][0])} in seeds is out of range. {remedy}")
     return found.astype(np.int64)
 
 
@@ -113,7 +135,8 @@ def _rates(rates: Any) -> Array:
     found = found.astype(np.float64)
     wrong = ~((found > 0) & np.isfinite(found))
     if wrong.any():
-        check_rate(float(found[wrong][0]), "a number in learning_rates")
+        number = float(found[wrong][0])
+        raise ArgumentError(f"{number} in learning_rates is no rate to train at. {remedy}")
     return found
 
 

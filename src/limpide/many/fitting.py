@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, cast
 
 import numpy as np
@@ -116,8 +117,8 @@ def fit_many(
             "out, and let each process run fit_many on seeds of its own."
         )
     chosen = resolve_optimizer(optimizer)
-    grid = grid_of(seeds, learning_rates, chosen)
-    _check_memory(network, grid.size, check_size(epochs, "epochs"))
+    check_size(epochs, "epochs")
+    grid = grid_of(seeds, learning_rates, chosen, partial(_check_memory, network, epochs))
     limit = limit_threads(threads)
     share = None if isinstance(validation, (tuple, list)) else validation
     if share is not None and class_weight is not None:
@@ -146,7 +147,7 @@ def fit_many(
         return _Fitting(network, run, grid, share, bar).fit()
 
 
-def _check_memory(network: Network, n: int, epochs: int) -> None:
+def _check_memory(network: Network, epochs: int, n: int) -> None:
     """Refuse more networks than memory holds: their arrays, a few copies, and their losses."""
     each = sum(a.nbytes for a in (*network.params.values(), *network.state.values()))
     what = f"Training {n:,} networks of {network.n_parameters:,} parameters"

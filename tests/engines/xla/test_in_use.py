@@ -5,6 +5,8 @@ Skips where JAX is not installed.
 
 from __future__ import annotations
 
+import gc
+import os
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -18,7 +20,7 @@ import limpide as lp
 from breaking_off import breaks_off
 from tolerances import tolerance
 
-pytest.importorskip("jax", reason="JAX is not installed: pip install 'limpide[xla]'")
+jax = pytest.importorskip("jax", reason="JAX is not installed: pip install 'limpide[xla]'")
 
 RNG = np.random.default_rng(8)
 X = RNG.normal(size=(61, 3))
@@ -109,6 +111,44 @@ def test_threads_train_at_once() -> None:
         found = list(pool.map(trained, [0, 1, 2] * 2))
     for seed, net in enumerate(found):
         assert_same(net, trained(seed % 3))
+
+
+def test_rows_leave_the_device_with_the_run() -> None:
+    """Without Python's garbage collector, which knows nothing of a device's memory."""
+    gc.collect()
+    gc.disable()
+    try:
+        network().fit(X, Y, epochs=2, engine="xla", **SETTINGS)
+        assert X.shape not in [array.shape for array in jax.live_arrays()]
+    finally:
+        gc.enable()
+
+
+FORKING = """
+import os, sys
+import limpide as lp
+def trained(engine):
+    return lp.Network([2, 1]).fit([[0, 1], [1, 0]], [0, 1], epochs=1, engine=engine).engine
+trained("xla")
+child = os.fork()
+if not child:
+    try:
+        trained("xla")
+    except lp.ArgumentError as error:
+        print(error)
+        print(trained("native"), flush=True)
+    os._exit(0)
+os.waitpid(child, 0)
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
+def test_a_forked_process_is_told_what_works_there() -> None:
+    line = [sys.executable, "-W", "ignore", "-c", FORKING]
+    done = subprocess.run(line, capture_output=True, text=True, check=False)
+    said, engine = done.stdout.splitlines()
+    assert 'multiprocessing.get_context("spawn")' in said
+    assert engine == "native"
 
 
 def table() -> dict[str, Any]:

@@ -128,7 +128,8 @@ def _detected() -> Asked:
     if None in (place, size, number):
         raise ArgumentError(
             "JAX detects no cluster here (it knows SLURM, Open MPI, Kubernetes and Cloud TPUs). "
-            "Say coordinator='HOST:PORT', processes=N and process_id=I yourself."
+            "Say coordinator, processes and process_id yourself (on the command line "
+            "--coordinator HOST:PORT --processes N --process-id I)."
         )
     bind = os.environ.get("JAX_COORDINATOR_BIND_ADDRESS")
     return Asked(

@@ -8,6 +8,7 @@ is carried. Not for: ops (``lowering``), which devices (``devices``), nor for ke
 from __future__ import annotations
 
 import math
+import os
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -18,6 +19,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
+from jax._src import xla_bridge
 from jax.sharding import PartitionSpec
 
 from limpide.engines.native.shuffling import FastRowOrder
@@ -57,9 +59,32 @@ def replay(graph: Graph, inputs: Sequence[Any], lowerings: Mapping[str, Lowering
     return [values[id(node)] for node in graph.outputs]
 
 
+_forked = threading.Event()
+
+
+def _note_fork() -> None:
+    if getattr(xla_bridge, "backends_are_initialized", lambda: True)():
+        _forked.set()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_note_fork)
+
+
+def _check_no_fork() -> None:
+    """Refuse what would wait for ever: JAX's threads are not there in a child of a fork."""
+    if _forked.is_set():
+        raise ArgumentError(
+            "engine 'xla' was used in the process that this one was forked from, and JAX does not "
+            'work in it. Start processes with multiprocessing.get_context("spawn"), or take '
+            "engine='native'."
+        )
+
+
 @contextmanager
 def exact() -> Iterator[None]:
     """Let 64-bit numbers be 64 bits wide, and programs be compiled and fed, in here alone."""
+    _check_no_fork()
     with jax.enable_x64(True), jax.disable_jit(False), jax.transfer_guard("allow"):
         yield
 

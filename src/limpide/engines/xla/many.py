@@ -276,13 +276,17 @@ class _Drawn:
         self, order: Array, epochs: int, jobs: Sequence[Future[None]], pool: ThreadPoolExecutor
     ) -> None:
         self._order, self._jobs, self.epochs = order, jobs, epochs
-        self._placed = pool.submit(lambda: jnp.asarray(self.order()))  # the last of the jobs
+        self._placed = pool.submit(self._place)  # the last of the jobs
 
     def order(self) -> Array:
         """Give them once all are drawn."""
         for job in self._jobs:
             job.result()
         return self._order
+
+    def _place(self) -> Any:
+        with exact():  # which is a thread's own
+            return jnp.asarray(self.order())
 
     def placed(self) -> Any:
         """Give them on the device."""
